@@ -1,0 +1,105 @@
+"""Environment: the base class of all environments, of the same shape as OpenEnv's own."""
+
+from __future__ import annotations
+
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from gymnasium.spaces import Space
+from numpy.typing import NDArray
+
+from openenv_gym.models import Action, Observation, State
+
+ActionT = TypeVar("ActionT", bound=Action)
+ObservationT = TypeVar("ObservationT", bound=Observation)
+StateT = TypeVar("StateT", bound=State)
+
+
+class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
+    """One environment, one episode at a time.
+
+    A subclass names its models once, as type arguments, and takes its options as typed
+    keywords of ``__init__``; they are validated before it is called::
+
+        class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
+            def __init__(self, opponent: Literal["random", "self"] = "random") -> None: ...
+
+    All randomness comes from :attr:`np_random`, which is seeded before :meth:`reset` is called.
+    An array in an observation must be a fresh one each time: users keep what they are given.
+
+    Attributes:
+        render_modes: What :meth:`render` can give: ``"ansi"`` (str), ``"rgb_array"``
+            ((height, width, 3) uint8). ``"human"`` is made from these by the adapter.
+        render_fps: Frames per second of a recording.
+        inline: A step is short and never blocks: a network server may run it on its event loop.
+        steps_after_end: A step after the end of the episode is the environment's own affair,
+            not an error.
+        render_mode: What the user chose at ``make``; set before :meth:`spaces` is called.
+    """
+
+    render_modes: ClassVar[tuple[str, ...]] = ()
+    render_fps: ClassVar[int] = 4
+    inline: ClassVar[bool] = False
+    steps_after_end: ClassVar[bool] = False
+
+    action_type: ClassVar[type[Action]]
+    observation_type: ClassVar[type[Observation]]
+    state_type: ClassVar[type[State]]
+
+    render_mode: str | None = None
+    _np_random: np.random.Generator | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in getattr(cls, "__orig_bases__", ()):
+            origin = typing.get_origin(base)
+            if isinstance(origin, type) and issubclass(origin, Environment):
+                models = typing.get_args(base)
+                if all(isinstance(model, type) for model in models):
+                    cls.action_type, cls.observation_type, cls.state_type = models
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """The generator of all randomness; from the system's entropy until it is seeded."""
+        if self._np_random is None:
+            self._np_random = np.random.default_rng()
+        return self._np_random
+
+    def seed(self, seed: int) -> None:
+        """Seeds :attr:`np_random`; called before :meth:`reset` when a seed was given."""
+        self._np_random = np.random.default_rng(seed)
+
+    def spaces(self) -> Mapping[str, Space[Any]]:
+        """Spaces that depend on this instance's options, by field name of either model."""
+        return {}
+
+    def metadata(self) -> Mapping[str, Any]:
+        """What goes into ``env.metadata``: render modes and frames per second."""
+        return {"render_modes": list(self.render_modes), "render_fps": self.render_fps}
+
+    @abstractmethod
+    def reset(self) -> ObservationT:
+        """Begins an episode.
+
+        A subclass adds typed keywords for the reset options it knows. Where it names ``seed`` or
+        ``episode_id`` among them, it is given these too.
+        """
+
+    @abstractmethod
+    def step(self, action: ActionT) -> ObservationT:
+        """Carries out one action, which is in the action space."""
+
+    @property
+    @abstractmethod
+    def state(self) -> StateT:
+        """What there is to know beside the observation."""
+
+    def render(self) -> NDArray[np.uint8] | str | None:
+        """The current picture in :attr:`render_mode`."""
+        return None
+
+    def close(self) -> None:
+        """Releases what the environment holds; called once."""

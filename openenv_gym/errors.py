@@ -1,0 +1,173 @@
+"""Errors: one root, so that ``except OpenEnvGymError`` catches all that is ours.
+
+::
+
+    OpenEnvGymError
+    ├── SpaceError               a Space that cannot be derived, described or held to
+    ├── OptionError              an option that is unknown or has a wrong value
+    ├── ActionError              an action outside of the action space
+    ├── EpisodeError             a call out of turn: step before reset, or after close
+    ├── RegistryError            no environment or transport of that name
+    ├── MissingDependencyError   a package that is needed is not installed
+    ├── EnvironmentFailedError   the environment's own code raised
+    ├── CodecError               a value that no wire carries, or bytes that are no message
+    └── TransportError
+        ├── ConnectError         nothing that we can talk to answers there
+        ├── StartError           what a transport started died, or was not ready in time
+        ├── AuthenticationError  the token is wrong, or missing
+        ├── ServerFullError      all sessions of the server are taken
+        ├── ExchangeTimeoutError no reply within the limit
+        ├── SessionLostError     the server no longer has the session
+        ├── ProtocolError        the other end does not speak our protocol
+        └── DockerError
+            ├── EngineMissingError
+            ├── ImageMissingError
+            └── BuildError
+
+Each message says what was asked, what is wrong and what to do next. The facts behind it
+are in :attr:`OpenEnvGymError.fields`. Errors pickle with their fields and their cause, since
+vector environments pass them between processes.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+
+class OpenEnvGymError(Exception):
+    """Root of all errors of openenv-gym.
+
+    Args:
+        message: What was asked, what is wrong, what to do next.
+        **fields: The facts behind the message (urls, names, limits), for programs.
+
+    Attributes:
+        fields: The facts behind the message, by name.
+    """
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.fields: dict[str, Any] = fields
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (type(self), str(self), self.fields, _portable(self.__cause__)))
+
+
+def _restore(
+    kind: type[OpenEnvGymError],
+    message: str,
+    fields: dict[str, Any],
+    cause: BaseException | None,
+) -> OpenEnvGymError:
+    error = kind(message, **fields)
+    error.__cause__ = cause
+    return error
+
+
+def _portable(cause: BaseException | None) -> BaseException | None:
+    """The cause, or what it said where it is of a kind that does not pickle."""
+    try:
+        pickle.loads(pickle.dumps(cause))
+    except Exception:  # any object at all may be in the cause's arguments
+        return RuntimeError(f"{type(cause).__name__}: {cause}")
+    return cause
+
+
+class SpaceError(OpenEnvGymError):
+    """A Space cannot be derived or described, or a value does not fit the one it is for."""
+
+
+class OptionError(OpenEnvGymError):
+    """An option is unknown, or its value is not allowed."""
+
+
+class ActionError(OpenEnvGymError):
+    """The action is not in the action space; the environment was not stepped."""
+
+
+class EpisodeError(OpenEnvGymError):
+    """A call came out of turn: a step before reset, after the episode's end, after close."""
+
+
+class RegistryError(OpenEnvGymError):
+    """There is no environment or transport of that name."""
+
+
+class MissingDependencyError(OpenEnvGymError):
+    """A package that this environment or transport needs is not installed."""
+
+
+class EnvironmentFailedError(OpenEnvGymError):
+    """The environment's own code raised.
+
+    In process the original exception is the cause. Over a wire ``fields["traceback"]`` holds
+    its text, where the server gives it away.
+    """
+
+
+class CodecError(OpenEnvGymError):
+    """A value cannot travel, or bytes that arrived are no message of ours."""
+
+
+class TransportError(OpenEnvGymError):
+    """Something between the two ends failed."""
+
+
+class ConnectError(TransportError):
+    """Nothing answers at the address, or nothing that we can talk to."""
+
+
+class StartError(TransportError):
+    """A process or container that was started died, or was not ready in time."""
+
+
+class AuthenticationError(TransportError):
+    """The token is wrong, or missing."""
+
+
+class ServerFullError(TransportError):
+    """All sessions of the server are taken."""
+
+
+class ExchangeTimeoutError(TransportError):
+    """No reply came within the limit; whether the request was carried out is not known."""
+
+
+class SessionLostError(TransportError):
+    """The session is gone at the other end, and the episode with it."""
+
+
+class ProtocolError(TransportError):
+    """The other end does not speak our protocol, or broke it."""
+
+
+class DockerError(TransportError):
+    """The Docker engine refused or failed."""
+
+
+class EngineMissingError(DockerError):
+    """No Docker engine answers."""
+
+
+class ImageMissingError(DockerError):
+    """There is no such image, and it could not be made."""
+
+
+class BuildError(DockerError):
+    """Building the image failed."""
+
+
+def from_name(kind: str, message: str, fields: dict[str, Any]) -> OpenEnvGymError:
+    """The error that another process described.
+
+    Args:
+        kind: Name of one of the classes of this module; :class:`TransportError` stands in
+            for a name that this version does not know.
+        message: Its message.
+        fields: Its fields.
+    """
+    found = globals().get(kind)
+    if not (isinstance(found, type) and issubclass(found, OpenEnvGymError)):
+        found = TransportError
+    return found(message, **fields)

@@ -1,0 +1,130 @@
+"""Base models of actions, observations and states, and the markers of their fields.
+
+A model is the single source of truth: its fields give the Spaces. The Space of a field comes
+from ``Annotated``, else from its type::
+
+    class ConnectFourAction(Action):
+        column: Annotated[int, Discrete(7)]
+
+    class ConnectFourObservation(Observation):
+        board: Annotated[Array, Box(-1, 1, (6, 7), np.int8)]
+        legal_actions: Annotated[list[int], LegalActions()]   # becomes the action mask
+
+Field names and base fields are those of OpenEnv, so that its typed clients read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+def _as_array(value: Any) -> NDArray[Any]:
+    return value if type(value) is np.ndarray else np.asarray(value)
+
+
+class _ArraySchema:
+    """Lets Pydantic take arrays as they are, lists as arrays, and write arrays as lists."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _as_array,
+            json_schema_input_schema=core_schema.list_schema(),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda value: value.tolist(),
+                when_used="json",
+                return_schema=core_schema.list_schema(),
+            ),
+        )
+
+
+Array = Annotated[NDArray[Any], _ArraySchema()]
+"""A field that holds a numpy array; its dtype and shape are those of the field's Space."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """Marks an observation field that goes to ``info``, not into the observation space."""
+
+
+@dataclass(frozen=True)
+class LegalActions:
+    """Marks the observation field that lists the legal values of the action.
+
+    The adapter gives them as a mask over the action space: ``info["action_mask"]`` (int8) and
+    ``env.unwrapped.action_masks()`` (bool). The action must be a single ``Discrete``.
+    """
+
+
+class Choice:
+    """Marks a field that holds one of a finite table of strings: ``Discrete(len(values))``.
+
+    The readable value stays in the model; the agent sees its index in the table.
+
+    Args:
+        values: All values that the field can take, in the order of their indices.
+    """
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self.values = tuple(values)
+
+
+class Action(BaseModel):
+    """Base of all actions.
+
+    Attributes:
+        metadata: Free-form, from the client; in no Space.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, ignored_types=(Choice,)
+    )
+
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class Observation(BaseModel):
+    """Base of all observations.
+
+    Attributes:
+        done: The episode is over.
+        reward: Reward of the step; None (after a reset, say) counts as 0.
+        metadata: Merged into ``info``. It must hold nothing that differs between two runs with
+            the same seed.
+        truncated: The episode was cut off by a limit that is not part of the task.
+        terminated: Only for who must tell a step that was both: by default an episode that is
+            done terminated unless it was truncated.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, validate_assignment=False
+    )
+
+    done: bool = False
+    reward: float | int | bool | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    truncated: bool = False
+    terminated: bool | None = None
+
+
+class State(BaseModel):
+    """Base of all states: what ``env.unwrapped.state()`` tells beside the observation.
+
+    Attributes:
+        episode_id: Name of the episode, where the caller gave one.
+        step_count: Steps since the last reset.
+    """
+
+    model_config = ConfigDict(extra="allow", arbitrary_types_allowed=True)
+
+    episode_id: str | None = None
+    step_count: int = 0
