@@ -85,9 +85,7 @@ class Action(BaseModel):
         metadata: Free-form, from the client; in no Space.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, ignored_types=(Choice,)
-    )
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -105,9 +103,7 @@ class Observation(BaseModel):
             done terminated unless it was truncated.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, validate_assignment=False
-    )
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     done: bool = False
     reward: float | int | bool | None = None

@@ -1,0 +1,150 @@
+"""Messages between the adapter and the session: six requests, seven replies.
+
+They carry values of the Spaces (arrays, numbers, strings, and tuples and dicts of them), never
+models: the session converts, so that a client needs neither the environment's package nor its
+dependencies. In process they are handed over as they are; :mod:`openenv_gym.codec` turns them into
+bytes for every other transport.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from openenv_gym.errors import OpenEnvGymError, from_name
+
+
+class Request(msgspec.Struct, array_like=True, tag=True, kw_only=True):
+    """Base of what a client asks.
+
+    Attributes:
+        id: Number of the request in its session, from 1. The reply carries the same, so that a
+            late reply is never taken for another's, and a repeated request runs only once.
+    """
+
+    id: int = 0
+
+
+class Open(Request):
+    """Makes the environment; the first request of every session.
+
+    Attributes:
+        environment: Its name, or ``module:Class``; None for the one that the server has.
+        options: Keywords of the environment's constructor.
+        render_mode: ``"ansi"``, ``"rgb_array"`` or another that the environment gives; or None.
+    """
+
+    environment: str | None
+    options: dict[str, Any]
+    render_mode: str | None = None
+
+
+class Reset(Request):
+    """Begins an episode."""
+
+    seed: int | None
+    options: dict[str, Any] | None = None
+
+
+class Step(Request):
+    """Carries out one action, a value of the action space."""
+
+    action: Any
+
+
+class Render(Request):
+    """Asks for the picture, in the mode given on opening."""
+
+
+class GetState(Request):
+    """Asks for the environment's state."""
+
+
+class Close(Request):
+    """Ends the session."""
+
+
+class Reply(msgspec.Struct, array_like=True, tag=True, kw_only=True):
+    """Base of what a session answers.
+
+    Attributes:
+        id: That of the request.
+    """
+
+    id: int = 0
+
+
+class Description(Reply):
+    """Answers :class:`Open`: all that a client has to know of the environment.
+
+    Attributes:
+        environment: Its name, as it is served.
+        action_space: As JSON (:mod:`openenv_gym.spaces.describe`).
+        observation_space: As JSON.
+        metadata: For ``env.metadata``: render modes, frames per second.
+        has_mask: Its infos carry ``action_mask``.
+    """
+
+    environment: str
+    action_space: dict[str, Any]
+    observation_space: dict[str, Any]
+    metadata: dict[str, Any]
+    has_mask: bool = False
+
+
+class Result(Reply):
+    """Answers :class:`Reset` and :class:`Step`.
+
+    Attributes:
+        observation: Value of the observation space.
+        reward: Reward of the step; 0.0 after a reset.
+        terminated: The episode ended by the rules of the task.
+        truncated: The episode was cut off.
+        info: What is beside the observation, the action mask among it.
+    """
+
+    observation: Any
+    reward: Any
+    terminated: bool
+    truncated: bool
+    info: dict[str, Any]
+
+
+class Frame(Reply):
+    """Answers :class:`Render`: an array, a text, or None."""
+
+    frame: Any
+
+
+class StateReply(Reply):
+    """Answers :class:`GetState`: the fields of the environment's state."""
+
+    state: dict[str, Any]
+
+
+class Closed(Reply):
+    """Answers :class:`Close`."""
+
+
+class Failure(Reply):
+    """Answers any request that failed: an error of :mod:`openenv_gym.errors`, told.
+
+    Attributes:
+        kind: Name of its class.
+        message: Its message.
+        fields: Its fields.
+    """
+
+    kind: str
+    message: str
+    fields: dict[str, Any]
+
+    @classmethod
+    def of(cls, error: OpenEnvGymError) -> Failure:
+        """The failure that tells of an error."""
+        return cls(type(error).__name__, str(error), error.fields)
+
+    def error(self) -> OpenEnvGymError:
+        """The error that was told of."""
+        return from_name(self.kind, self.message, self.fields)

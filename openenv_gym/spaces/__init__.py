@@ -1,0 +1,1 @@
+"""Spaces: made from models, converted to and from their values, and told as JSON."""

@@ -1,0 +1,234 @@
+"""Field values to Space values and back, both directions side by side.
+
+A model holds what is natural in Python and JSON (lists, enums, texts from a table); a Space holds
+what gymnasium and the trainers want (arrays of one dtype, indices). :func:`converter` decides once,
+when the environment is opened, how the one becomes the other; a step only calls the functions.
+"""
+
+from __future__ import annotations
+
+import enum
+import typing
+from collections.abc import Callable, Sequence
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.spaces import Space
+
+from openenv_gym.errors import SpaceError
+from openenv_gym.spaces.utf8 import Utf8
+
+
+class Converter(NamedTuple):
+    """Two functions, each other's inverse.
+
+    Attributes:
+        to_space: Field value -> value of the Space. Raises SpaceError where it does not fit.
+        from_space: Value of the Space, which it contains -> field value.
+    """
+
+    to_space: Callable[[Any], Any]
+    from_space: Callable[[Any], Any]
+
+
+def identity(value: Any) -> Any:
+    """The value as it is."""
+    return value
+
+
+IDENTITY = Converter(identity, identity)
+
+
+def table(values: Sequence[Any], start: int, place: str) -> Converter:
+    """Between a finite table of values and their indices.
+
+    Args:
+        values: All values, hashable, in the order of their indices.
+        start: Index of the first.
+        place: The field, for errors.
+    """
+    indices = {value: start + i for i, value in enumerate(values)}
+
+    def to_space(value: Any) -> int:
+        try:
+            return indices[value]
+        except (KeyError, TypeError):
+            raise SpaceError(
+                f"{place} is {value!r}, which is not among its {len(values)} values.",
+                field=place,
+                value=repr(value),
+            ) from None
+
+    return Converter(to_space, lambda index: values[int(index) - start])
+
+
+def optional(inner: Converter) -> Converter:
+    """Between ``X | None`` and ``OneOf(Discrete(1), X)``."""
+    nothing = (np.int64(0), np.int64(0))
+
+    def to_space(value: Any) -> Any:
+        return nothing if value is None else (np.int64(1), inner.to_space(value))
+
+    def from_space(value: Any) -> Any:
+        return inner.from_space(value[1]) if value[0] else None
+
+    return Converter(to_space, from_space)
+
+
+def item_types(annotation: Any, count: int) -> list[Any]:
+    """Types of the items of a list or tuple annotation; Any where it does not tell."""
+    arguments = [a for a in typing.get_args(annotation) if a is not Ellipsis]
+    if typing.get_origin(annotation) is tuple and len(arguments) == count:
+        return arguments
+    return [arguments[0] if arguments else Any] * count
+
+
+def strip(annotation: Any) -> Any:
+    """The annotation without ``Annotated``."""
+    while typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    return annotation
+
+
+@singledispatch
+def _by_space(space: Space[Any], annotation: Any, place: str) -> Converter:
+    return IDENTITY
+
+
+def converter(space: Space[Any], annotation: Any, place: str) -> Converter:
+    """How values of a field of this type become values of the Space.
+
+    Args:
+        space: The field's Space.
+        annotation: The field's type. ``Any`` takes values of the Space as they are.
+        place: The field, for errors.
+    """
+    annotation = strip(annotation)
+    return IDENTITY if annotation is Any else _by_space(space, annotation, place)
+
+
+@_by_space.register
+def _discrete(space: spaces.Discrete, annotation: Any, place: str) -> Converter:
+    start = int(space.start)
+    if typing.get_origin(annotation) is typing.Literal:
+        return table(typing.get_args(annotation), start, place)
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return table(tuple(annotation), start, place)
+    if annotation is bool:
+        return Converter(int, bool)
+    return Converter(identity, int)
+
+
+def _array(space: Space[Any], annotation: Any, place: str) -> Converter:
+    """Between an array, list or number and an array of the Space's dtype and shape."""
+    dtype, shape = np.dtype(space.dtype), space.shape
+
+    def to_space(value: Any) -> Any:
+        if type(value) is np.ndarray and value.dtype == dtype and value.shape == shape:
+            return value
+        try:
+            array = np.asarray(value, dtype)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise SpaceError(
+                f"{place} does not fit its Space {space}: {error}.", field=place
+            ) from error
+        if array.shape != shape:
+            raise SpaceError(
+                f"{place} has the shape {array.shape}, its Space {shape}.",
+                field=place,
+                shape=array.shape,
+            )
+        return array
+
+    if typing.get_origin(annotation) in (list, tuple) or annotation in (list, tuple, float, int):
+        return Converter(to_space, lambda value: value.tolist())
+    return Converter(to_space, identity)
+
+
+_by_space.register(spaces.Box, _array)
+_by_space.register(spaces.MultiBinary, _array)
+_by_space.register(spaces.MultiDiscrete, _array)
+
+
+def _text(space: Space[str], annotation: Any, place: str) -> Converter:
+    def to_space(value: Any) -> Any:
+        if space.contains(value):
+            return value
+        raise SpaceError(
+            f"{place} does not fit its Space {space}: {str(value)[:60]!r}"
+            f"{f' of {len(value)} characters' if isinstance(value, str) else ''}.",
+            field=place,
+        )
+
+    return Converter(to_space, identity)
+
+
+_by_space.register(Utf8, _text)
+_by_space.register(spaces.Text, _text)
+
+
+@_by_space.register
+def _dict(space: spaces.Dict, annotation: Any, place: str) -> Converter:
+    arguments = typing.get_args(annotation)
+    inner = arguments[1] if len(arguments) == 2 else Any
+    parts = {
+        key: converter(sub, inner, f"{place}[{key!r}]") for key, sub in space.spaces.items()
+    }
+
+    def to_space(value: Any) -> Any:
+        if value.keys() != parts.keys():
+            raise SpaceError(
+                f"{place} has the keys {sorted(value)}, its Space {sorted(parts)}.", field=place
+            )
+        return {key: part.to_space(value[key]) for key, part in parts.items()}
+
+    def from_space(value: Any) -> Any:
+        return {key: part.from_space(value[key]) for key, part in parts.items()}
+
+    return Converter(to_space, from_space)
+
+
+@_by_space.register
+def _tuple(space: spaces.Tuple, annotation: Any, place: str) -> Converter:
+    kinds = item_types(annotation, len(space.spaces))
+    return items(
+        [
+            converter(sub, kind, f"{place}[{i}]")
+            for i, (sub, kind) in enumerate(zip(space.spaces, kinds, strict=True))
+        ],
+        list if typing.get_origin(annotation) is list else tuple,
+        place,
+    )
+
+
+def items(parts: list[Converter], container: type, place: str) -> Converter:
+    """Between a list or tuple of as many items as there are converters, and a tuple."""
+
+    def to_space(value: Any) -> Any:
+        if len(value) != len(parts):
+            raise SpaceError(
+                f"{place} has {len(value)} items, its Space {len(parts)}.", field=place
+            )
+        return tuple(part.to_space(item) for part, item in zip(parts, value, strict=True))
+
+    def from_space(value: Any) -> Any:
+        return container(part.from_space(item) for part, item in zip(parts, value, strict=True))
+
+    return Converter(to_space, from_space)
+
+
+@_by_space.register
+def _sequence(space: spaces.Sequence, annotation: Any, place: str) -> Converter:
+    part = converter(space.feature_space, item_types(annotation, 1)[0], f"{place}[]")
+    return IDENTITY if space.stack else sequence(part, annotation)
+
+
+def sequence(part: Converter, annotation: Any) -> Converter:
+    """Between a list or tuple of any length, and a tuple."""
+    container = tuple if typing.get_origin(annotation) is tuple else list
+    return Converter(
+        lambda value: tuple(part.to_space(item) for item in value),
+        lambda value: container(part.from_space(item) for item in value),
+    )

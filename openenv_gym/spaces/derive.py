@@ -1,0 +1,316 @@
+"""Models to Spaces: :func:`derive` reads a model's fields and gives its Space and converters.
+
+The Space of a field is, in this order: the override of this instance; the Space in its
+``Annotated``; what its type says. A type that sets no bounds has no Space, and the error shows the
+line to write.
+"""
+
+from __future__ import annotations
+
+import enum
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import annotated_types
+import numpy as np
+from gymnasium import spaces
+from gymnasium.spaces import Space
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from openenv_gym.errors import SpaceError
+from openenv_gym.models import Action, Choice, Info, LegalActions, Observation
+from openenv_gym.spaces import convert
+from openenv_gym.spaces.convert import Converter
+from openenv_gym.spaces.utf8 import Utf8
+
+_BASE_FIELDS = frozenset(Action.model_fields) | frozenset(Observation.model_fields)
+
+
+class Spaced(NamedTuple):
+    """A Space, and how field values become its values."""
+
+    space: Space[Any]
+    converter: Converter
+
+
+class ModelSpace:
+    """The Space of a model, made from the Spaces of its fields.
+
+    Attributes:
+        model: The model.
+        fields: Its spaced fields by name, in order.
+        space: With one spaced field, its Space; with more, a Dict of them.
+        info_fields: Names of the fields marked ``Info()``.
+        legal_actions: Name of the field marked ``LegalActions()``, if there is one.
+    """
+
+    def __init__(
+        self,
+        model: type[BaseModel],
+        fields: dict[str, Spaced],
+        info_fields: tuple[str, ...],
+        legal_actions: str | None,
+    ) -> None:
+        self.model = model
+        self.fields = fields
+        self.info_fields = info_fields
+        self.legal_actions = legal_actions
+        self._only = next(iter(fields.items())) if len(fields) == 1 else None
+        self.space: Space[Any] = (
+            self._only[1].space
+            if self._only
+            else spaces.Dict([(name, part.space) for name, part in fields.items()])
+        )
+        self._dict = _fields_converter(fields)
+
+    def to_space(self, instance: BaseModel) -> Any:
+        """The value of the Space that a model's instance stands for.
+
+        Raises:
+            SpaceError: A field's value does not fit its Space.
+        """
+        if self._only is None:
+            return self._dict.to_space(instance)
+        name, part = self._only
+        return part.converter.to_space(getattr(instance, name))
+
+    def from_space(self, value: Any) -> dict[str, Any]:
+        """The fields that a value of the Space stands for."""
+        if self._only is None:
+            fields: dict[str, Any] = self._dict.from_space(value)
+            return fields
+        name, part = self._only
+        return {name: part.converter.from_space(value)}
+
+
+def derive(
+    model: type[BaseModel], overrides: Mapping[str, Space[Any]] | None = None
+) -> ModelSpace:
+    """The Space of a model.
+
+    Args:
+        model: A subclass of Action or Observation.
+        overrides: Spaces of this instance, by field name; names of other models are ignored.
+
+    Raises:
+        SpaceError: A field has no bounds that could make a Space, or there is no spaced field.
+    """
+    overrides = overrides or {}
+    fields: dict[str, Spaced] = {}
+    info_fields: list[str] = []
+    legal_actions: str | None = None
+    for name, field in model.model_fields.items():
+        if name in _BASE_FIELDS and name not in overrides:
+            continue
+        if any(isinstance(mark, Info) or mark is Info for mark in field.metadata):
+            info_fields.append(name)
+        elif any(isinstance(mark, LegalActions) for mark in field.metadata):
+            legal_actions = name
+        else:
+            fields[name] = _field(model, name, field, overrides.get(name))
+    if not fields:
+        raise SpaceError(
+            f"{model.__name__} has no field with a Space. Declare one, such as\n"
+            f"    value: Annotated[int, Discrete(7)]",
+            model=model.__name__,
+        )
+    return ModelSpace(model, fields, tuple(info_fields), legal_actions)
+
+
+def _field(
+    model: type[BaseModel], name: str, field: FieldInfo, override: Space[Any] | None
+) -> Spaced:
+    place = f"{model.__name__}.{name}"
+    if override is not None:
+        return _declared(override, field.annotation, field.metadata, place)
+    return _spaced(field.annotation, field.metadata, place)
+
+
+def _declared(space: Space[Any], annotation: Any, metadata: list[Any], place: str) -> Spaced:
+    """A field whose Space is given; its type decides how values are converted."""
+    choice = next((mark for mark in metadata if isinstance(mark, Choice)), None)
+    if choice is not None and isinstance(space, spaces.Discrete):
+        return Spaced(space, convert.table(choice.values, int(space.start), place))
+    return Spaced(space, convert.converter(space, annotation, place))
+
+
+def _spaced(annotation: Any, metadata: list[Any], place: str) -> Spaced:
+    """A field's Space: from ``Annotated``, else from its type."""
+    while typing.get_origin(annotation) is typing.Annotated:
+        annotation, *more = typing.get_args(annotation)
+        metadata = [*metadata, *more]
+    for mark in metadata:
+        if isinstance(mark, Space):
+            return _declared(mark, annotation, metadata, place)
+        if isinstance(mark, Choice):
+            return _declared(spaces.Discrete(len(mark.values)), annotation, metadata, place)
+    return _from_type(annotation, _Bounds.of(metadata), place)
+
+
+class _Bounds(NamedTuple):
+    """What a field's constraints say."""
+
+    low: float | None
+    high: float | None
+    min_length: int | None
+    max_length: int | None
+
+    @classmethod
+    def of(cls, metadata: list[Any]) -> _Bounds:
+        low = high = min_length = max_length = None
+        for mark in _flat(metadata):
+            if isinstance(mark, annotated_types.Ge):
+                low = mark.ge
+            elif isinstance(mark, annotated_types.Gt):
+                low = _integral_next(mark.gt, 1)
+            elif isinstance(mark, annotated_types.Le):
+                high = mark.le
+            elif isinstance(mark, annotated_types.Lt):
+                high = _integral_next(mark.lt, -1)
+            elif isinstance(mark, annotated_types.MinLen):
+                min_length = mark.min_length
+            elif isinstance(mark, annotated_types.MaxLen):
+                max_length = mark.max_length
+        return cls(low, high, min_length, max_length)  # type: ignore[arg-type]  # numbers, as pydantic checks
+
+
+def _flat(metadata: list[Any]) -> list[Any]:
+    """Constraints, with those inside a nested ``Field(...)`` taken out."""
+    flat: list[Any] = []
+    for mark in metadata:
+        flat.extend(mark.metadata if isinstance(mark, FieldInfo) else [mark])
+    return flat
+
+
+def _integral_next(bound: Any, step: int) -> Any:
+    return bound + step if isinstance(bound, int) else np.nextafter(bound, bound + step)
+
+
+def _from_type(annotation: Any, bounds: _Bounds, place: str) -> Spaced:
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return _from_optional(annotation, bounds, place)
+    if origin is typing.Literal:
+        return _plain(spaces.Discrete(len(typing.get_args(annotation))), annotation, place)
+    if origin in (list, tuple):
+        return _from_items(annotation, bounds, place)
+    if isinstance(annotation, type):
+        if issubclass(annotation, BaseModel):
+            return _from_model(annotation)
+        if issubclass(annotation, enum.Enum):
+            return _plain(spaces.Discrete(len(annotation)), annotation, place)
+        space = _scalar_space(annotation, bounds)
+        if space is not None:
+            return _plain(space, annotation, place)
+    raise SpaceError(
+        f"{place} is a {annotation!r} without bounds, which makes no Space. Write\n"
+        f"    {place.rpartition('.')[2]}: Annotated[{_name(annotation)}, {_advice(annotation)}]\n"
+        "or Annotated[..., Info()] if it belongs into info.",
+        field=place,
+    )
+
+
+def _plain(space: Space[Any], annotation: Any, place: str) -> Spaced:
+    return Spaced(space, convert.converter(space, annotation, place))
+
+
+def _scalar_space(kind: type, bounds: _Bounds) -> Space[Any] | None:
+    if kind is bool:
+        return spaces.Discrete(2)
+    if kind is str and bounds.max_length is not None:
+        return Utf8(bounds.max_length, min_length=bounds.min_length or 0)
+    if bounds.low is not None and bounds.high is not None:
+        if kind is int:
+            return spaces.Discrete(int(bounds.high - bounds.low) + 1, start=int(bounds.low))
+        if kind is float:
+            return spaces.Box(bounds.low, bounds.high, (), np.float64)
+    return None
+
+
+def _from_optional(annotation: Any, bounds: _Bounds, place: str) -> Spaced:
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
+    if len(kinds) != 1:
+        raise SpaceError(
+            f"{place} is one of several types, which makes no Space. Give it one type, a Literal, "
+            "or a Space in Annotated.",
+            field=place,
+        )
+    inner = _from_type(*_unwrapped(kinds[0], bounds), place)
+    return Spaced(
+        spaces.OneOf([spaces.Discrete(1), inner.space]), convert.optional(inner.converter)
+    )
+
+
+def _unwrapped(annotation: Any, bounds: _Bounds) -> tuple[Any, _Bounds]:
+    if typing.get_origin(annotation) is typing.Annotated:
+        kind, *metadata = typing.get_args(annotation)
+        return kind, _Bounds.of(metadata)
+    return annotation, bounds
+
+
+def _from_items(annotation: Any, bounds: _Bounds, place: str) -> Spaced:
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is tuple and Ellipsis not in arguments:
+        parts = [_spaced(kind, [], f"{place}[{i}]") for i, kind in enumerate(arguments)]
+        return Spaced(
+            spaces.Tuple([part.space for part in parts]),
+            convert.items([part.converter for part in parts], tuple, place),
+        )
+    item = _spaced(arguments[0] if arguments else Any, [], f"{place}[]")
+    length = bounds.max_length
+    if length is None:
+        return Spaced(spaces.Sequence(item.space), convert.sequence(item.converter, annotation))
+    if length != bounds.min_length:
+        raise SpaceError(
+            f"{place} is a list of at most {length} items; gymnasium's Sequence knows no such "
+            "bound. Drop max_length, or give min_length the same value.",
+            field=place,
+        )
+    return _fixed_list(item, length, annotation, place)
+
+
+def _fixed_list(item: Spaced, length: int, annotation: Any, place: str) -> Spaced:
+    """A list of one length: an array where the items are numbers, else a Tuple."""
+    space = item.space
+    if isinstance(space, spaces.Discrete) and item.converter.from_space is bool:
+        return _plain(spaces.MultiBinary(length), annotation, place)
+    if isinstance(space, spaces.Discrete) and item.converter.from_space is int:
+        start = np.full(length, space.start)
+        return _plain(spaces.MultiDiscrete([int(space.n)] * length, start=start), annotation, place)
+    if isinstance(space, spaces.Box) and space.dtype is not None:
+        low, high = np.stack([space.low] * length), np.stack([space.high] * length)
+        return _plain(spaces.Box(low, high, dtype=space.dtype.type), annotation, place)
+    return Spaced(
+        spaces.Tuple([space] * length),
+        convert.items([item.converter] * length, list, place),
+    )
+
+
+def _from_model(model: type[BaseModel]) -> Spaced:
+    """A nested model: a Dict of its fields."""
+    fields = {
+        name: _field(model, name, field, None) for name, field in model.model_fields.items()
+    }
+    space = spaces.Dict([(name, part.space) for name, part in fields.items()])
+    return Spaced(space, _fields_converter(fields))
+
+
+def _fields_converter(fields: dict[str, Spaced]) -> Converter:
+    parts = [(name, part.converter) for name, part in fields.items()]
+    return Converter(
+        lambda model: {name: part.to_space(getattr(model, name)) for name, part in parts},
+        lambda value: {name: part.from_space(value[name]) for name, part in parts},
+    )
+
+
+def _name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _advice(annotation: Any) -> str:
+    return {int: "Discrete(n)", float: "Box(low, high, ())", str: "Field(max_length=...)"}.get(
+        annotation, "Box(low, high, shape)"
+    )

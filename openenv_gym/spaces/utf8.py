@@ -1,0 +1,228 @@
+"""Utf8: the Space of any Unicode text up to a length.
+
+gymnasium's own ``Text`` needs its characters listed, which for all of Unicode takes seconds and
+tens of megabytes, and in version 1.4 it comes back as garbage from ``AsyncVectorEnv``'s shared
+memory: that memory is read once, when the vector environment is made, and a text decoded then is
+never decoded again. So Utf8 brings its own functions for gymnasium's vector environments; reading
+gives an object that decodes when it is copied, and ``AsyncVectorEnv`` copies at each step.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from copy import deepcopy
+from multiprocessing.context import BaseContext
+from multiprocessing.sharedctypes import SynchronizedArray
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Space, Tuple
+from gymnasium.spaces.utils import flatdim, flatten, flatten_space, unflatten
+from gymnasium.vector.utils import (
+    batch_differing_spaces,
+    batch_space,
+    concatenate,
+    create_empty_array,
+    create_shared_memory,
+    iterate,
+    read_from_shared_memory,
+    write_to_shared_memory,
+)
+from numpy.typing import NDArray
+
+# Ranges that samples are drawn from: all of Unicode but the surrogates, which are no text. The
+# first ones make most samples readable.
+_RANGES = ((0x20, 0x7F), (0xA0, 0x250), (0x20, 0x7F), (0x4E00, 0x9FFF), (0x1F300, 0x1F650))
+_RANGES_RARE = ((0x0, 0xD800), (0xE000, 0x110000))
+_SAMPLE_LENGTH = 32
+
+
+class Utf8(Space[str]):
+    """Any Unicode text of ``min_length`` to ``max_length`` code points.
+
+    A lone surrogate is no Unicode text (UTF-8 cannot hold it), so no string with one is contained.
+
+    Args:
+        max_length: The most code points.
+        min_length: The fewest.
+        seed: Seed of :meth:`sample`.
+
+    Raises:
+        ValueError: The lengths are not 0 <= min_length <= max_length.
+    """
+
+    def __init__(
+        self,
+        max_length: int,
+        *,
+        min_length: int = 0,
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        if not 0 <= min_length <= max_length:
+            raise ValueError(
+                f"Utf8 takes 0 <= min_length <= max_length, not {min_length} and {max_length}"
+            )
+        self.max_length = int(max_length)
+        self.min_length = int(min_length)
+        super().__init__(dtype=str, seed=seed)
+
+    def sample(self, mask: Any = None, probability: Any = None) -> str:
+        """A random text of at most 32 code points (or of min_length, where that is more).
+
+        Raises:
+            ValueError: A mask or probability was given; there are none for texts.
+        """
+        if mask is not None or probability is not None:
+            raise ValueError("Utf8 samples without mask and probability")
+        longest = max(self.min_length, min(self.max_length, _SAMPLE_LENGTH))
+        length = int(self.np_random.integers(self.min_length, longest + 1))
+        return "".join(self._character() for _ in range(length))
+
+    def _character(self) -> str:
+        ranges = _RANGES_RARE if self.np_random.random() < 0.1 else _RANGES
+        low, high = ranges[int(self.np_random.integers(len(ranges)))]
+        return chr(int(self.np_random.integers(low, high)))
+
+    def contains(self, x: Any) -> bool:
+        """Whether x is a str of a length within bounds, and Unicode text."""
+        if not isinstance(x, str) or not self.min_length <= len(x) <= self.max_length:
+            return False
+        return x.isascii() or _encodes(x)
+
+    @property
+    def is_np_flattenable(self) -> bool:
+        """True: as code points."""
+        return True
+
+    def __repr__(self) -> str:
+        return f"Utf8({self.max_length}, min_length={self.min_length})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Utf8)
+            and self.max_length == other.max_length
+            and self.min_length == other.min_length
+        )
+
+    def __hash__(self) -> int:
+        return hash((Utf8, self.max_length, self.min_length))
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# As numbers: code points, -1 behind the end.
+
+
+@flatdim.register(Utf8)
+def _flatdim(space: Utf8) -> int:
+    return space.max_length
+
+
+@flatten_space.register(Utf8)
+def _flatten_space(space: Utf8) -> Box:
+    return Box(-1, 0x10FFFF, (space.max_length,), np.int32)
+
+
+@flatten.register(Utf8)
+def _flatten(space: Utf8, x: str) -> NDArray[np.int32]:
+    points = np.full(space.max_length, -1, np.int32)
+    points[: len(x)] = [ord(character) for character in x]
+    return points
+
+
+@unflatten.register(Utf8)
+def _unflatten(space: Utf8, x: NDArray[np.int32]) -> str:
+    return "".join(chr(point) for point in x if point >= 0)
+
+
+# In vector environments: a batch of texts is a tuple of str, as with gymnasium's Text.
+
+
+@batch_space.register(Utf8)
+def _batch_space(space: Utf8, n: int = 1) -> Tuple:
+    return Tuple([deepcopy(space) for _ in range(n)], seed=deepcopy(space.np_random))
+
+
+@batch_differing_spaces.register(Utf8)
+def _batch_differing_spaces(spaces: list[Utf8]) -> Tuple:
+    return Tuple(spaces, seed=deepcopy(spaces[0].np_random))
+
+
+@iterate.register(Utf8)
+def _iterate(space: Utf8, items: tuple[str, ...]) -> Iterator[str]:
+    return iter(items)
+
+
+@concatenate.register(Utf8)
+def _concatenate(space: Utf8, items: Any, out: Any) -> tuple[str, ...]:
+    return tuple(items)
+
+
+@create_empty_array.register(Utf8)
+def _create_empty_array(space: Utf8, n: int = 1, fn: Any = np.zeros) -> tuple[str, ...]:
+    return ("",) * n
+
+
+class _SharedTexts:
+    """Texts in shared memory, a slot each: length in bytes (int32), then the bytes.
+
+    Decodes when it is copied, since gymnasium reads the shared memory only once.
+    """
+
+    def __init__(self, slots: NDArray[np.uint8]) -> None:
+        self.slots = slots
+
+    def write(self, index: int, text: str) -> None:
+        data = text.encode()
+        slot = self.slots[index]
+        if len(data) > len(slot) - 4:
+            raise ValueError(
+                f"A text of {len(data)} bytes does not fit the Space's {len(slot) - 4}"
+            )
+        slot[:4].view(np.int32)[0] = len(data)
+        slot[4 : 4 + len(data)] = np.frombuffer(data, np.uint8)
+
+    def __iter__(self) -> Iterator[str]:
+        for slot in self.slots:
+            yield slot[4 : 4 + int(slot[:4].view(np.int32)[0])].tobytes().decode()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> tuple[str, ...]:
+        return tuple(self)
+
+
+def _slots(memory: SynchronizedArray[Any], space: Utf8) -> NDArray[np.uint8]:
+    return np.frombuffer(memory.get_obj(), np.uint8).reshape(-1, _slot_size(space))
+
+
+def _slot_size(space: Utf8) -> int:
+    return 4 + 4 * space.max_length  # a code point takes up to four bytes
+
+
+@create_shared_memory.register(Utf8)
+def _create_shared_memory(
+    space: Utf8,
+    n: int = 1,
+    ctx: BaseContext = multiprocessing,  # type: ignore[assignment]  # gymnasium's own default
+) -> SynchronizedArray[Any]:
+    return ctx.Array("B", n * _slot_size(space))
+
+
+@read_from_shared_memory.register(Utf8)
+def _read_from_shared_memory(
+    space: Utf8, shared_memory: SynchronizedArray[Any], n: int = 1
+) -> _SharedTexts:
+    return _SharedTexts(_slots(shared_memory, space))
+
+
+@write_to_shared_memory.register(Utf8)
+def _write_to_shared_memory(
+    space: Utf8, index: int, value: str, shared_memory: SynchronizedArray[Any]
+) -> None:
+    _SharedTexts(_slots(shared_memory, space)).write(index, value)

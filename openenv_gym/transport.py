@@ -1,0 +1,102 @@
+"""Transport: the one interface between the adapter and wherever the environment runs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Any, TypeVar
+
+from openenv_gym.errors import ProtocolError
+from openenv_gym.messages import Description, Failure, Open, Reply, Request
+
+ReplyT = TypeVar("ReplyT", bound=Reply)
+
+STEP_TIMEOUT = 60.0
+"""Seconds to wait for a reply, unless the user says otherwise."""
+
+
+class Transport(ABC):
+    """Carries messages to one session and back, in order, each exactly once.
+
+    A transport is used by one environment. Its constructor only takes notes; :meth:`open` starts
+    what it needs and connects. Whatever it started it owns until :meth:`close`.
+
+    Args:
+        timeout: Seconds to wait for a reply; None waits for ever.
+    """
+
+    name: str
+    """The word for it in ``transport=``."""
+
+    def __init__(self, *, timeout: float | None = STEP_TIMEOUT) -> None:
+        self.timeout = timeout
+
+    @abstractmethod
+    def send(self, request: Request) -> None:
+        """Sends a request on its way; its reply is fetched by :meth:`receive`.
+
+        Raises:
+            CodecError: A value in it cannot travel; nothing was sent.
+            TransportError: It did not get through.
+        """
+
+    @abstractmethod
+    def receive(self, timeout: float | None) -> Reply:
+        """Waits for the reply to the request that was sent last.
+
+        Raises:
+            ExchangeTimeoutError: It did not come in time.
+            TransportError: It will not come.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends the session and what was started for it; a second call does nothing."""
+
+    def exchange(self, request: Request) -> Reply:
+        """One request, one reply.
+
+        Raises:
+            OpenEnvGymError: What the session raised, as an error of the same kind.
+        """
+        self.send(request)
+        reply = self.receive(self.timeout)
+        if type(reply) is Failure:
+            raise reply.error()
+        return reply
+
+    def open(self, request: Open) -> Description:
+        """Starts and connects what is needed, and opens the session."""
+        return expect(Description, self.exchange(request))
+
+    @property
+    def isolation(self) -> dict[str, Any]:
+        """What is between the environment and this process, as found, not as asked for."""
+        return {"boundary": "none"}
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def expect(kind: type[ReplyT], reply: Reply) -> ReplyT:
+    """The reply, if it is of the kind that answers the request.
+
+    Raises:
+        ProtocolError: It is not.
+    """
+    if type(reply) is kind:
+        return reply
+    raise ProtocolError(
+        f"The session answered with {type(reply).__name__} where {kind.__name__} was due: the "
+        "other end breaks the protocol. Use the same openenv-gym at both ends.",
+        expected=kind.__name__,
+        got=type(reply).__name__,
+    )
