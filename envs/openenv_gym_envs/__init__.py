@@ -1,0 +1,5 @@
+"""The environments that come with openenv-gym, one package each.
+
+A package's ``models`` need nothing but the core; its ``environment`` needs the extra
+of the same name (``pip install 'openenv-gym[chess]'``).
+"""

@@ -1,0 +1,161 @@
+"""The Connect4 environment: OpenEnv's rules, and opponents."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from openenv_gym.environment import Environment
+from openenv_gym_envs.connect4.bitboards import STRIDE, choose_column, has_four
+from openenv_gym_envs.connect4.models import (
+    COLUMNS,
+    ROWS,
+    Connect4Action,
+    Connect4Observation,
+    Connect4State,
+)
+
+_SYMBOLS = {0: ".", 1: "X", -1: "O"}
+
+
+class Connect4Environment(
+    Environment[Connect4Action, Connect4Observation, Connect4State]
+):
+    """Two players drop pieces in turn; who first has four in a line wins.
+
+    Player 1 begins, player -1 answers. As in OpenEnv the agent plays both sides unless
+    an ``opponent`` is named, and the reward is for whoever moved. With an opponent the
+    agent has one side, and the opponent's answer is part of the step.
+
+    Rewards: 1 when the agent connects four, -1 when the opponent does, 0 for a full
+    board, -1 for a full column, which ends the game; else 0. The rules are those of
+    OpenEnv's ``connect4_env``; opponents are ours.
+
+    Args:
+        opponent: ``"self"``: none, the agent plays both sides. ``"random"``: any column
+            that is not full. ``"minimax"``: looks ahead, ties broken by lot.
+        depth: Plies that ``"minimax"`` looks ahead: 1 takes a win, 2 blocks one.
+        agent_player: The side of the agent where there is an opponent: 1 begins, -1
+            lets the opponent begin, ``"random"`` draws anew at each reset.
+    """
+
+    render_modes = ("ansi", "rgb_array")
+    render_fps = 2
+    inline = True
+
+    def __init__(
+        self,
+        opponent: Literal["self", "random", "minimax"] = "self",
+        depth: Annotated[int, Field(ge=1, le=20)] = 4,
+        agent_player: Literal[1, -1, "random"] = 1,
+    ) -> None:
+        # A deep search takes milliseconds: too long for a server's event loop.
+        self.inline = opponent != "minimax" or depth <= 2  # type: ignore[misc]
+        self._opponent = opponent
+        self._depth = depth
+        self._agent_player = agent_player
+        self._clear()
+
+    def _clear(self, episode_id: str | None = None) -> None:
+        self._board: NDArray[np.int8] = np.zeros((ROWS, COLUMNS), np.int8)
+        self._heights = [0] * COLUMNS
+        self._pieces = {1: 0, -1: 0}
+        self._player = 1
+        self._done = False
+        self._last: tuple[int, int] | None = None
+        self._steps = 0
+        self._episode_id = episode_id
+
+    def reset(self, episode_id: str | None = None) -> Connect4Observation:
+        """Begins a game.
+
+        Args:
+            episode_id: What :attr:`state` is to call the episode.
+        """
+        self._clear(episode_id)
+        if self._opponent != "self":
+            agent = self._agent_player
+            if agent == "random":
+                agent = 1 if self.np_random.integers(2) else -1
+            if agent == -1:
+                self._drop(self._choose())
+        return self._observe(0.0)
+
+    def step(self, action: Connect4Action) -> Connect4Observation:
+        """Implements Environment.step."""
+        self._steps += 1
+        if self._heights[action.column] == ROWS:
+            self._done = True
+            self._player = (
+                -self._player
+            )  # as in OpenEnv, whose turn passes all the same
+            return self._observe(-1.0)
+        if self._drop(action.column):
+            return self._observe(1.0)
+        if self._opponent != "self" and not self._done and self._drop(self._choose()):
+            return self._observe(-1.0)
+        return self._observe(0.0)
+
+    @property
+    def state(self) -> Connect4State:
+        """The position; ``step_count`` counts the agent's steps."""
+        return Connect4State(
+            episode_id=self._episode_id,
+            step_count=self._steps,
+            board=self._board.tolist(),
+            next_player=self._player,
+        )
+
+    def render(self) -> NDArray[np.uint8] | str | None:
+        """The board: text, or (384, 448, 3) uint8 with the last piece marked."""
+        if self.render_mode == "ansi":
+            return self._text()
+        if self.render_mode == "rgb_array":
+            # Here, since Pillow is slow to load and only this needs it.
+            from openenv_gym_envs.connect4.drawing import draw
+
+            return draw(self._board, self._last)
+        return None
+
+    def _drop(self, column: int) -> bool:
+        """Drops a piece of whose turn it is; says whether it won."""
+        player, height = self._player, self._heights[column]
+        self._heights[column] = height + 1
+        self._last = (ROWS - 1 - height, column)
+        self._board[self._last] = player
+        self._pieces[player] |= 1 << STRIDE * column + height
+        self._player = -player
+        won = has_four(self._pieces[player])
+        self._done = won or all(height == ROWS for height in self._heights)
+        return won
+
+    def _choose(self) -> int:
+        """The opponent's column."""
+        if self._opponent == "minimax":
+            own, other = self._pieces[self._player], self._pieces[-self._player]
+            return choose_column(own, other, self._depth, self.np_random)
+        legal = self._legal()
+        return legal[self.np_random.integers(len(legal))]
+
+    def _legal(self) -> list[int]:
+        return [column for column in range(COLUMNS) if self._heights[column] < ROWS]
+
+    def _observe(self, reward: float) -> Connect4Observation:
+        return Connect4Observation(
+            board=self._board.copy(),
+            legal_actions=[] if self._done else self._legal(),
+            done=self._done,
+            reward=reward,
+            metadata={"next_player": self._player},
+        )
+
+    def _text(self) -> str:
+        rows = [
+            " ".join(_SYMBOLS[cell] for cell in row) for row in self._board.tolist()
+        ]
+        rows.append(" ".join(map(str, range(COLUMNS))))
+        turn = "game over" if self._done else f"{_SYMBOLS[self._player]} to move"
+        return "\n".join([*rows, turn]) + "\n"

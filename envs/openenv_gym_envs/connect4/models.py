@@ -1,0 +1,48 @@
+"""Models of the Connect4 environment; field names are those of OpenEnv."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+
+from openenv_gym.models import Action, Array, LegalActions, Observation, State
+
+ROWS = 6
+COLUMNS = 7
+
+
+class Connect4Action(Action):
+    """Drops a piece.
+
+    Attributes:
+        column: The column, 0 (left) to 6 (right).
+    """
+
+    column: Annotated[int, Discrete(COLUMNS)]
+
+
+class Connect4Observation(Observation):
+    """The board, the same for both players.
+
+    Attributes:
+        board: (6, 7) int8, row 0 on top: 0 empty, 1 a piece of the player who began,
+            -1 a piece of the other.
+        legal_actions: The columns that are not full; none once the game is over.
+    """
+
+    board: Annotated[Array, Box(-1, 1, (ROWS, COLUMNS), np.int8)]
+    legal_actions: Annotated[list[int], LegalActions()]
+
+
+class Connect4State(State):
+    """The position.
+
+    Attributes:
+        board: As in the observation, as lists.
+        next_player: Whose turn it is, 1 or -1.
+    """
+
+    board: list[list[int]]
+    next_player: int = 1
