@@ -1,0 +1,120 @@
+"""Every OpenEnv environment as a ``gymnasium.Env``, over the transport of your choice.
+
+::
+
+    import gymnasium as gym
+    import openenv_gym                                      # registers openenv/*
+
+    env = gym.make("openenv/Chess-v0")                      # in this process: fastest
+    env = gym.make("openenv/Chess-v0", transport="docker")  # in a hardened container
+
+Importing this registers the ids of the bundled environments, as strings, and nothing else: what
+they need is loaded when it is used first.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as _gymnasium
+
+from openenv_gym import registry as _registry
+
+if TYPE_CHECKING:
+    from openenv_gym.env import OpenEnvGym as OpenEnvGym
+    from openenv_gym.environment import Environment as Environment
+    from openenv_gym.errors import OpenEnvGymError as OpenEnvGymError
+    from openenv_gym.models import Action as Action
+    from openenv_gym.models import Array as Array
+    from openenv_gym.models import Choice as Choice
+    from openenv_gym.models import Info as Info
+    from openenv_gym.models import LegalActions as LegalActions
+    from openenv_gym.models import Observation as Observation
+    from openenv_gym.models import State as State
+    from openenv_gym.server.app import create_app as create_app
+    from openenv_gym.spaces.utf8 import Utf8 as Utf8
+    from openenv_gym.transport import Transport as Transport
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Action",
+    "Array",
+    "Choice",
+    "Environment",
+    "Info",
+    "LegalActions",
+    "Observation",
+    "OpenEnvGym",
+    "OpenEnvGymError",
+    "State",
+    "Transport",
+    "Utf8",
+    "create_app",
+    "register_environment",
+]
+
+_HOMES = {
+    "Action": "models",
+    "Array": "models",
+    "Choice": "models",
+    "Environment": "environment",
+    "Info": "models",
+    "LegalActions": "models",
+    "Observation": "models",
+    "OpenEnvGym": "env",
+    "OpenEnvGymError": "errors",
+    "State": "models",
+    "Transport": "transport",
+    "Utf8": "spaces.utf8",
+    "create_app": "server.app",
+}
+
+_ENTRY_POINT = "openenv_gym.env:OpenEnvGym"
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name at its first use: Pydantic alone would double the cost of the import."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'openenv_gym' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"openenv_gym.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def register_environment(
+    id: str,
+    entry_point: str,
+    *,
+    max_episode_steps: int | None = None,
+    nondeterministic: bool = False,
+    **options: Any,
+) -> None:
+    """Registers an environment of your own with gymnasium, for every transport.
+
+    Args:
+        id: What ``gymnasium.make`` takes: ``"acme/Thing-v0"``.
+        entry_point: ``"module:Class"`` of a subclass of :class:`Environment`. A server that is
+            started for it imports the module, so it must be importable there.
+        max_episode_steps: After so many steps an episode is truncated.
+        nondeterministic: The same seed may give another episode.
+        **options: Options of the environment; ``make`` can override them.
+    """
+    _gymnasium.register(
+        id=id,
+        entry_point=_ENTRY_POINT,
+        max_episode_steps=max_episode_steps,
+        nondeterministic=nondeterministic,
+        kwargs={"environment": entry_point, **options},
+    )
+
+
+for _entry in _registry.ENVIRONMENTS.values():
+    if _entry.id is not None and _entry.id not in _gymnasium.registry:
+        register_environment(_entry.id, _entry.name)

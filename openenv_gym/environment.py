@@ -32,7 +32,7 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
 
     Attributes:
         render_modes: What :meth:`render` can give: ``"ansi"`` (str), ``"rgb_array"``
-            ((height, width, 3) uint8). ``"human"`` is made from these by the adapter.
+            ((height, width, 3) uint8). ``"human"`` is made from the first by the adapter.
         render_fps: Frames per second of a recording.
         inline: A step is short and never blocks: a network server may run it on its event loop.
         steps_after_end: A step after the end of the episode is the environment's own affair,

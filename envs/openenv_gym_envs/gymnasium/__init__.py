@@ -1,0 +1,1 @@
+"""Any registered gymnasium environment behind any transport."""

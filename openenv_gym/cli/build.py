@@ -1,0 +1,97 @@
+"""``openenv-gym build``: makes the image that the docker transport runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openenv_gym_transports.image import Progress
+
+
+def add_parser(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> argparse.ArgumentParser:
+    """Adds the command to those of ``openenv-gym``."""
+    parser = subparsers.add_parser(
+        "build",
+        help="make the Docker image of an environment",
+        description="Makes the image that transport='docker' runs, from the packages "
+        "that are installed here, so that the container runs the same code. Prints the "
+        "name of the image.",
+    )
+    parser.add_argument(
+        "environment", help="name of a bundled environment, or module:Class of your own"
+    )
+    parser.add_argument(
+        "--base-image",
+        metavar="IMAGE",
+        help="what to build on (default: $OPENENV_GYM_BASE_IMAGE, "
+        "else python:3.12-slim)",
+    )
+    parser.add_argument(
+        "--wheelhouse",
+        metavar="DIR",
+        type=Path,
+        help="folder of wheels: build from these, with no network at all "
+        "(default: $OPENENV_GYM_WHEELHOUSE)",
+    )
+    parser.add_argument(
+        "--tag", metavar="TAG", help="name of the image, for transport option image="
+    )
+    parser.add_argument(
+        "--include",
+        metavar="PATH",
+        type=Path,
+        action="append",
+        default=[],
+        help="a Python file or package folder to add; may be repeated",
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Builds, and prints the name of the image."""
+    from openenv_gym_transports.image import build_image
+
+    with _progress() as progress:
+        name = build_image(
+            args.environment,
+            base_image=args.base_image,
+            wheelhouse=args.wheelhouse,
+            tag=args.tag,
+            include=args.include,
+            progress=progress,
+        )
+    print(name)
+    return 0
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on stderr; without rich, a line for each step."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+    except ImportError:
+        yield lambda step, steps, text: print(
+            f"{step}/{steps} {text}", file=sys.stderr, flush=True
+        )
+        return
+    columns = (
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sending what goes into the image", total=1)
+        yield lambda step, steps, text: bar.update(
+            task, completed=step, total=steps, description=text
+        )

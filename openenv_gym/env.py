@@ -1,0 +1,207 @@
+"""OpenEnvGym: the ``gymnasium.Env`` that every environment is, over every transport."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from openenv_gym import registry
+from openenv_gym.errors import EpisodeError, OptionError, TransportError
+from openenv_gym.messages import Frame, GetState, Open, Render, Request, Reset, Result, StateReply, Step
+from openenv_gym.options import checked
+from openenv_gym.spaces.describe import parse
+from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
+
+TRANSPORT_VARIABLE = "OPENENV_GYM_TRANSPORT"
+"""Environment variable that names the transport where ``transport=`` is not given."""
+
+
+class OpenEnvGym(gymnasium.Env[Any, Any]):
+    """An OpenEnv environment as a ``gymnasium.Env``.
+
+    Made by ``gymnasium.make("openenv/Chess-v0", transport="docker")``; the same seeds and actions
+    give the same trajectory over every transport.
+
+    Args:
+        environment: Short name, id or ``module:Class`` of the environment. None takes whatever the
+            server at ``url`` has.
+        render_mode: ``"human"``, ``"ansi"``, ``"rgb_array"``, or None.
+        transport: Name of a transport, or a Transport object that was not used yet. By default
+            what the variable ``OPENENV_GYM_TRANSPORT`` says, else ``"inprocess"``.
+        url: A server that runs already; without it the transport starts one and owns it.
+        token: The server's token.
+        timeout: Seconds to wait for a reply; None waits for ever.
+        transport_options: Further keywords of the transport.
+        **options: Options of the environment.
+
+    Attributes:
+        observation_space: As the environment's models and options say.
+        action_space: As the environment's models and options say.
+        metadata: ``render_modes`` and ``render_fps`` of this environment.
+
+    Raises:
+        OptionError: An option is unknown or wrong.
+        RegistryError: There is no such environment or transport.
+        MissingDependencyError: A package that they need is not installed.
+        TransportError: The transport could not be started or connected.
+    """
+
+    # What gymnasium.make() checks a render mode against, before there is an environment to ask.
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["human", "ansi", "rgb_array"]}  # type: ignore[misc]
+
+    def __init__(
+        self,
+        environment: str | None = None,
+        *,
+        render_mode: str | None = None,
+        transport: str | Transport | None = None,
+        url: str | None = None,
+        token: str | None = None,
+        timeout: float | None = STEP_TIMEOUT,
+        transport_options: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self._closed = False
+        self._failure: TransportError | None = None
+        self._mask: NDArray[np.int8] | None = None
+        name = None if environment is None else registry.environment(environment).name
+        if isinstance(transport, Transport):
+            if url or token or transport_options:
+                raise OptionError(
+                    "transport= is an object; url=, token= and transport_options= belong into its "
+                    "constructor."
+                )
+            self.transport = transport
+        else:
+            settings = {"url": url, "token": token, "timeout": timeout}
+            self.transport = _make_transport(transport, settings, transport_options or {})
+        try:
+            self._open(name, render_mode, options)
+        except BaseException:
+            self.transport.close()
+            raise
+
+    def _open(self, name: str | None, render_mode: str | None, options: dict[str, Any]) -> None:
+        description = self.transport.open(Open(name, options, render_mode))
+        self.action_space = parse(description.action_space)
+        self.observation_space = parse(description.observation_space)
+        modes = [*description.metadata.get("render_modes", [])]
+        if "human" not in modes and modes:
+            modes.insert(0, "human")
+        self.metadata = {**description.metadata, "render_modes": modes}  # type: ignore[misc]
+        self.render_mode = render_mode
+        self._has_mask = description.has_mask
+        self._view = None
+        if render_mode == "human":
+            from openenv_gym.human import HumanView
+
+            self._view = HumanView(self.metadata.get("render_fps"))
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Implements gymnasium.Env.reset; options are those of the environment's reset."""
+        super().reset(seed=seed)
+        result = expect(Result, self._exchange(Reset(seed, options)))
+        self._failure = None
+        return result.observation, self._taken(result)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Implements gymnasium.Env.step.
+
+        Raises:
+            ActionError: The action is not in the action space; nothing was stepped.
+            EpisodeError: There is no running episode.
+            EnvironmentFailedError: The environment's own code raised.
+            TransportError: Whether the step was carried out is not known: call reset().
+        """
+        if self._failure is not None:
+            raise EpisodeError(
+                "The last step's outcome was lost on the way, so the episode cannot go on: call "
+                "reset()."
+            ) from self._failure
+        result = expect(Result, self._exchange(Step(action)))
+        return (
+            result.observation,
+            result.reward,
+            result.terminated,
+            result.truncated,
+            self._taken(result),
+        )
+
+    def _exchange(self, request: Request) -> Any:
+        if self._closed:
+            raise EpisodeError("The environment is closed: make a new one.")
+        try:
+            return self.transport.exchange(request)
+        except TransportError as error:
+            self._failure = error
+            raise
+
+    def _taken(self, result: Result) -> dict[str, Any]:
+        """The info of a result, once what the adapter itself needs of the result is kept."""
+        if self._has_mask:
+            self._mask = result.info["action_mask"]
+        if self._view is not None:
+            self._view.show(self._frame())
+        return result.info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are legal now; all, where the environment does not tell.
+
+        Answered from the last observation, without a round trip, as MaskablePPO wants it.
+
+        Returns:
+            One bool for each action of the Discrete action space.
+
+        Raises:
+            EpisodeError: The action space is not Discrete, or there was no reset yet.
+        """
+        if self._mask is not None:
+            return self._mask.astype(np.bool_)
+        if not isinstance(self.action_space, gymnasium.spaces.Discrete):
+            raise EpisodeError(f"There are masks for Discrete actions, not for {self.action_space}.")
+        if self._has_mask:
+            raise EpisodeError("There is no mask before the first reset().")
+        return np.ones(int(self.action_space.n), np.bool_)
+
+    def state(self) -> dict[str, Any]:
+        """What the environment tells beside the observation, by the names of its state model."""
+        return expect(StateReply, self._exchange(GetState())).state
+
+    def render(self) -> Any:
+        """Implements gymnasium.Env.render; None in the mode "human", which shows each step."""
+        return None if self._view is not None else self._frame()
+
+    def _frame(self) -> Any:
+        return expect(Frame, self._exchange(Render())).frame
+
+    @property
+    def isolation(self) -> dict[str, Any]:
+        """What is between the environment and this process, as found, not as asked for."""
+        return {"transport": self.transport.name, **self.transport.isolation}
+
+    def close(self) -> None:
+        """Implements gymnasium.Env.close; ends what the transport started. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            view = getattr(self, "_view", None)
+            if view is not None:
+                view.close()
+            self.transport.close()
+
+
+def _make_transport(
+    name: str | None, settings: dict[str, Any], transport_options: dict[str, Any]
+) -> Transport:
+    """The transport of a name, with those of the settings that were given."""
+    chosen = name or os.environ.get(TRANSPORT_VARIABLE) or "inprocess"
+    cls = registry.load(registry.transport(chosen))
+    given = {key: value for key, value in settings.items() if value is not None or key == "timeout"}
+    keywords = checked(cls, {**given, **transport_options}, f"the transport {chosen}")
+    made: Transport = cls(**keywords)
+    return made

@@ -1,0 +1,169 @@
+"""Registry: names to ``module:Class`` strings; what they name is imported at first use.
+
+This is the only place where the core knows of environments and transports, and it knows no more
+than their names.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from openenv_gym.errors import MissingDependencyError, RegistryError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a name stands for.
+
+    Attributes:
+        name: The short name, as ``serve`` takes it; for an environment of the user's own,
+            ``module:Class``.
+        target: ``module:Class``.
+        id: The id that ``gymnasium.make`` takes, if it has one.
+        extra: The extra of openenv-gym that installs what it needs.
+        summary: One line on what it is.
+    """
+
+    name: str
+    target: str
+    id: str | None = None
+    extra: str | None = None
+    summary: str = ""
+
+
+def _bundled(name: str, target: str, id: str, summary: str) -> Entry:
+    return Entry(name, f"openenv_gym_envs.{target}", id, name, summary)
+
+
+ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            _bundled(
+                "chess",
+                "chess.environment:ChessEnvironment",
+                "openenv/Chess-v0",
+                "chess against random, greedy, Stockfish or itself",
+            ),
+            _bundled(
+                "connect4",
+                "connect4.environment:Connect4Environment",
+                "openenv/Connect4-v0",
+                "four in a row on 6 x 7",
+            ),
+            _bundled(
+                "echo",
+                "echo.environment:EchoEnvironment",
+                "openenv/Echo-v0",
+                "says back what it is told",
+            ),
+            _bundled(
+                "gymnasium",
+                "gymnasium.environment:GymnasiumEnvironment",
+                "openenv/Gymnasium-v0",
+                "any registered gymnasium environment, isolated",
+            ),
+        )
+    }
+)
+"""Environments that come with the package, by short name."""
+
+TRANSPORTS: Mapping[str, Entry] = MappingProxyType(
+    {
+        name: Entry(name, f"openenv_gym_transports.{name}:{cls}", extra=extra, summary=summary)
+        for name, cls, extra, summary in (
+            ("inprocess", "InProcessTransport", None, "in this process"),
+            ("http", "HttpTransport", "server", "HTTP requests"),
+            ("websocket", "WebSocketTransport", "server", "a WebSocket"),
+            ("process", "ProcessTransport", None, "a process on this machine"),
+            ("docker", "DockerTransport", "docker", "a hardened container"),
+        )
+    }
+)
+"""Transports by the name that ``transport=`` takes."""
+
+_IDS = {entry.id: entry for entry in ENVIRONMENTS.values()}
+
+
+def environment(name: str) -> Entry:
+    """The environment of a short name, an id, or ``module:Class``.
+
+    Raises:
+        RegistryError: There is none.
+    """
+    found = ENVIRONMENTS.get(name) or _IDS.get(name)
+    if found is not None:
+        return found
+    if ":" in name:
+        return Entry(name, name)
+    raise _unknown("environment", name, [*ENVIRONMENTS, *filter(None, _IDS)])
+
+
+def transport(name: str) -> Entry:
+    """The transport of a name.
+
+    Raises:
+        RegistryError: There is none.
+    """
+    found = TRANSPORTS.get(name)
+    if found is None:
+        raise _unknown("transport", name, list(TRANSPORTS))
+    return found
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> RegistryError:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    own = ", or 'module:Class' for one of your own" if kind == "environment" else ""
+    return RegistryError(
+        f"There is no {kind} {name!r}.{hint} Known are {', '.join(known)}{own}.",
+        name=name,
+        known=known,
+    )
+
+
+def load(entry: Entry) -> type[Any]:
+    """Imports what an entry names.
+
+    Raises:
+        MissingDependencyError: A package that it needs is not installed.
+        RegistryError: There is no such module or class.
+    """
+    module, _, attribute = entry.target.partition(":")
+    try:
+        loaded: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            loaded = getattr(loaded, part)
+    except ImportError as error:
+        raise _import_error(entry, module, error) from error
+    except AttributeError as error:
+        raise RegistryError(
+            f"The module {module} has no {attribute}. Name a class as 'module:Class'.",
+            target=entry.target,
+        ) from error
+    if not isinstance(loaded, type):
+        raise RegistryError(f"{entry.target} is no class.", target=entry.target)
+    return loaded
+
+
+def _import_error(entry: Entry, module: str, error: ImportError) -> Exception:
+    if error.name is not None and (module == error.name or module.startswith(error.name + ".")):
+        return RegistryError(
+            f"There is no module {error.name!r} to take {entry.target} from: "
+            f"searched {len(sys.path)} places of sys.path.",
+            target=entry.target,
+        )
+    install = f'pip install "openenv-gym[{entry.extra}]"' if entry.extra else "install it"
+    return MissingDependencyError(
+        f"{entry.name} needs the package {error.name or error}, which is not installed here: "
+        f"{install}.",
+        name=entry.name,
+        package=error.name,
+        extra=entry.extra,
+    )

@@ -1,0 +1,66 @@
+"""Whether an action may be carried out: ``contains``, less pedantic about float precision.
+
+gymnasium's ``Box.contains`` refuses a float64 array for a float32 Box, which trainers produce all the
+time and every environment of gymnasium takes; and it warns about a list instead of refusing it.
+:func:`admission` compiles the test once per session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.spaces import Space
+
+
+@singledispatch
+def admission(space: Space[Any]) -> Callable[[Any], bool]:
+    """A function that tells whether a value is an action of the Space."""
+    return space.contains
+
+
+@admission.register
+def _box(space: spaces.Box) -> Callable[[Any], bool]:
+    low, high, shape = space.low, space.high, space.shape
+    dtype = np.dtype(space.dtype)
+
+    def admits(value: Any) -> bool:
+        return (
+            isinstance(value, np.ndarray | np.generic)
+            and value.shape == shape
+            and np.can_cast(value.dtype, dtype, "same_kind")
+            and bool((value >= low).all() and (value <= high).all())
+        )
+
+    return admits
+
+
+@admission.register
+def _dict(space: spaces.Dict) -> Callable[[Any], bool]:
+    parts = {key: admission(sub) for key, sub in space.spaces.items()}
+
+    def admits(value: Any) -> bool:
+        return (
+            isinstance(value, dict)
+            and value.keys() == parts.keys()
+            and all(part(value[key]) for key, part in parts.items())
+        )
+
+    return admits
+
+
+@admission.register
+def _tuple(space: spaces.Tuple) -> Callable[[Any], bool]:
+    parts = [admission(sub) for sub in space.spaces]
+
+    def admits(value: Any) -> bool:
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(parts)
+            and all(part(item) for part, item in zip(parts, value, strict=True))
+        )
+
+    return admits
