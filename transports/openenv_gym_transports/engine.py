@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,9 @@ from openenv_gym.errors import (
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["connect", "engine_errors"]
+__all__ = ["connect", "engine_errors", "explain"]
+
+KNOCK_TIMEOUT = 5.0
 
 
 def connect(timeout: int = 60) -> DockerClient:
@@ -31,6 +34,7 @@ def connect(timeout: int = 60) -> DockerClient:
     """
     try:
         import docker
+        import docker.constants
         import docker.errors
     except ImportError as exc:
         raise MissingDependencyError(
@@ -38,17 +42,27 @@ def connect(timeout: int = 60) -> DockerClient:
             "pip install 'openenv-gym[docker]'",
             package="docker",
         ) from exc
+    host = os.environ.get("DOCKER_HOST") or docker.constants.DEFAULT_UNIX_SOCKET
     try:
+        _knock(host)
         return docker.from_env(timeout=timeout)
     except (docker.errors.DockerException, OSError, ValueError) as exc:
-        host = os.environ.get("DOCKER_HOST")
         raise EngineMissingError(
-            f"No Docker engine answers at {host or 'the default address'}: {exc}. "
+            f"No Docker engine answers at {host}: {exc}. "
             "Install and start one (`apt-get install docker.io && systemctl start "
             "docker`, or Docker Desktop), or set DOCKER_HOST to its address, until "
             '`docker version` works; or do without a container: transport="process"',
             docker_host=host,
         ) from exc
+
+
+def _knock(host: str) -> None:
+    # The client leaks its socket where nothing answers, so it does not try that first.
+    scheme, _, path = host.partition("://")
+    if scheme in ("unix", "http+unix"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(KNOCK_TIMEOUT)
+            connection.connect(path)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,11 @@ def build_image(
                 f"{LABEL}.content": current.rpartition("-")[2],
             },
         }
-        _build(client or connect(), request, environment, progress or _silent)
+        if client is not None:
+            _build(client, request, environment, progress or _silent)
+        else:
+            with closing(connect()) as own:
+                _build(own, request, environment, progress or _silent)
     return tag or current
 
 

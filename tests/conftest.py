@@ -1,0 +1,45 @@
+"""Fixtures and rules that all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+
+from openenv_gym.errors import EngineMissingError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@cache
+def no_engine() -> str | None:
+    """Why there is no Docker engine; None if there is one."""
+    from openenv_gym_transports.engine import connect
+
+    try:
+        connect().close()
+    except (EngineMissingError, MissingDependencyError) as exc:
+        return str(exc)
+    return None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked ``docker`` skips without an engine, unless one is required."""
+    if item.get_closest_marker("docker") and (reason := no_engine()):
+        if os.environ.get("OPENENV_GYM_REQUIRE_DOCKER") == "1":
+            pytest.fail(f"OPENENV_GYM_REQUIRE_DOCKER=1, but: {reason}", pytrace=False)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[DockerClient]:
+    """The Docker engine, for tests that are marked ``docker``."""
+    from openenv_gym_transports.engine import connect
+
+    client = connect()
+    yield client
+    client.close()
