@@ -1,0 +1,50 @@
+"""The command ``openenv-gym``: one module a command, each loaded when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from openenv_gym.errors import OpenEnvGymError
+
+_COMMANDS = {
+    "list": "environments and transports that there are",
+    "serve": "serve an environment",
+    "build": "build the Docker image of an environment",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: Its words; by default those of the process.
+
+    Returns:
+        The exit code: 0, or 1 where an error was printed.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="openenv-gym",
+        description="Every OpenEnv environment as a gymnasium.Env.",
+        epilog="Each command explains itself: openenv-gym COMMAND --help.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    # Only the chosen command is imported: a server's start-up time counts.
+    chosen = next((word for word in words if word in _COMMANDS), None)
+    run = None
+    for name, summary in _COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name == chosen:
+            module = importlib.import_module(f"openenv_gym.cli.{name}")
+            module.add_arguments(command)
+            run = module.run
+    parsed = parser.parse_args(words)
+    assert run is not None, "argparse let an unknown command pass"
+    try:
+        return int(run(parsed))
+    except OpenEnvGymError as error:
+        print(f"openenv-gym: {error}", file=sys.stderr)
+        return 1

@@ -1,0 +1,84 @@
+"""``openenv-gym serve``: an environment behind a pipe, or for the network."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import socket
+from pathlib import Path
+
+from openenv_gym import registry
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("environment", help="name, id, or module:Class of the environment")
+    parser.add_argument("--host", default=None, help="address to listen at (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=None, help="port to listen at (8000)")
+    parser.add_argument(
+        "--pipe",
+        type=Path,
+        metavar="DIR",
+        help="serve one owner on this host: over the Unix socket DIR/socket, or with --port over "
+        "TCP; the key is in DIR/key",
+    )
+    parser.add_argument(
+        "--max-sessions", type=int, default=None, help="sessions at a time (64; of a pipe 1)"
+    )
+    parser.add_argument(
+        "--idle-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="close a session that is not used for so long (network: 3600; pipe: never)",
+    )
+    parser.add_argument("--token", help="what clients must send as 'Authorization: Bearer TOKEN'")
+    parser.add_argument(
+        "--debug", action="store_true", help="tell clients what the environment's errors say"
+    )
+    parser.add_argument(
+        "--owned",
+        action="store_true",
+        help="end with the owner: the first connection of a pipe, or the standard input",
+    )
+    parser.add_argument(
+        "--fd", type=int, help="inherited socket: connected with --owned and no --port, or listening"
+    )
+    parser.add_argument(
+        "--network", action="store_true", help="the socket of --fd is for the network faces"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves until it is told to stop."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    name = registry.environment(arguments.environment).name
+    pipe = arguments.pipe is not None or (arguments.fd is not None and not arguments.network)
+    if pipe:
+        _serve_pipe(name, arguments)
+    else:
+        from openenv_gym.server.network import serve
+
+        serve(name, arguments)
+    return 0
+
+
+def _serve_pipe(name: str, arguments: argparse.Namespace) -> None:
+    from openenv_gym.server.pipe import serve
+
+    where: Path | socket.socket = arguments.pipe
+    if arguments.fd is not None:
+        where = socket.socket(fileno=arguments.fd)
+        where.set_inheritable(False)
+    address = None
+    if arguments.port is not None:
+        address = (arguments.host or "127.0.0.1", arguments.port)
+    serve(
+        name,
+        where,
+        address=address,
+        owned=arguments.owned,
+        max_sessions=arguments.max_sessions or 1,
+        idle_timeout=arguments.idle_timeout,
+    )

@@ -1,0 +1,1 @@
+"""The server: sessions behind a pipe, HTTP or a WebSocket."""

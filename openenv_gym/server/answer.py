@@ -1,0 +1,64 @@
+"""Bytes in, bytes out: what every face of the server does with a request."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from openenv_gym.codec import decode, encode
+from openenv_gym.errors import EnvironmentFailedError, OpenEnvGymError, ProtocolError
+from openenv_gym.messages import Failure, Request
+from openenv_gym.session import Session
+
+_log = logging.getLogger(__name__)
+
+
+def read(data: Any) -> Request:
+    """The request in the bytes.
+
+    Raises:
+        CodecError: They are no message of ours.
+        ProtocolError: They are a reply.
+    """
+    message = decode(data)
+    if not isinstance(message, Request):
+        raise ProtocolError(f"A {type(message).__name__} is no request.")
+    return message
+
+
+def carry_out(session: Session, request: Request) -> bytes:
+    """The encoded reply to a request; a failure, if it fails. Never raises."""
+    try:
+        return encode(session.handle(request))
+    except OpenEnvGymError as error:
+        return refusal(error, request.id)
+    except Exception as error:
+        _log.exception("a session failed")
+        return refusal(
+            EnvironmentFailedError(
+                f"The server failed with {type(error).__name__}; its log says more.",
+                error=type(error).__name__,
+            ),
+            request.id,
+        )
+
+
+def refusal(error: OpenEnvGymError, id: int) -> bytes:
+    """The encoded failure that tells of an error."""
+    failure = Failure.of(error)
+    failure.id = id
+    try:
+        return encode(failure)
+    except OpenEnvGymError:
+        # A field that does not travel: its text does.
+        failure.fields = {name: str(value) for name, value in failure.fields.items()}
+        return encode(failure)
+
+
+def answer(session: Session, data: Any) -> bytes:
+    """The encoded reply to an encoded request. Never raises."""
+    try:
+        request = read(data)
+    except OpenEnvGymError as error:
+        return refusal(error, 0)
+    return carry_out(session, request)

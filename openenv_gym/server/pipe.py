@@ -1,0 +1,261 @@
+"""The pipe face: sessions for one owner on the same host, over a stream socket.
+
+No event loop and no HTTP: each connection is a session, and its one thread reads, steps and writes.
+An owned server ends when its owner's connection does, whichever way that came about: the main
+thread watches the connection for a hang-up, also while a step runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import select
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+from openenv_gym.channel import Channel
+from openenv_gym.errors import OpenEnvGymError, ServerFullError, StartError
+from openenv_gym.server.answer import answer, read, refusal
+from openenv_gym.session import Session
+
+_log = logging.getLogger(__name__)
+
+SOCKET, KEY = "socket", "key"
+"""Names of the two files in the directory of a pipe."""
+
+_HANDSHAKE_LIMIT = 10.0
+_CLOSE_LIMIT = 5.0
+_OWNER_LIMIT = 60.0
+_HANG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
+
+
+class _Connection(NamedTuple):
+    channel: Channel
+    thread: threading.Thread
+    unwatched: threading.Event  # the watcher has let go of it, so it may be closed
+
+
+class PipeServer:
+    """Serves sessions of one environment over a listening socket, or over one connected socket.
+
+    Args:
+        environment: Name of the environment.
+        max_sessions: Sessions at a time.
+        idle_timeout: Seconds without a request after which a session is closed; None: never.
+    """
+
+    def __init__(
+        self, environment: str, *, max_sessions: int = 1, idle_timeout: float | None = None
+    ) -> None:
+        self._environment = environment
+        self._idle_timeout = idle_timeout
+        self._max_sessions = max_sessions
+        self._free = threading.BoundedSemaphore(max_sessions)
+        self._connections: dict[int, _Connection] = {}
+        self._owner: Channel | None = None
+        self._poll = select.poll()
+
+    def serve_connection(self, sock: socket.socket) -> None:
+        """Serves the one session of an owner that is connected already; ends with it."""
+        self._converse_in_thread(Channel(sock), None)
+        self._watch(None, b"", None)
+
+    def serve_listener(
+        self, listener: socket.socket, key: bytes, *, owner_limit: float | None
+    ) -> None:
+        """Serves all who connect and know the key.
+
+        Args:
+            listener: The listening socket.
+            key: What a client must know.
+            owner_limit: The first who connects and knows the key is the owner, and the server ends
+                with that connection, or after so many seconds without one. None serves for ever.
+        """
+        self._poll.register(listener, select.POLLIN)
+        self._watch(listener, key, owner_limit)
+
+    def _watch(
+        self, listener: socket.socket | None, key: bytes, owner_limit: float | None
+    ) -> None:
+        """Accepts connections and notices hang-ups, until the owner is gone."""
+        deadline = None if owner_limit is None else time.monotonic() + owner_limit
+        while True:
+            left = None
+            if deadline is not None and self._owner is None:
+                left = (deadline - time.monotonic()) * 1000
+                if left <= 0:
+                    _log.warning("nobody who knows the key connected within %s s", owner_limit)
+                    return
+            for fd, _ in self._poll.poll(left):
+                if listener is not None and fd == listener.fileno():
+                    self._converse_in_thread(Channel(listener.accept()[0]), key)
+                    continue
+                self._poll.unregister(fd)
+                connection = self._connections.pop(fd)
+                connection.unwatched.set()
+                owned = listener is None or owner_limit is not None
+                if owned and connection.channel is self._owner:
+                    _join_or_abandon(connection.thread)
+                    return
+
+    def _converse_in_thread(self, channel: Channel, key: bytes | None) -> None:
+        unwatched = threading.Event()
+        thread = threading.Thread(
+            target=self._converse, args=(channel, key, unwatched), daemon=True, name="session"
+        )
+        if key is None:
+            self._owner = channel
+        self._connections[channel.fileno()] = _Connection(channel, thread, unwatched)
+        self._poll.register(channel.fileno(), _HANG_UP)
+        thread.start()
+
+    def _converse(
+        self, channel: Channel, key: bytes | None, unwatched: threading.Event
+    ) -> None:
+        """One connection, from the handshake to the hang-up, on one thread."""
+        try:
+            if key is not None:
+                channel.set_timeout(_HANDSHAKE_LIMIT)
+                channel.prove(key, first=True)
+                self._owner = self._owner or channel
+            channel.set_timeout(self._idle_timeout)
+            if self._free.acquire(blocking=False):
+                try:
+                    self._serve_session(channel)
+                finally:
+                    self._free.release()
+            else:
+                self._refuse(channel)
+        except EOFError:
+            pass  # the client is gone, the ordinary end
+        except BlockingIOError:
+            _log.warning("a connection was silent for too long: closed")
+        except (OSError, OpenEnvGymError) as error:
+            _log.warning("a connection ended: %s", error)
+        finally:
+            channel.shutdown()  # which the watcher takes for a hang-up
+            unwatched.wait()
+            channel.close()
+
+    def _serve_session(self, channel: Channel) -> None:
+        session = Session(self._environment)
+        try:
+            while True:
+                channel.send_bytes(answer(session, channel.recv_bytes()))
+        finally:
+            try:
+                session.close()
+            except OpenEnvGymError as error:
+                _log.warning("closing the environment: %s", error)
+
+    def _refuse(self, channel: Channel) -> None:
+        request = read(channel.recv_bytes())
+        error = ServerFullError(
+            f"All {self._max_sessions} sessions of this server are taken. Close one, or serve with "
+            "a larger --max-sessions.",
+            max_sessions=self._max_sessions,
+            free=0,
+        )
+        channel.send_bytes(refusal(error, request.id))
+
+    def stop(self, signum: int, frame: FrameType | None) -> None:
+        """Signal handler: closes all sessions, then ends the process."""
+        connections = list(self._connections.values())
+        for connection in connections:
+            connection.channel.shutdown()
+            connection.unwatched.set()
+        for connection in connections:
+            _join_or_abandon(connection.thread)
+        raise SystemExit(128 + signum)
+
+
+def _join_or_abandon(thread: threading.Thread) -> None:
+    """Waits for a session to end; if it does not, ends the process without it."""
+    thread.join(_CLOSE_LIMIT)
+    if thread.is_alive():
+        _log.error("a step does not end, and nobody waits for it any more: ending at once")
+        logging.shutdown()
+        os._exit(1)
+
+
+def key_of(directory: Path) -> bytes:
+    """The key in a pipe's directory; made, readable for its owner only, where there is none.
+
+    Raises:
+        StartError: The directory cannot be used.
+    """
+    path = directory / KEY
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(
+            f"The directory {directory} cannot hold a pipe: {error}. Name another with --pipe.",
+            directory=str(directory),
+        ) from error
+
+
+def listen(directory: Path, address: tuple[str, int] | None) -> socket.socket:
+    """The listening socket of a pipe: the file ``socket`` in its directory, or a TCP address.
+
+    Raises:
+        StartError: It cannot be had.
+    """
+    path = directory / SOCKET
+    try:
+        if address is not None:
+            return socket.create_server(address)
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(64)
+        return listener
+    except OSError as error:
+        raise StartError(
+            f"Cannot listen at {address or path}: {error}. A path may have 107 bytes; name another "
+            "with --pipe, or another port.",
+            address=str(address or path),
+        ) from error
+
+
+def serve(
+    environment: str,
+    where: Path | socket.socket,
+    *,
+    address: tuple[str, int] | None = None,
+    owned: bool = False,
+    max_sessions: int = 1,
+    idle_timeout: float | None = None,
+) -> None:
+    """Serves until the owner is gone, or a signal comes.
+
+    Args:
+        environment: Name of the environment.
+        where: Directory of the pipe; or the connected socket of an owner.
+        address: Listen at this TCP address instead of the socket in the directory.
+        owned: The first connection is the owner's, and the server ends with it.
+        max_sessions: Sessions at a time.
+        idle_timeout: Seconds without a request after which a session is closed; None: never.
+
+    Raises:
+        StartError: It cannot listen there.
+    """
+    server = PipeServer(environment, max_sessions=max_sessions, idle_timeout=idle_timeout)
+    signal.signal(signal.SIGTERM, server.stop)
+    signal.signal(signal.SIGINT, server.stop)
+    if isinstance(where, socket.socket):
+        server.serve_connection(where)
+        return
+    key = key_of(where)
+    with listen(where, address) as listener:
+        server.serve_listener(listener, key, owner_limit=_OWNER_LIMIT if owned else None)

@@ -1,0 +1,114 @@
+"""Starting a server process on this host, and seeing to it that it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import Sequence
+
+from openenv_gym.errors import StartError
+
+_LOG_LINES = 200
+_LOG_SHOWN = 15
+
+
+class Child:
+    """A process of ours that runs ``openenv-gym`` with the arguments given.
+
+    It gets a session of its own, so that the terminal's Ctrl-C does not reach it and its own
+    children can be ended with it. What it prints is kept, the last lines, for errors.
+
+    Args:
+        arguments: Of the command ``openenv-gym``.
+        fd: A file descriptor that it inherits.
+        secret: First line of its standard input, which stays open as long as this process lives.
+
+    Raises:
+        StartError: It cannot be started.
+    """
+
+    def __init__(self, arguments: Sequence[str], *, fd: int, secret: str | None = None) -> None:
+        self.log: deque[str] = deque(maxlen=_LOG_LINES)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "openenv_gym.cli", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(fd,),
+                env={**os.environ, "PYTHONPATH": _python_path(), "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StartError(f"Cannot start {sys.executable}: {error}.") from error
+        if secret is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.write(secret.encode() + b"\n")
+            self._process.stdin.flush()
+        self._reader = threading.Thread(target=self._read, daemon=True, name="server log")
+        self._reader.start()
+        self._finalizer = weakref.finalize(self, _end, self._process, os.getpid())
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.log.append(line.decode(errors="replace").rstrip())
+
+    def fate(self) -> str:
+        """What became of it, with its last lines."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # The socket's end is seen before the exit code is there.
+            self._process.wait(1.0)
+        code = self._process.poll()
+        if code is None:
+            return "The process still runs."
+        self._reader.join(1.0)
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
+        lines = list(self.log)[-_LOG_SHOWN:]
+        return f"The process {how}." + ("\nIts last lines:\n" + "\n".join(lines) if lines else "")
+
+    def dead(self) -> str | None:
+        """What became of it, if it is dead."""
+        return None if self._process.poll() is None else self.fate()
+
+    def stop(self, limit: float) -> None:
+        """Waits so many seconds for it to end by itself, then ends it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(limit)
+        self._finalizer()
+        self._reader.join(1.0)
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+    """Ends a process and its children. A fork of the owner leaves them alone."""
+    if os.getpid() != owner:
+        return
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(6.0)
+    # Children of its own that it left behind are in its group, also when it is gone.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _python_path() -> str:
+    """Lets the process import what this one can."""
+    return os.pathsep.join(path or os.getcwd() for path in sys.path)
