@@ -92,7 +92,7 @@ def _unknown(value: Any) -> Ext:
     if isinstance(value, np.ndarray):
         memory = value if value.flags.c_contiguous else np.ascontiguousarray(value)
         # As bytes whatever the dtype: a memoryview of times or texts is not to be had.
-        raw = memory.reshape(-1).view(np.uint8) if value.size else b""
+        raw: Any = memory.reshape(-1).view(np.uint8) if value.size else b""
         return Ext(_ARRAY, b"".join((_head(value), raw)))
     if isinstance(value, np.generic):
         return Ext(_SCALAR, _head(value) + value.tobytes())
@@ -219,7 +219,7 @@ def encode(message: Request | Reply) -> bytes:
         return _encoder.encode(message)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
         raise CodecError(
-            f"{type(message).__name__} cannot travel: {error}.", message=type(message).__name__
+            f"{type(message).__name__} cannot travel: {error}.", kind=type(message).__name__
         ) from error
 
 

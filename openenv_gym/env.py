@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from openenv_gym import registry
 from openenv_gym.errors import EpisodeError, OptionError, TransportError
-from openenv_gym.messages import Frame, GetState, Open, Render, Request, Reset, Result, StateReply, Step
+from openenv_gym.messages import (
+    Frame,
+    GetState,
+    Open,
+    Render,
+    Request,
+    Reset,
+    Result,
+    StateReply,
+    Step,
+)
 from openenv_gym.options import checked
 from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
@@ -164,7 +174,9 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         if self._mask is not None:
             return self._mask.astype(np.bool_)
         if not isinstance(self.action_space, gymnasium.spaces.Discrete):
-            raise EpisodeError(f"There are masks for Discrete actions, not for {self.action_space}.")
+            raise EpisodeError(
+                f"There are masks for Discrete actions, not for {self.action_space}."
+            )
         if self._has_mask:
             raise EpisodeError("There is no mask before the first reset().")
         return np.ones(int(self.action_space.n), np.bool_)

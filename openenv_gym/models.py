@@ -33,9 +33,7 @@ class _ArraySchema:
     """Lets Pydantic take arrays as they are, lists as arrays, and write arrays as lists."""
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
             _as_array,
             json_schema_input_schema=core_schema.list_schema(),

@@ -193,7 +193,7 @@ class Session:
             environment.seed(request.seed)
         result = self._run(lambda: self._result(environment.reset(**keywords)))
         self._running = True
-        return result
+        return cast("Result", result)
 
     def _step(self, request: Step) -> Result:
         environment = self._environment

@@ -13,16 +13,11 @@ if TYPE_CHECKING:
     from openenv_gym_transports.image import Progress
 
 
-def add_parser(
-    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
-) -> argparse.ArgumentParser:
-    """Adds the command to those of ``openenv-gym``."""
-    parser = subparsers.add_parser(
-        "build",
-        help="make the Docker image of an environment",
-        description="Makes the image that transport='docker' runs, from the packages "
-        "that are installed here, so that the container runs the same code. Prints the "
-        "name of the image.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.description = (
+        "Makes the image that transport='docker' runs, from the packages that are "
+        "installed here, so that the container runs the same code. Prints its name."
     )
     parser.add_argument(
         "environment", help="name of a bundled environment, or module:Class of your own"
@@ -30,8 +25,7 @@ def add_parser(
     parser.add_argument(
         "--base-image",
         metavar="IMAGE",
-        help="what to build on (default: $OPENENV_GYM_BASE_IMAGE, "
-        "else python:3.12-slim)",
+        help="what to build on (default: $OPENENV_GYM_BASE_IMAGE, else python:3.12-slim)",
     )
     parser.add_argument(
         "--wheelhouse",
@@ -51,21 +45,19 @@ def add_parser(
         default=[],
         help="a Python file or package folder to add; may be repeated",
     )
-    parser.set_defaults(run=run)
-    return parser
 
 
-def run(args: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Builds, and prints the name of the image."""
     from openenv_gym_transports.image import build_image
 
     with _progress() as progress:
         name = build_image(
-            args.environment,
-            base_image=args.base_image,
-            wheelhouse=args.wheelhouse,
-            tag=args.tag,
-            include=args.include,
+            arguments.environment,
+            base_image=arguments.base_image,
+            wheelhouse=arguments.wheelhouse,
+            tag=arguments.tag,
+            include=arguments.include,
             progress=progress,
         )
     print(name)
@@ -80,9 +72,7 @@ def _progress() -> Iterator[Progress]:
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bar
     except ImportError:
-        yield lambda step, steps, text: print(
-            f"{step}/{steps} {text}", file=sys.stderr, flush=True
-        )
+        yield lambda step, steps, text: print(f"{step}/{steps} {text}", file=sys.stderr, flush=True)
         return
     columns = (
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),

@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end with the owner: the first connection of a pipe, or the standard input",
     )
     parser.add_argument(
-        "--fd", type=int, help="inherited socket: connected with --owned and no --port, or listening"
+        "--fd",
+        type=int,
+        help="inherited socket: connected with --owned and no --port, or listening",
     )
     parser.add_argument(
         "--network", action="store_true", help="the socket of --fd is for the network faces"

@@ -80,9 +80,7 @@ class PipeServer:
         self._poll.register(listener, select.POLLIN)
         self._watch(listener, key, owner_limit)
 
-    def _watch(
-        self, listener: socket.socket | None, key: bytes, owner_limit: float | None
-    ) -> None:
+    def _watch(self, listener: socket.socket | None, key: bytes, owner_limit: float | None) -> None:
         """Accepts connections and notices hang-ups, until the owner is gone."""
         deadline = None if owner_limit is None else time.monotonic() + owner_limit
         while True:
@@ -115,9 +113,7 @@ class PipeServer:
         self._poll.register(channel.fileno(), _HANG_UP)
         thread.start()
 
-    def _converse(
-        self, channel: Channel, key: bytes | None, unwatched: threading.Event
-    ) -> None:
+    def _converse(self, channel: Channel, key: bytes | None, unwatched: threading.Event) -> None:
         """One connection, from the handshake to the hang-up, on one thread."""
         try:
             if key is not None:

@@ -1,7 +1,7 @@
 """Whether an action may be carried out: ``contains``, less pedantic about float precision.
 
-gymnasium's ``Box.contains`` refuses a float64 array for a float32 Box, which trainers produce all the
-time and every environment of gymnasium takes; and it warns about a list instead of refusing it.
+gymnasium's ``Box.contains`` refuses a float64 array for a float32 Box, which trainers produce all
+the time and every environment of gymnasium takes; and it warns about a list instead of refusing it.
 :func:`admission` compiles the test once per session.
 """
 
@@ -24,8 +24,9 @@ def admission(space: Space[Any]) -> Callable[[Any], bool]:
 
 @admission.register
 def _box(space: spaces.Box) -> Callable[[Any], bool]:
-    low, high, shape = space.low, space.high, space.shape
-    dtype = np.dtype(space.dtype)
+    low: Any = space.low
+    high: Any = space.high
+    shape, dtype = space.shape, np.dtype(space.dtype)
 
     def admits(value: Any) -> bool:
         return (
@@ -52,8 +53,8 @@ def _dict(space: spaces.Dict) -> Callable[[Any], bool]:
     return admits
 
 
-@admission.register
-def _tuple(space: spaces.Tuple) -> Callable[[Any], bool]:
+@admission.register(spaces.Tuple)
+def _tuple(space: spaces.Tuple[Any]) -> Callable[[Any], bool]:
     parts = [admission(sub) for sub in space.spaces]
 
     def admits(value: Any) -> bool:

@@ -173,9 +173,7 @@ _by_space.register(spaces.Text, _text)
 def _dict(space: spaces.Dict, annotation: Any, place: str) -> Converter:
     arguments = typing.get_args(annotation)
     inner = arguments[1] if len(arguments) == 2 else Any
-    parts = {
-        key: converter(sub, inner, f"{place}[{key!r}]") for key, sub in space.spaces.items()
-    }
+    parts = {key: converter(sub, inner, f"{place}[{key!r}]") for key, sub in space.spaces.items()}
 
     def to_space(value: Any) -> Any:
         if value.keys() != parts.keys():
@@ -190,8 +188,8 @@ def _dict(space: spaces.Dict, annotation: Any, place: str) -> Converter:
     return Converter(to_space, from_space)
 
 
-@_by_space.register
-def _tuple(space: spaces.Tuple, annotation: Any, place: str) -> Converter:
+@_by_space.register(spaces.Tuple)
+def _tuple(space: spaces.Tuple[Any], annotation: Any, place: str) -> Converter:
     kinds = item_types(annotation, len(space.spaces))
     return items(
         [

@@ -86,9 +86,7 @@ class ModelSpace:
         return {name: part.converter.from_space(value)}
 
 
-def derive(
-    model: type[BaseModel], overrides: Mapping[str, Space[Any]] | None = None
-) -> ModelSpace:
+def derive(model: type[BaseModel], overrides: Mapping[str, Space[Any]] | None = None) -> ModelSpace:
     """The Space of a model.
 
     Args:
@@ -291,9 +289,7 @@ def _fixed_list(item: Spaced, length: int, annotation: Any, place: str) -> Space
 
 def _from_model(model: type[BaseModel]) -> Spaced:
     """A nested model: a Dict of its fields."""
-    fields = {
-        name: _field(model, name, field, None) for name, field in model.model_fields.items()
-    }
+    fields = {name: _field(model, name, field, None) for name, field in model.model_fields.items()}
     space = spaces.Dict([(name, part.space) for name, part in fields.items()])
     return Spaced(space, _fields_converter(fields))
 

@@ -1,8 +1,8 @@
 """Spaces as JSON, and back: what a client of a remote environment learns of its Spaces.
 
-:func:`describe` gives a dict that JSON can hold, :func:`parse` the equal Space. Bounds are a number
-where all are equal, else a nested list; infinity is the text ``"inf"`` or ``"-inf"``. Written by hand
-a description may leave out what has a default::
+:func:`describe` gives a dict that JSON can hold, :func:`parse` the equal Space. A bound is a
+number where all are equal, else a nested list; infinity is the text ``"inf"`` or ``"-inf"``.
+Written by hand a description may leave out what has a default::
 
     {"type": "Box", "low": -1, "high": 1, "shape": [3]}
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import singledispatch
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium.spaces import (
@@ -110,8 +110,8 @@ def _describe_multi_discrete(space: MultiDiscrete) -> dict[str, Any]:
 
 @describe.register
 def _describe_multi_binary(space: MultiBinary) -> dict[str, Any]:
-    n = space.n
-    return {"type": "MultiBinary", "n": int(n) if np.isscalar(n) else [int(i) for i in space.shape]}
+    shape = list(space.shape)
+    return {"type": "MultiBinary", "n": shape[0] if len(shape) == 1 else shape}
 
 
 @describe.register
@@ -135,8 +135,8 @@ def _describe_dict(space: Dict) -> dict[str, Any]:
     return {"type": "Dict", "spaces": [[key, describe(sub)] for key, sub in space.spaces.items()]}
 
 
-@describe.register
-def _describe_tuple(space: Tuple) -> dict[str, Any]:
+@describe.register(Tuple)
+def _describe_tuple(space: Tuple[Any]) -> dict[str, Any]:
     return {"type": "Tuple", "spaces": [describe(sub) for sub in space.spaces]}
 
 
@@ -145,8 +145,8 @@ def _describe_sequence(space: Sequence) -> dict[str, Any]:
     return {"type": "Sequence", "space": describe(space.feature_space), "stack": space.stack}
 
 
-@describe.register
-def _describe_one_of(space: OneOf) -> dict[str, Any]:
+@describe.register(OneOf)
+def _describe_one_of(space: OneOf[Any]) -> dict[str, Any]:
     return {"type": "OneOf", "spaces": [describe(sub) for sub in space.spaces]}
 
 
@@ -189,7 +189,8 @@ def _parse_dict(told: dict[str, Any]) -> Dict:
 
 def _parse_graph(told: dict[str, Any]) -> Graph:
     edges = told.get("edge_space")
-    return Graph(parse(told["node_space"]), None if edges is None else parse(edges))  # type: ignore[arg-type]  # Graph itself refuses other kinds
+    nodes: Any = parse(told["node_space"])  # Graph itself refuses what is no Box or Discrete
+    return Graph(nodes, None if edges is None else cast("Any", parse(edges)))
 
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], Space[Any]]] = {

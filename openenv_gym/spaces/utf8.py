@@ -146,12 +146,12 @@ def _unflatten(space: Utf8, x: NDArray[np.int32]) -> str:
 
 
 @batch_space.register(Utf8)
-def _batch_space(space: Utf8, n: int = 1) -> Tuple:
+def _batch_space(space: Utf8, n: int = 1) -> Tuple[Any]:
     return Tuple([deepcopy(space) for _ in range(n)], seed=deepcopy(space.np_random))
 
 
-@batch_differing_spaces.register(Utf8)
-def _batch_differing_spaces(spaces: list[Utf8]) -> Tuple:
+@batch_differing_spaces.register(Utf8)  # type: ignore[misc]  # it dispatches on a list's items
+def _batch_differing_spaces(spaces: Any) -> Tuple[Any]:
     return Tuple(spaces, seed=deepcopy(spaces[0].np_random))
 
 
@@ -198,7 +198,9 @@ class _SharedTexts:
 
 
 def _slots(memory: SynchronizedArray[Any], space: Utf8) -> NDArray[np.uint8]:
-    return np.frombuffer(memory.get_obj(), np.uint8).reshape(-1, _slot_size(space))
+    shared: Any = memory.get_obj()
+    slots: NDArray[np.uint8] = np.frombuffer(shared, np.uint8)
+    return slots.reshape(-1, _slot_size(space))
 
 
 def _slot_size(space: Utf8) -> int:
@@ -215,9 +217,7 @@ def _create_shared_memory(
 
 
 @read_from_shared_memory.register(Utf8)
-def _read_from_shared_memory(
-    space: Utf8, shared_memory: SynchronizedArray[Any], n: int = 1
-) -> _SharedTexts:
+def _read_from_shared_memory(space: Utf8, shared_memory: SynchronizedArray[Any], n: int = 1) -> Any:
     return _SharedTexts(_slots(shared_memory, space))
 
 

@@ -52,8 +52,8 @@ class Pipe:
                 reply = decode(self._channel.recv_bytes())
             except BlockingIOError as error:
                 raise ExchangeTimeoutError(
-                    f"No reply within {timeout} s. The environment may still be at it: reset() "
-                    "waits for it anew, close() ends it; timeout= of gymnasium.make sets the limit.",
+                    f"No reply within {timeout} s. The environment may still be at it: "
+                    "reset() waits for it anew, close() ends it; timeout= sets the limit.",
                     timeout=timeout,
                 ) from error
             except (EOFError, OSError) as error:

@@ -21,12 +21,12 @@ _CLOSE_LIMIT = 5.0
 class ProcessTransport(Transport):
     """Runs the environment in a process of its own, or reaches one that serves a pipe.
 
-    A crash or a memory leak of the environment stays in its process; it is no protection from
+    A crash or a memory leak of the environment stays in its process; that is no protection from
     code that is not trusted.
 
     Args:
-        url: ``unix:///directory`` of a server that was started with ``--pipe``. Without it a process
-            is started, connected by a socket that nobody else can reach.
+        url: ``unix:///directory`` of a server that was started with ``--pipe``. Without it a
+            process is started, connected by a socket that nobody else can reach.
         timeout: Seconds to wait for a reply; None waits for ever.
         start_timeout: Seconds until the environment must be there.
     """

@@ -17,9 +17,7 @@ from openenv_gym_envs.gymnasium.models import (
 )
 
 
-class GymnasiumEnvironment(
-    Environment[GymnasiumAction, GymnasiumObservation, GymnasiumState]
-):
+class GymnasiumEnvironment(Environment[GymnasiumAction, GymnasiumObservation, GymnasiumState]):
     """Any registered gymnasium environment, with its Spaces, rewards, flags, info and rendering.
 
     Its wrappers are those of ``gymnasium.make`` (time limit, order enforcing), except for the
@@ -71,10 +69,13 @@ class GymnasiumEnvironment(
 
     def spaces(self) -> Mapping[str, Space[Any]]:
         """Those of the wrapped environment."""
-        return {"action": self.env.action_space, "observation": self.env.observation_space}
+        return {
+            "action": self.env.action_space,
+            "observation": self.env.observation_space,
+        }
 
     def metadata(self) -> Mapping[str, Any]:
-        """Render modes of the wrapped environment, pictures first, as its own "human" shows them."""
+        """Render modes of the wrapped environment; pictures first, since its "human" shows these."""
         metadata = self.env.metadata
         modes = metadata.get("render_modes", [])
         ordered = sorted(modes, key=lambda mode: (mode != "rgb_array", mode == "human"))
