@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from openenv_gym_envs.connect4.models import (
     Connect4Action,
     Connect4Observation,
 )
+
+ROOT = Path(__file__).parents[2]
 
 # Fills the board with no line of four.
 DRAW = [0, 1] * 3 + [1, 0] * 3 + [2, 3] * 3 + [3, 2] * 3 + [4, 5] * 3 + [5, 4] * 3
@@ -148,9 +151,7 @@ def test_has_four_agrees_with_all_lines_on_random_boards():
         for column in range(COLUMNS):
             for height in range(rng.integers(ROWS + 1)):
                 cell = bits([(column, height)])
-                own, other = (
-                    (own | cell, other) if rng.random() < 0.5 else (own, other | cell)
-                )
+                own, other = (own | cell, other) if rng.random() < 0.5 else (own, other | cell)
         filled = own | other
         assert has_four(own) == any(own & mask == mask for mask in masks)
         completing = completing_cells(own, filled)
@@ -277,9 +278,7 @@ def test_minimax_takes_a_win(columns, winning, depth):
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
-@pytest.mark.parametrize(
-    ("columns", "blocking"), [([0, 6, 0, 6, 0], 0), ([1, 1, 2, 2, 4], 3)]
-)
+@pytest.mark.parametrize(("columns", "blocking"), [([0, 6, 0, 6, 0], 0), ([1, 1, 2, 2, 4], 3)])
 def test_minimax_blocks_a_loss(columns, blocking, depth):
     own, other = sides(columns)
     rng = np.random.default_rng(0)
@@ -396,4 +395,4 @@ def test_pillow_is_loaded_for_pictures_only():
         "import openenv_gym_envs.connect4.environment\n"
         "assert 'PIL' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -48,9 +48,7 @@ def _tile(player: int, marked: bool) -> NDArray[np.uint8]:
     return np.asarray(reduced, dtype=np.uint8)
 
 
-def draw(
-    board: NDArray[np.int8], marked: tuple[int, int] | None = None
-) -> NDArray[np.uint8]:
+def draw(board: NDArray[np.int8], marked: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Draws a board.
 
     Args:

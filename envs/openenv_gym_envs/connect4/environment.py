@@ -21,9 +21,7 @@ from openenv_gym_envs.connect4.models import (
 _SYMBOLS = {0: ".", 1: "X", -1: "O"}
 
 
-class Connect4Environment(
-    Environment[Connect4Action, Connect4Observation, Connect4State]
-):
+class Connect4Environment(Environment[Connect4Action, Connect4Observation, Connect4State]):
     """Two players drop pieces in turn; who first has four in a line wins.
 
     Player 1 begins, player -1 answers. As in OpenEnv the agent plays both sides unless
@@ -89,9 +87,7 @@ class Connect4Environment(
         self._steps += 1
         if self._heights[action.column] == ROWS:
             self._done = True
-            self._player = (
-                -self._player
-            )  # as in OpenEnv, whose turn passes all the same
+            self._player = -self._player  # as in OpenEnv, whose turn passes all the same
             return self._observe(-1.0)
         if self._drop(action.column):
             return self._observe(1.0)
@@ -153,9 +149,7 @@ class Connect4Environment(
         )
 
     def _text(self) -> str:
-        rows = [
-            " ".join(_SYMBOLS[cell] for cell in row) for row in self._board.tolist()
-        ]
+        rows = [" ".join(_SYMBOLS[cell] for cell in row) for row in self._board.tolist()]
         rows.append(" ".join(map(str, range(COLUMNS))))
         turn = "game over" if self._done else f"{_SYMBOLS[self._player]} to move"
         return "\n".join([*rows, turn]) + "\n"
