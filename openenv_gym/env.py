@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from openenv_gym import registry
 from openenv_gym.errors import EpisodeError, OptionError, TransportError
+from openenv_gym.human import HumanView
 from openenv_gym.messages import (
     Frame,
     GetState,
@@ -105,11 +106,10 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         self.metadata = {**description.metadata, "render_modes": modes}  # type: ignore[misc]
         self.render_mode = render_mode
         self._has_mask = description.has_mask
-        self._view = None
+        self._view: HumanView | None = None
         if render_mode == "human":
-            from openenv_gym.human import HumanView
-
             self._view = HumanView(self.metadata.get("render_fps"))
+        self._watched = self._has_mask or self._view is not None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -134,14 +134,11 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
                 "The last step's outcome was lost on the way, so the episode cannot go on: call "
                 "reset()."
             ) from self._failure
-        result = expect(Result, self._exchange(Step(action)))
-        return (
-            result.observation,
-            result.reward,
-            result.terminated,
-            result.truncated,
-            self._taken(result),
-        )
+        result = self._exchange(Step(action))
+        if type(result) is not Result:
+            expect(Result, result)
+        info = self._taken(result) if self._watched else result.info
+        return result.observation, result.reward, result.terminated, result.truncated, info
 
     def _exchange(self, request: Request) -> Any:
         if self._closed:

@@ -87,9 +87,7 @@ class Session:
         Raises:
             OpenEnvGymError: It failed; the error says why.
         """
-        reply = self._handlers[type(request)](request)
-        reply.id = request.id
-        return reply
+        return self._handlers[type(request)](request)
 
     @property
     def inline(self) -> bool:
@@ -144,6 +142,10 @@ class Session:
         self._actions = derive(type(environment).action_type, overrides)
         self._observations = derive(type(environment).observation_type, overrides)
         self._admits = admission(self._actions.space)
+        self._from_space = self._actions.from_space
+        # What Model(**fields) calls, without the frame around it.
+        self._action = self._actions.model.__pydantic_validator__.validate_python
+        self._to_space = self._observations.to_space
         self._info = _info_getters(self._observations)
         self._mask = _mask_maker(self._actions, self._observations)
         self._environment = environment
@@ -210,8 +212,7 @@ class Session:
         if not admitted:
             raise _action_error(action, self._actions)
         try:
-            model = self._actions.model(**self._actions.from_space(action))
-            return self._result(environment.step(model))
+            return self._result(environment.step(self._action(self._from_space(action))))
         except Exception as error:
             raise self._failed(error) from error
 
@@ -229,7 +230,7 @@ class Session:
             info["action_mask"] = self._mask(observation)
         reward = observation.reward
         return Result(
-            self._observations.to_space(observation),
+            self._to_space(observation),
             0.0 if reward is None else reward,
             terminated,
             truncated,

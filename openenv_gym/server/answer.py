@@ -29,7 +29,9 @@ def read(data: Any) -> Request:
 def carry_out(session: Session, request: Request) -> bytes:
     """The encoded reply to a request; a failure, if it fails. Never raises."""
     try:
-        return encode(session.handle(request))
+        reply = session.handle(request)
+        reply.id = request.id
+        return encode(reply)
     except OpenEnvGymError as error:
         return refusal(error, request.id)
     except Exception as error:

@@ -8,6 +8,7 @@ line to write.
 from __future__ import annotations
 
 import enum
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -45,6 +46,9 @@ class ModelSpace:
         space: With one spaced field, its Space; with more, a Dict of them.
         info_fields: Names of the fields marked ``Info()``.
         legal_actions: Name of the field marked ``LegalActions()``, if there is one.
+        to_space: Gives the value of the Space that an instance of the model stands for; raises
+            SpaceError where a field's value does not fit its Space.
+        from_space: Gives the fields that a value of the Space stands for.
     """
 
     def __init__(
@@ -58,32 +62,15 @@ class ModelSpace:
         self.fields = fields
         self.info_fields = info_fields
         self.legal_actions = legal_actions
-        self._only = next(iter(fields.items())) if len(fields) == 1 else None
+        only = next(iter(fields.items())) if len(fields) == 1 else None
         self.space: Space[Any] = (
-            self._only[1].space
-            if self._only
+            only[1].space
+            if only
             else spaces.Dict([(name, part.space) for name, part in fields.items()])
         )
-        self._dict = _fields_converter(fields)
-
-    def to_space(self, instance: BaseModel) -> Any:
-        """The value of the Space that a model's instance stands for.
-
-        Raises:
-            SpaceError: A field's value does not fit its Space.
-        """
-        if self._only is None:
-            return self._dict.to_space(instance)
-        name, part = self._only
-        return part.converter.to_space(getattr(instance, name))
-
-    def from_space(self, value: Any) -> dict[str, Any]:
-        """The fields that a value of the Space stands for."""
-        if self._only is None:
-            fields: dict[str, Any] = self._dict.from_space(value)
-            return fields
-        name, part = self._only
-        return {name: part.converter.from_space(value)}
+        self.to_space, self.from_space = (
+            _field_converter(*only) if only else _fields_converter(fields)
+        )
 
 
 def derive(model: type[BaseModel], overrides: Mapping[str, Space[Any]] | None = None) -> ModelSpace:
@@ -292,6 +279,15 @@ def _from_model(model: type[BaseModel]) -> Spaced:
     fields = {name: _field(model, name, field, None) for name, field in model.model_fields.items()}
     space = spaces.Dict([(name, part.space) for name, part in fields.items()])
     return Spaced(space, _fields_converter(fields))
+
+
+def _field_converter(name: str, only: Spaced) -> Converter:
+    to_space, from_space = only.converter
+    if to_space is convert.identity:
+        return Converter(operator.attrgetter(name), lambda value: {name: from_space(value)})
+    return Converter(
+        lambda model: to_space(getattr(model, name)), lambda value: {name: from_space(value)}
+    )
 
 
 def _fields_converter(fields: dict[str, Spaced]) -> Converter:

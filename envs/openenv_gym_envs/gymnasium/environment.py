@@ -75,7 +75,7 @@ class GymnasiumEnvironment(Environment[GymnasiumAction, GymnasiumObservation, Gy
         }
 
     def metadata(self) -> Mapping[str, Any]:
-        """Render modes of the wrapped environment; pictures first, since its "human" shows these."""
+        """Render modes of the wrapped environment; pictures first, as in its own "human"."""
         metadata = self.env.metadata
         modes = metadata.get("render_modes", [])
         ordered = sorted(modes, key=lambda mode: (mode != "rgb_array", mode == "human"))
