@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +14,11 @@ from openenv_gym import registry
 from openenv_gym.errors import BuildError, OptionError, RegistryError
 from openenv_gym_transports import contents
 from openenv_gym_transports.contents import image_name, requirements, write_context
-from openenv_gym_transports.image import build_image, ensure_image
+from openenv_gym_transports.image import build_image
+from openenv_gym_transports.provide import provide
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 
 def names(lines: list[str]) -> set[str]:
@@ -32,9 +37,7 @@ class TestRequirements:
 
         assert f"numpy=={numpy.__version__}" in requirements("echo")
 
-    def test_what_is_not_installed_keeps_its_range(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_what_is_not_installed_keeps_its_range(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
             contents.importlib.metadata,
             "requires",
@@ -67,9 +70,7 @@ class TestContext:
             "wheelhouse",
         }
         assert not any((tmp_path / "wheelhouse").iterdir())
-        assert {path.name for path in (tmp_path / "packages").iterdir()} == set(
-            contents.PACKAGES
-        )
+        assert {path.name for path in (tmp_path / "packages").iterdir()} == set(contents.PACKAGES)
         assert (tmp_path / "packages/openenv_gym/py.typed").is_file()
         files = [path for path in (tmp_path / "packages").rglob("*") if path.is_file()]
         assert not [path for path in files if path.suffix == ".pyc"]
@@ -96,9 +97,7 @@ class TestContext:
 class TestName:
     def test_one_name_for_one_content(self) -> None:
         assert image_name("echo") == image_name("echo")
-        assert re.fullmatch(
-            r"openenv-gym/echo:0\.1\.0-[0-9a-f]{12}", image_name("echo")
-        )
+        assert re.fullmatch(r"openenv-gym/echo:0\.1\.0-[0-9a-f]{12}", image_name("echo"))
         assert image_name("My.module:Env").startswith("openenv-gym/my-module-env:")
 
     def test_a_changed_source_is_another_image(self, tmp_path: Path) -> None:
@@ -128,7 +127,7 @@ class TestRefused:
 @pytest.mark.docker
 @pytest.mark.timeout(600)
 class TestBuild:
-    def test_by_the_command(self, engine) -> None:
+    def test_by_the_command(self, engine: DockerClient) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "openenv_gym.cli", "build", "echo"],
             capture_output=True,
@@ -142,17 +141,15 @@ class TestBuild:
         assert image.labels["org.openenv-gym.content"] in image_name("echo")
         assert image.attrs["Config"]["User"] == "65534:65534"
 
-    def test_what_is_there_is_not_built_again(self, engine) -> None:
-        steps: list[str] = []
-        for _ in range(2):
-            steps.clear()
-            name = ensure_image(
-                engine, "echo", lambda step, of, text: steps.append(text)
-            )
-        assert name == image_name("echo")
-        assert not steps
+    def test_what_is_there_is_not_built_again(
+        self, engine: DockerClient, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        provide(engine, "echo")
+        capsys.readouterr()
+        assert provide(engine, "echo", build=False) == image_name("echo")
+        assert not capsys.readouterr().err
 
-    def test_own_environment(self, engine, tmp_path: Path) -> None:
+    def test_own_environment(self, engine: DockerClient, tmp_path: Path) -> None:
         module = tmp_path / "own_environment.py"
         module.write_text("class Own: pass\n")
         tag = "openenv-gym-test/own:1"
@@ -170,8 +167,8 @@ class TestBuild:
         finally:
             engine.images.remove(tag, force=True)
 
-    def test_same_versions_inside(self, engine) -> None:
-        name = ensure_image(engine, "echo", lambda *step: None)
+    def test_same_versions_inside(self, engine: DockerClient) -> None:
+        name = provide(engine, "echo")
         out = engine.containers.run(
             name,
             entrypoint=["python3", "-c"],
@@ -185,12 +182,12 @@ class TestBuild:
         assert version == numpy.__version__
         assert cached.endswith(".pyc")
 
-    def test_a_base_image_that_cannot_be_had(self, engine) -> None:
+    def test_a_base_image_that_cannot_be_had(self, engine: DockerClient) -> None:
         with pytest.raises(BuildError, match="--base-image") as caught:
             build_image("echo", base_image="localhost:9/absent:1")
         assert caught.value.fields["base_image"] == "localhost:9/absent:1"
 
-    def test_the_log_of_a_failed_build(self, engine, tmp_path: Path) -> None:
+    def test_the_log_of_a_failed_build(self, engine: DockerClient, tmp_path: Path) -> None:
         # A wheelhouse that lacks what is needed, and a base image without pip.
         (tmp_path / "nothing-1-py3-none-any.whl").write_bytes(b"")
         with pytest.raises(BuildError) as caught:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from openenv_gym.errors import (
     DockerError,
@@ -17,8 +19,14 @@ from openenv_gym.errors import (
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["connect", "engine_errors", "explain"]
+__all__ = ["check_loopback", "connect", "end_stream", "engine_errors", "explain", "shares_sockets"]
 
+DEFAULT_HOST = "npipe:////./pipe/docker_engine"
+if sys.platform != "win32":
+    DEFAULT_HOST = "unix:///var/run/docker.sock"
+# Where an engine without root listens.
+ROOTLESS = "/run/user/"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 KNOCK_TIMEOUT = 5.0
 
 
@@ -34,15 +42,13 @@ def connect(timeout: int = 60) -> DockerClient:
     """
     try:
         import docker
-        import docker.constants
         import docker.errors
     except ImportError as exc:
         raise MissingDependencyError(
-            "The docker transport needs the package `docker`: "
-            "pip install 'openenv-gym[docker]'",
+            "The docker transport needs the package `docker`: pip install 'openenv-gym[docker]'",
             package="docker",
         ) from exc
-    host = os.environ.get("DOCKER_HOST") or docker.constants.DEFAULT_UNIX_SOCKET
+    host = _host()
     try:
         _knock(host)
         return docker.from_env(timeout=timeout)
@@ -56,6 +62,10 @@ def connect(timeout: int = 60) -> DockerClient:
         ) from exc
 
 
+def _host() -> str:
+    return os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+
+
 def _knock(host: str) -> None:
     # The client leaks its socket where nothing answers, so it does not try that first.
     scheme, _, path = host.partition("://")
@@ -63,6 +73,40 @@ def _knock(host: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(KNOCK_TIMEOUT)
             connection.connect(path)
+
+
+def shares_sockets(client: DockerClient) -> bool:
+    """Whether a Unix socket that a container makes in a shared folder can be used here.
+
+    It cannot where the engine is on another machine, or in a virtual one as Docker Desktop's,
+    nor where users in the container are not those of this machine, as in rootless engines.
+    """
+    host = _host()
+    if sys.platform != "linux" or not host.startswith(("unix://", "http+unix://")):
+        return False
+    if "://" + ROOTLESS in host:
+        return False
+    with engine_errors("tell its version"):
+        platform = client.version().get("Platform") or {}
+    return "Desktop" not in str(platform.get("Name"))
+
+
+def check_loopback() -> None:
+    """Checks that a port published on the engine's loopback can be reached from here.
+
+    Raises:
+        DockerError: The engine is on another machine.
+    """
+    host = _host()
+    parts = urlsplit(host)
+    if parts.scheme in ("tcp", "http", "https", "ssh") and parts.hostname not in LOOPBACK:
+        raise DockerError(
+            f"The Docker engine at {host} is on another machine, where containers cannot be "
+            "reached without opening a port to the network. Serve the environment there "
+            "(openenv-gym serve ... --host ADDRESS --token TOKEN) and connect to it: "
+            'transport="websocket", url="ws://..."',
+            docker_host=host,
+        )
 
 
 @contextmanager
@@ -84,6 +128,12 @@ def engine_errors(asked: str, **fields: Any) -> Iterator[None]:
             "See `docker info`, and the engine's own log",
             **fields,
         ) from exc
+
+
+def end_stream(stream: Any) -> None:
+    """Closes a stream of the client's; its own ``close()`` leaves the socket to the collector."""
+    with suppress(OSError):
+        stream._response.close()
 
 
 def explain(error: BaseException) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from openenv_gym_transports.engine import connect, explain
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["Progress", "build_image", "ensure_image"]
+__all__ = ["Progress", "build_image"]
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of a build's step, how many there are, and what it does."""
@@ -98,26 +98,6 @@ def build_image(
     return tag or current
 
 
-def ensure_image(client: DockerClient, environment: str, progress: Progress) -> str:
-    """The current image of a bundled environment, built if it is not there.
-
-    Processes that ask at the same time wait for one build.
-
-    Args:
-        client: The engine.
-        environment: Name of a bundled environment.
-        progress: Called at each step of a build.
-
-    Raises:
-        BuildError: The build failed.
-    """
-    name = image_name(environment)
-    with _one_at_a_time():
-        if not client.images.list(name):
-            build_image(environment, progress=progress, client=client)
-    return name
-
-
 def _check(environment: str, wheelhouse: Path | None, include: Sequence[Path]) -> None:
     if wheelhouse is not None and not any(wheelhouse.glob("*.whl")):
         raise OptionError(
@@ -185,23 +165,3 @@ def _build_error(
 
 def _silent(step: int, steps: int, text: str) -> None:
     pass
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Holds a lock of this user on this host, where there are such locks."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(home) if home else Path.home() / ".cache") / "openenv-gym"
-    try:
-        import fcntl
-
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "build.lock").open("w")
-    except (ImportError, OSError):
-        # Without it, at worst the same image is built twice.
-        yield
-        return
-    with lock:
-        # Let go of by the system when its holder dies, and a build has limits.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

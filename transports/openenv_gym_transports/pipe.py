@@ -100,9 +100,7 @@ def connect(
     deadline = time.monotonic() + limit
     while True:
         try:
-            channel = _try_connect(address, limit)
-            channel.prove(key, first=False)
-            return channel
+            return _try_connect(address, key, limit)
         except (OSError, EOFError) as error:
             fate = dead()
             if fate is not None:
@@ -117,7 +115,7 @@ def connect(
             time.sleep(_RETRY)
 
 
-def _try_connect(address: Path | tuple[str, int], limit: float) -> Channel:
+def _try_connect(address: Path | tuple[str, int], key: bytes, limit: float) -> Channel:
     if isinstance(address, Path):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -129,4 +127,10 @@ def _try_connect(address: Path | tuple[str, int], limit: float) -> Channel:
         sock = socket.create_connection(address, timeout=limit)
     channel = Channel(sock)
     channel.set_timeout(limit)
+    try:
+        channel.prove(key, first=False)
+    except BaseException:
+        # Docker's proxy of a port accepts, and hangs up, before the server listens.
+        channel.close()
+        raise
     return channel

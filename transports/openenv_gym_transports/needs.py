@@ -1,0 +1,103 @@
+"""What an environment needs of its container beyond the strict default.
+
+An environment says so in the section ``docker`` of its ``openenv.yaml``::
+
+    docker:
+      memory: 2g           # default 1g
+      pids: 512            # default 256
+      shm_size: 256m       # /dev/shm; the engine's default is 64m
+      tmpfs:               # further places that can be written, and their sizes
+        /tmp: 256m         # default 64m
+      network: bridge      # default none
+      seccomp: unconfined  # default: the engine's profile
+
+Browsers want more memory and another seccomp profile, for one; what was relaxed is seen in
+``env.unwrapped.isolation``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from openenv_gym import registry
+from openenv_gym.errors import MissingDependencyError, OptionError
+
+__all__ = ["Needs", "Size", "needs_of"]
+
+SIZE = r"^[1-9]\d*[bkmg]?$"
+Size = Annotated[str, msgspec.Meta(pattern=SIZE)]
+Folder = Annotated[str, msgspec.Meta(pattern=r"^/[^:,\s]+$")]
+
+
+class Needs(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
+    """The section ``docker`` of an ``openenv.yaml``; None where the default will do.
+
+    Attributes:
+        memory: Limit of the memory.
+        pids: Limit of the number of processes and threads.
+        shm_size: Size of ``/dev/shm``.
+        tmpfs: Sizes of folders that can be written, by path.
+        network: The container's network.
+        seccomp: ``"unconfined"`` switches off the filter of system calls.
+    """
+
+    memory: Size | None = None
+    pids: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    shm_size: Size | None = None
+    tmpfs: dict[Folder, Size] = {}
+    network: Literal["none", "bridge"] = "none"
+    seccomp: Literal["default", "unconfined"] = "default"
+
+    def relaxations(self) -> dict[str, Any]:
+        """What is asked for beyond the default, by name."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+
+def needs_of(environment: str) -> Needs:
+    """What the ``openenv.yaml`` beside an environment asks for; the environment is not imported.
+
+    Args:
+        environment: Name of a bundled environment, or ``"module:Class"``.
+
+    Raises:
+        OptionError: The section has what is not known, or a wrong value.
+        MissingDependencyError: There is a section, but no YAML parser to read it.
+    """
+    path = _manifest(registry.environment(environment).target.partition(":")[0])
+    text = path.read_text("utf-8") if path is not None and path.is_file() else ""
+    # Most environments have none, and then the parser is not even imported.
+    if not re.search(r"^docker\s*:", text, re.MULTILINE):
+        return Needs()
+    try:
+        import yaml
+    except ImportError as exc:
+        raise MissingDependencyError(
+            f"{path} has a section `docker`, and reading it needs the package `pyyaml`: "
+            "pip install 'openenv-gym[docker]'",
+            package="pyyaml",
+        ) from exc
+    try:
+        return msgspec.convert(yaml.safe_load(text)["docker"] or {}, Needs)
+    except (yaml.YAMLError, msgspec.ValidationError) as exc:
+        raise OptionError(
+            f"The section `docker` of {path} is wrong: {exc}. It may have "
+            f"{', '.join(Needs.__struct_fields__)}",
+            path=str(path),
+            known=list(Needs.__struct_fields__),
+        ) from exc
+
+
+def _manifest(module: str) -> Path | None:
+    """Where the ``openenv.yaml`` of a module is, if it has one: beside it."""
+    top, *inner = module.split(".")
+    # Only the topmost package may be looked up: any deeper, and its parents are imported.
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent.joinpath(*inner[:-1], "openenv.yaml")
