@@ -130,6 +130,7 @@ class DockerTransport(Transport):
         container.start()
         # Python is starting in there, so this takes no time.
         owner.remove_orphans(client)
+        owner.remove_folders(sandbox.folders())
         self._isolation = sandbox.isolation(container.inspect(), needs)
         address: Path | tuple[str, int] = ("127.0.0.1", self._isolation["port"])
         if container.folder is not None:

@@ -1,9 +1,16 @@
-"""Whose a container is, told by labels, so that those of dead owners are found."""
+"""Whose a container is, told by labels, so that those of dead owners are found.
+
+A killed owner's container ends by itself, and the engine removes it; its private folder stays, and
+bears its owner's name. Both are looked for whenever a container is started.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import socket
+import zlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,8 +19,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["OWNED", "labels", "remove_orphans"]
+__all__ = ["OWNED", "folder_prefix", "labels", "remove_folders", "remove_orphans"]
 
+FOLDER = "openenv-gym"
 PREFIX = "org.openenv-gym.owner"
 OWNED = f"{PREFIX}.pid"
 """The label that every container of ours has: the process id of its owner."""
@@ -27,6 +35,22 @@ def labels() -> dict[str, str]:
         f"{PREFIX}.host": _host(),
         f"{PREFIX}.boot": _boot(),
     }
+
+
+def folder_prefix() -> str:
+    """How the name of a folder of this process begins."""
+    return f"{FOLDER}-{os.getpid()}-{_started(os.getpid())}-{_place()}-"
+
+
+def remove_folders(parent: Path) -> None:
+    """Removes folders whose owner is dead; only those of this user and of this boot."""
+    for path in parent.glob(f"{FOLDER}-*-*-{_place()}-*"):
+        pid, started = path.name.removeprefix(f"{FOLDER}-").split("-")[:2]
+        with contextlib.suppress(OSError, ValueError):
+            # That of a container of root belongs to nobody, and root may remove it.
+            mine = path.lstat().st_uid == os.geteuid() or os.geteuid() == 0
+            if mine and _started(int(pid)) != started:
+                shutil.rmtree(path)
 
 
 def remove_orphans(client: DockerClient) -> list[str]:
@@ -90,6 +114,11 @@ def _host() -> str:
     except OSError:
         namespace = ""
     return f"{socket.gethostname()} {namespace}".strip()
+
+
+@cache
+def _place() -> str:
+    return f"{zlib.crc32(f'{_host()} {_boot()}'.encode()):08x}"
 
 
 @cache

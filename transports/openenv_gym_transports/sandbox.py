@@ -15,17 +15,17 @@ from typing import Any
 from openenv_gym_transports import owner
 from openenv_gym_transports.needs import Needs
 
-__all__ = ["SHARED", "Limits", "archive", "isolation", "private_folder", "settings"]
+__all__ = ["SHARED", "Limits", "archive", "folders", "isolation", "private_folder", "settings"]
 
 SHARED = "/run/openenv-gym"
 """Where the container finds the key, and makes its socket."""
 
 PORT = 7777
-TMPFS = {"/tmp": "64m"}  # nosec: a path in the container
+TMPFS = {"/tmp": "64m"}
 # Nobody: root here must not be root in there.
 NOBODY = 65534
-# A path of a Unix socket has at most 107 bytes; the folder's own name and the socket's: 24.
-LONGEST_PARENT = 80
+# A path of a Unix socket has at most 107 bytes: the rest is for the names of folder and socket.
+LONGEST_PARENT = 48
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,16 @@ def _published(attributes: Mapping[str, Any]) -> int | None:
     return int(bindings[0]["HostPort"]) if bindings else None
 
 
+def folders() -> Path:
+    """Where private folders are made."""
+    parent = tempfile.gettempdir()
+    # mkdtemp makes them private wherever it is.
+    return Path(parent if len(os.fsencode(parent)) <= LONGEST_PARENT else "/tmp")
+
+
 def private_folder(key: bytes) -> Path:
     """A new folder for the user of the container alone, with the key in it."""
-    parent = tempfile.gettempdir()
-    if len(os.fsencode(parent)) > LONGEST_PARENT:
-        parent = "/tmp"  # nosec: mkdtemp makes it unguessable and private
-    folder = Path(tempfile.mkdtemp(prefix="openenv-gym-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=owner.folder_prefix(), dir=folders()))
     try:
         path = folder / "key"
         path.touch(mode=0o600)

@@ -1,0 +1,1 @@
+"""An environment that misbehaves when asked to, and tells of where it runs."""
