@@ -34,7 +34,8 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
         render_modes: What :meth:`render` can give: ``"ansi"`` (str), ``"rgb_array"``
             ((height, width, 3) uint8). ``"human"`` is made from the first by the adapter.
         render_fps: Frames per second of a recording.
-        inline: A step is short and never blocks: a network server may run it on its event loop.
+        inline: A step is short and never blocks: a network server may run it on its event loop. May
+            be set by the constructor, where it depends on the options.
         steps_after_end: A step after the end of the episode is the environment's own affair,
             not an error.
         render_mode: What the user chose at ``make``; set before :meth:`spaces` is called.
@@ -42,7 +43,7 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
 
     render_modes: ClassVar[tuple[str, ...]] = ()
     render_fps: ClassVar[int] = 4
-    inline: ClassVar[bool] = False
+    inline: bool = False
     steps_after_end: ClassVar[bool] = False
 
     action_type: ClassVar[type[Action]]

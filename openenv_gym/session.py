@@ -94,6 +94,11 @@ class Session:
         """The environment's steps are short and never block."""
         return self._environment is not None and self._environment.inline
 
+    @property
+    def is_open(self) -> bool:
+        """There is an environment: it was made, and not closed yet."""
+        return self._environment is not None
+
     def close(self) -> None:
         """Closes the environment; a second call does nothing."""
         self._closed = True

@@ -31,7 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="close a session that is not used for so long (network: 3600; pipe: never)",
     )
-    parser.add_argument("--token", help="what clients must send as 'Authorization: Bearer TOKEN'")
+    parser.add_argument(
+        "--resume-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="close a session whose connection dropped and did not come back (network: 60)",
+    )
+    parser.add_argument(
+        "--token",
+        help="what clients must send as 'Authorization: Bearer TOKEN'; better in the variable "
+        "OPENENV_GYM_TOKEN, which no list of processes shows",
+    )
     parser.add_argument(
         "--debug", action="store_true", help="tell clients what the environment's errors say"
     )

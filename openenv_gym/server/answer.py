@@ -34,7 +34,8 @@ def carry_out(session: Session, request: Request) -> bytes:
         return encode(reply)
     except OpenEnvGymError as error:
         return refusal(error, request.id)
-    except Exception as error:
+    # An environment that calls sys.exit() must not end the server, or leave the client waiting.
+    except BaseException as error:
         _log.exception("a session failed")
         return refusal(
             EnvironmentFailedError(

@@ -79,3 +79,27 @@ def _tuple(space: spaces.Tuple[Any]) -> Callable[[Any], bool]:
         )
 
     return admits
+
+
+@admission.register
+def _sequence(space: spaces.Sequence) -> Callable[[Any], bool]:
+    contains, part = space.contains, admission(space.feature_space)
+    if space.stack:
+        return lambda value: type(value) is not list and contains(value)
+    return lambda value: isinstance(value, tuple) and all(map(part, value))
+
+
+@admission.register(spaces.OneOf)
+def _one_of(space: spaces.OneOf[Any]) -> Callable[[Any], bool]:
+    parts = [admission(sub) for sub in space.spaces]
+
+    def admits(value: Any) -> bool:
+        return (
+            isinstance(value, tuple)
+            and len(value) == 2
+            and isinstance(value[0], int | np.integer)
+            and 0 <= value[0] < len(parts)
+            and parts[value[0]](value[1])
+        )
+
+    return admits

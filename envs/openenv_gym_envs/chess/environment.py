@@ -87,7 +87,7 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
                 stockfish_path, stockfish_depth, stockfish_nodes, stockfish_timeout
             )
         # It waits for another process.
-        self.inline = opponent != "stockfish"  # type: ignore[misc]
+        self.inline = opponent != "stockfish"
         self._agent_color = agent_color
         self._max_plies = max_plies
         self._gamma = gamma

@@ -51,7 +51,7 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         agent_player: Literal[1, -1, "random"] = 1,
     ) -> None:
         # A deep search takes milliseconds: too long for a server's event loop.
-        self.inline = opponent != "minimax" or depth <= 2  # type: ignore[misc]
+        self.inline = opponent != "minimax" or depth <= 2
         self._opponent = opponent
         self._depth = depth
         self._agent_player = agent_player

@@ -50,8 +50,9 @@ class GymnasiumEnvironment(Environment[GymnasiumAction, GymnasiumObservation, Gy
 
     @property
     def env(self) -> gymnasium.Env[Any, Any]:
-        """The wrapped environment, made at its first use, when the render mode is known."""
-        if self._env is None:
+        """The wrapped environment, made for the render mode that holds when it is used."""
+        if self._env is None or self._env.render_mode != self.render_mode:
+            self.close()
             try:
                 self._env = gymnasium.make(
                     self._env_id,

@@ -1,0 +1,94 @@
+"""The application that serves an environment for the network: FastAPI, to run or to mount."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.routing import Route, WebSocketRoute
+
+from openenv_gym import registry
+from openenv_gym.environment import Environment
+from openenv_gym.server import http, websocket
+from openenv_gym.server.guard import Guard
+from openenv_gym.server.sessions import Sessions
+
+_DESCRIPTION = f"""
+Serves sessions of the environment **{{name}}**. In Python:
+
+    import gymnasium, openenv_gym
+    env = gymnasium.make("{{id}}", transport="websocket", url="ws://HOST:PORT")
+    env = gymnasium.make("{{id}}", transport="http", url="http://HOST:PORT")
+
+These use the WebSocket `{websocket.PATH}` (subprotocol `{websocket.SUBPROTOCOL}`) and
+`POST {http.PATH}` (content type `{http.CONTENT_TYPE}`), whose messages are not for the eye.
+"""
+
+
+def create_app(
+    environment: str | type[Environment[Any, Any, Any]],
+    *,
+    max_sessions: int = 64,
+    idle_timeout: float | None = 3600.0,
+    resume_timeout: float | None = 60.0,
+    token: str | None = None,
+    debug: bool = False,
+) -> FastAPI:
+    """Makes the application that serves an environment.
+
+    ``openenv-gym serve`` runs it with the settings that suit it. With another command line, switch
+    off WebSocket compression and the ping timeout: a client that thinks for minutes answers no
+    pings meanwhile (``uvicorn --ws websockets-sansio --ws-per-message-deflate false
+    --ws-ping-timeout 86400``), and use one worker process, since the sessions are in its memory.
+
+    Args:
+        environment: Name, id or ``module:Class`` of the environment; or its class.
+        max_sessions: Sessions at a time.
+        idle_timeout: Seconds without a request after which a session ends; None: never.
+        resume_timeout: Seconds that a session waits for its client to come back when the
+            connection dropped; None: as long as ``idle_timeout`` says.
+        token: What clients must send as ``Authorization: Bearer TOKEN``; None: nothing.
+        debug: Tell clients what the environment's errors say; else only the log does.
+
+    Raises:
+        RegistryError: There is no such environment.
+        OptionError: A limit is none.
+    """
+    if isinstance(environment, type):
+        environment = f"{environment.__module__}:{environment.__qualname__}"
+    entry = registry.environment(environment)
+    sessions = Sessions(
+        entry.name,
+        max_sessions=max_sessions,
+        idle_timeout=idle_timeout,
+        resume_timeout=resume_timeout,
+        reveal=debug,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await sessions.close()
+
+    app = FastAPI(
+        title=f"openenv-gym: {entry.name}",
+        summary=entry.summary or None,
+        description=_DESCRIPTION.format(name=entry.name, id=entry.id or entry.name),
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.state.sessions = sessions
+    app.add_middleware(Guard, token=token)
+    app.router.routes += [
+        Route(http.PATH, http.HttpFace(sessions), methods=["POST"]),
+        WebSocketRoute(websocket.PATH, websocket.WebSocketFace(sessions)),
+    ]
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Says that the server answers."""
+        return {"status": "healthy"}
+
+    return app

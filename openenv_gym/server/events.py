@@ -1,0 +1,67 @@
+"""What a connection says, also while a reply is in the making."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+
+_PATIENCE = 0.5  # seconds until it pays to watch whether the client still waits
+_BACKLOG = 64  # messages of a client that does not wait for the replies
+
+
+class Events:
+    """The events of one ASGI connection, in order.
+
+    Args:
+        receive: ASGI's.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._early: deque[Event] = deque()
+        self._task: asyncio.Future[Event] | None = None
+
+    async def next(self) -> Event:
+        """The next event."""
+        if self._early:
+            return self._early.popleft()
+        if self._task is None:
+            return await self._receive()
+        task, self._task = self._task, None
+        return await task
+
+    async def outlast(self, reply: asyncio.Future[bytes]) -> bool:
+        """Waits for a reply as long as the client does.
+
+        Args:
+            reply: Its future; it is not cancelled.
+
+        Returns:
+            The reply is there; else the client is gone.
+        """
+        await asyncio.wait({reply}, timeout=_PATIENCE)
+        while not reply.done():
+            if self._task is None:
+                self._task = asyncio.ensure_future(self._receive())
+            await asyncio.wait(
+                {reply, self._task}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._task.done():
+                event, self._task = self._task.result(), None
+                self._early.append(event)
+                gone = event["type"].endswith(".disconnect")
+                if gone or len(self._early) > _BACKLOG:
+                    return False
+        return True
+
+    def close(self) -> None:
+        """Receives no more."""
+        if self._task is not None:
+            self._task.cancel()

@@ -1,0 +1,92 @@
+"""The HTTP face: ``POST /exchange``, one message in, one message out.
+
+Each message says itself what it is, so one route is enough. The session's id travels in the header
+``X-Session-ID``; the client proposes it with Open, or leaves it to the server.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse, Response
+
+from openenv_gym.server.events import Events, Receive, Scope, Send
+from openenv_gym.server.sessions import Sessions, new_id
+
+PATH = "/exchange"
+CONTENT_TYPE = "application/vnd.openenv-gym.1+msgpack"
+SESSION_HEADER = b"x-session-id"
+
+MAX_REQUEST = 1 << 26
+"""Bytes of the largest request: of an action, mostly."""
+
+
+class HttpFace:
+    """An ASGI application for the one route.
+
+    Args:
+        sessions: Those that it serves.
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        headers = dict(scope["headers"])
+        response = _unsupported(headers) or _too_large(headers)
+        if response is None:
+            data = await _body(receive)
+            if data is None:
+                return  # the client hung up in the midst of it
+            if len(data) > MAX_REQUEST:
+                response = _too_large({b"content-length": b"%d" % len(data)})
+            else:
+                response = await self._reply(headers, data, receive)
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _reply(
+        self, headers: dict[bytes, bytes], data: bytes, receive: Receive
+    ) -> Response | None:
+        id = headers.get(SESSION_HEADER, b"").decode("latin-1") or new_id()
+        reply = self._sessions.submit(id, data)
+        if not isinstance(reply, bytes):
+            events = Events(receive)
+            try:
+                if not await events.outlast(reply):
+                    self._sessions.detach(id, None)
+                    return None
+            finally:
+                events.close()
+            reply = reply.result()
+        return Response(reply, media_type=CONTENT_TYPE, headers={"x-session-id": id})
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The body, or as much of it as is needed to see that it is too large."""
+    event = await receive()
+    data: bytes = event.get("body", b"")
+    while event.get("more_body"):
+        event = await receive()
+        if len(data) <= MAX_REQUEST:
+            data += event.get("body", b"")
+    return None if event["type"] == "http.disconnect" else data
+
+
+def _unsupported(headers: dict[bytes, bytes]) -> Response | None:
+    given = headers.get(b"content-type", b"").decode("latin-1")
+    if given.partition(";")[0].strip().lower() == CONTENT_TYPE:
+        return None
+    detail = (
+        f"POST {PATH} takes openenv-gym's own messages, with the content type {CONTENT_TYPE}, not "
+        f"{given or 'none'}. Use the client: gymnasium.make(..., transport='http', url=...)."
+    )
+    return JSONResponse({"detail": detail}, 415, {"accept-post": CONTENT_TYPE})
+
+
+def _too_large(headers: dict[bytes, bytes]) -> Response | None:
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or int(length) <= MAX_REQUEST:
+        return None
+    detail = f"A request may have {MAX_REQUEST} bytes, not {int(length)}."
+    # The rest of it is not read, so the connection is of no more use.
+    return JSONResponse({"detail": detail}, 413, {"connection": "close"})

@@ -1,0 +1,316 @@
+"""The contract that every environment keeps over every transport, as tests to inherit.
+
+::
+
+    class TestThing(EnvironmentContract):
+        id = "acme/Thing-v0"
+        options = {"size": 3}
+
+pytest runs all that is in :class:`EnvironmentContract` for each of ``transports``. A test of the
+transport ``docker`` is marked ``docker``; where there is no engine, deselect it with
+``-m "not docker"``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pickle
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, NamedTuple
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import Discrete, Space
+from gymnasium.utils.env_checker import check_env
+
+from openenv_gym.env import OpenEnvGym
+from openenv_gym.errors import ActionError, EpisodeError, OpenEnvGymError, OptionError
+from openenv_gym.registry import TRANSPORTS
+
+Env = gymnasium.Env[Any, Any]
+
+
+class Transition(NamedTuple):
+    """One reset or step: action (None for a reset), and what came back."""
+
+    action: Any
+    observation: Any
+    reward: Any
+    terminated: Any
+    truncated: Any
+    info: dict[str, Any]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same, bit for bit and type for type; NaN is the same as NaN."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray | np.generic):
+        return (
+            one.dtype == other.dtype
+            and one.shape == other.shape
+            and one.tobytes() == other.tobytes()
+        )
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float):
+        return struct.pack("d", one) == struct.pack("d", other)
+    return bool(one == other)
+
+
+def assert_same_trajectory(got: list[Transition], wanted: list[Transition]) -> None:
+    """Asserts that two trajectories are the same, bit for bit, and shows where they part."""
+    for number, (one, other) in enumerate(zip(got, wanted, strict=True)):
+        for field, a, b in zip(Transition._fields, one, other, strict=True):
+            assert same(a, b), f"{field} of transition {number}:\n{a!r}\nis not\n{b!r}"
+
+
+def play(env: Env, *, seed: int, steps: int) -> Iterator[Transition]:
+    """Random legal actions from a seed; begins a new episode, unseeded, when one ends."""
+    env.action_space.seed(seed)
+    yield Transition(None, *_reset(env, seed))
+    info: dict[str, Any] = {"action_mask": env.unwrapped.action_masks().astype(np.int8)} if _masked(env) else {}
+    over = False
+    for _ in range(steps):
+        if over:
+            transition = Transition(None, *_reset(env, None))
+        else:
+            action = env.action_space.sample(info.get("action_mask"))
+            transition = Transition(action, *env.step(action))
+        over = bool(transition.terminated or transition.truncated)
+        info = transition.info
+        yield transition
+
+
+def assert_checked(env: Env) -> None:
+    """Asserts that gymnasium's ``check_env`` neither fails nor warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # About what the Space is, which is the environment's own affair.
+        for about in (".*infinity.*", ".*symmetric and normalized.*"):
+            warnings.filterwarnings("ignore", about)
+        check_env(env.unwrapped)
+
+
+def _contained(space: Space[Any], value: Any) -> bool:
+    """``contains``, which for strange values may warn or raise anything."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return space.contains(value)
+        except Exception:
+            return False
+
+
+def _reset(env: Env, seed: int | None) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    observation, info = env.reset(seed=seed)
+    return observation, 0.0, False, False, info
+
+
+def _masked(env: Env) -> bool:
+    return isinstance(env.action_space, Discrete) and isinstance(env.unwrapped, OpenEnvGym)
+
+
+def _transports() -> list[Any]:
+    return [
+        pytest.param(name, marks=pytest.mark.docker) if name == "docker" else name
+        for name in TRANSPORTS
+    ]
+
+
+class TrajectoryContract:
+    """What one environment over a transport and one in process must have in common.
+
+    The quick half of the contract, for variants of an environment that has passed the whole.
+
+    Attributes:
+        id: Its id.
+        options: Keywords for ``gymnasium.make``.
+        steps: Steps of the trajectories that are compared.
+    """
+
+    id: ClassVar[str]
+    options: ClassVar[dict[str, Any]] = {}
+    steps: ClassVar[int] = 40
+
+    @pytest.fixture(scope="class", params=_transports())
+    @classmethod
+    def transport(cls, request: pytest.FixtureRequest) -> str:
+        """Name of the transport under test."""
+        name: str = request.param
+        return name
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def env(cls, transport: str) -> Iterator[Env]:
+        """An environment over the transport, shared by tests, as users use one for long."""
+        env: Env = gymnasium.make(cls.id, transport=transport, **cls.options)
+        yield env
+        env.close()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reference(cls) -> Iterator[Env]:
+        """The same in process."""
+        env: Env = gymnasium.make(cls.id, transport="inprocess", **cls.options)
+        yield env
+        env.close()
+
+    @pytest.fixture
+    def make(self, transport: str) -> Iterator[Callable[..., Env]]:
+        """Makes environments over the transport, and closes them after the test."""
+        made: list[Env] = []
+
+        def make(**changes: Any) -> Env:
+            keywords = {"transport": transport, **self.options, **changes}
+            made.append(gymnasium.make(self.id, **keywords))
+            return made[-1]
+
+        yield make
+        for env in made:
+            env.close()
+
+    def test_trajectory_is_that_in_process(self, env: Env, reference: Env) -> None:
+        """Same seed, same actions: same observations, rewards, flags and infos, bit for bit."""
+        got = list(play(env, seed=7, steps=self.steps))
+        assert_same_trajectory(got, list(play(reference, seed=7, steps=self.steps)))
+
+    def test_seed_decides(self, env: Env) -> None:
+        """A second run with the seed gives the same, also on a used environment."""
+        first = list(play(env, seed=3, steps=10))
+        list(play(env, seed=4, steps=5))
+        assert_same_trajectory(list(play(env, seed=3, steps=10)), first)
+
+    def test_spaces_contain_what_is_returned(self, env: Env) -> None:
+        """Observations are in their Space, rewards are numbers, flags are bools."""
+        for transition in play(env, seed=1, steps=self.steps):
+            assert env.observation_space.contains(transition.observation)
+            assert np.isscalar(transition.reward)
+            assert isinstance(transition.terminated, bool)
+            assert isinstance(transition.truncated, bool)
+
+    def test_spaces_are_those_in_process(self, env: Env, reference: Env) -> None:
+        """The Spaces survive the wire: equal, and they sample alike."""
+        for name in ("action_space", "observation_space"):
+            ours, theirs = getattr(env, name), getattr(reference, name)
+            assert ours == theirs
+            ours.seed(5)
+            theirs.seed(5)
+            assert same(ours.sample(), theirs.sample())
+        assert env.metadata == reference.metadata
+
+    def test_reset_in_the_middle_of_an_episode(self, env: Env) -> None:
+        """It begins a new one, as if the old had never been."""
+        first = list(itertools.islice(play(env, seed=9, steps=3), 3))
+        assert_same_trajectory(list(itertools.islice(play(env, seed=9, steps=3), 3)), first)
+
+    def test_action_outside_the_space(self, env: Env) -> None:
+        """Is refused, whatever it is, and the episode goes on as if it had not come."""
+        wanted = list(play(env, seed=2, steps=3))
+        env.reset(seed=2)
+        for wrong in ("no action", None, object(), np.full((7, 7), np.nan), [1, {}]):
+            if not _contained(env.action_space, wrong):
+                with pytest.raises(OpenEnvGymError) as caught:
+                    env.unwrapped.step(wrong)
+                assert isinstance(caught.value, ActionError) or wrong.__class__ is object
+                pickled = pickle.loads(pickle.dumps(caught.value))
+                assert str(pickled) == str(caught.value)
+                assert pickled.fields.keys() == caught.value.fields.keys()
+        for transition in wanted[1:]:
+            if transition.action is not None:
+                got = Transition(transition.action, *env.unwrapped.step(transition.action))
+                assert_same_trajectory([got], [transition])
+
+    def test_state_is_that_in_process(self, env: Env, reference: Env) -> None:
+        """What the environment tells beside the observation."""
+        states = []
+        for told in (env, reference):
+            list(play(told, seed=5, steps=3))
+            states.append(told.unwrapped.state())  # type: ignore[attr-defined]  # an OpenEnvGym
+        assert same(*states)
+
+
+class EnvironmentContract(TrajectoryContract):
+    """The whole contract: inherit, and name the environment."""
+
+    def test_gymnasiums_own_checker_is_content(self, env: Env) -> None:
+        """``check_env`` neither fails nor warns."""
+        assert_checked(env)
+
+    def test_two_environments_are_separate(self, env: Env, reference: Env, make: Any) -> None:
+        """Stepped in turn, each goes its own way."""
+        alone = list(play(reference, seed=11, steps=8))
+        pairs = zip(play(env, seed=11, steps=8), play(make(), seed=12, steps=8), strict=True)
+        assert_same_trajectory([pair[0] for pair in pairs], alone)
+
+    def test_close(self, make: Any) -> None:
+        """May be called twice; what comes after it is an error that says so."""
+        env = make()
+        env.reset(seed=0)
+        env.close()
+        env.close()
+        for call in (
+            lambda: env.step(env.action_space.sample()),
+            lambda: env.unwrapped.reset(),
+            lambda: env.unwrapped.render(),
+        ):
+            with pytest.raises(EpisodeError, match="closed"):
+                call()
+
+    def test_step_before_reset(self, make: Any) -> None:
+        """Is an error that says what to do."""
+        env = make()
+        with pytest.raises(EpisodeError, match=r"reset\(\)"):
+            env.unwrapped.step(env.action_space.sample())
+
+    def test_spec_survives_json_and_pickle(self, env: Env) -> None:
+        """The spec makes an equal environment again."""
+        assert env.spec is not None
+        told = EnvSpec.from_json(env.spec.to_json())
+        assert told == env.spec
+        assert json.loads(told.to_json()) == json.loads(env.spec.to_json())
+        assert pickle.loads(pickle.dumps(env.spec)) == env.spec
+        again = gymnasium.make(told)
+        try:
+            again.reset(seed=0)
+        finally:
+            again.close()
+
+    def test_unknown_option(self, make: Any) -> None:
+        """Is named, and the known ones are listed."""
+        with pytest.raises(OptionError, match="no_such_option") as caught:
+            make(no_such_option=1)
+        assert isinstance(caught.value.fields["known"], list)
+
+    def test_unknown_reset_option(self, env: Env) -> None:
+        """Is an error, not dropped; gymnasium environments take any."""
+        if self.id == "openenv/Gymnasium-v0":
+            env.reset(options={"anything": 1})
+        else:
+            with pytest.raises(OptionError, match="no_such_option"):
+                env.reset(options={"no_such_option": 1})
+
+    def test_rendering_is_that_in_process(self, env: Env, make: Any) -> None:
+        """Every mode gives the same picture over the wire."""
+        for mode in env.metadata["render_modes"]:
+            if mode in ("ansi", "rgb_array"):
+                frames = []
+                for changes in ({}, {"transport": "inprocess"}):
+                    rendered = make(render_mode=mode, **changes)
+                    list(play(rendered, seed=5, steps=2))
+                    frames.append(rendered.render())
+                assert frames[0] is not None
+                assert same(*frames)
+
+    def test_isolation_tells_the_transport(self, env: Env, transport: str) -> None:
+        """And what is between the environment and this process."""
+        told = env.unwrapped.isolation
+        assert told["transport"] == transport
+        assert told["boundary"] in ("none", "process", "container")

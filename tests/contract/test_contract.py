@@ -1,0 +1,61 @@
+"""The contract, for every environment that comes with the package, over every transport."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium
+import pytest
+
+from openenv_gym.testing import EnvironmentContract, TrajectoryContract, assert_checked
+from openenv_gym_envs.gymnasium.every_space import SPACES
+
+_EVERY_SPACE = "openenv_gym_envs.gymnasium.every_space:openenv-test/EverySpace-v0"
+
+
+@pytest.fixture(autouse=True)
+def _headless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+
+
+class TestChess(EnvironmentContract):
+    id = "openenv/Chess-v0"
+
+
+class TestChessAsEitherColor(TrajectoryContract):
+    id = "openenv/Chess-v0"
+    options: ClassVar[dict[str, Any]] = {"opponent": "greedy", "agent_color": "random"}
+
+
+class TestConnect4(EnvironmentContract):
+    id = "openenv/Connect4-v0"
+
+
+class TestConnect4AgainstMinimax(TrajectoryContract):
+    id = "openenv/Connect4-v0"
+    options: ClassVar[dict[str, Any]] = {"opponent": "minimax", "depth": 2}
+
+
+class TestEcho(EnvironmentContract):
+    id = "openenv/Echo-v0"
+
+
+class TestCartPole(EnvironmentContract):
+    id = "openenv/Gymnasium-v0"
+    options: ClassVar[dict[str, Any]] = {"env_id": "CartPole-v1"}
+
+
+class _EverySpace(TrajectoryContract):
+    id = "openenv/Gymnasium-v0"
+    steps = 25
+
+    def test_checker(self) -> None:
+        env = gymnasium.make(self.id, **self.options)
+        assert_checked(env)
+        env.close()
+
+
+for _kind in SPACES:
+    _name = f"Test{_kind.title().replace('.', '')}Space"
+    _options = {"env_id": _EVERY_SPACE, "env_kwargs": {"kind": _kind}}
+    globals()[_name] = type(_name, (_EverySpace,), {"options": _options})
