@@ -276,7 +276,38 @@ elif sys.argv[3] == "raise":
 """
 
 
+# Imported as root, since an ordinary user may not be allowed to read what root installed.
+ORDINARY = """
+import os, sys
+from openenv_gym.messages import Open, Reset
+from openenv_gym_transports.docker import DockerTransport
+
+def start():
+    with DockerTransport(image=sys.argv[1]) as transport:
+        transport.open(Open("echo", {}))
+        transport.exchange(Reset(1))
+        return transport.isolation
+
+start()
+os.setgroups([os.stat("/var/run/docker.sock").st_gid])
+os.setgid(1234)
+os.setuid(1234)
+print(start()["user"])
+"""
+
+
 class TestOwner:
+    @pytest.mark.skipif(os.geteuid() != 0, reason="other tests run as an ordinary user then")
+    def test_an_ordinary_user(self, echo_image: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", ORDINARY, echo_image],
+            env={**os.environ, "TMPDIR": "/tmp", "HOME": "/tmp"},
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+        assert done.stdout.strip() == "1234:1234"
+
     @staticmethod
     def start(image: str, then: str) -> tuple[subprocess.Popen[str], Path]:
         child = subprocess.Popen(
@@ -326,7 +357,7 @@ class TestOwner:
         with open_transport() as transport:
             pid = os.fork()
             if pid == 0:
-                transport._finalizer()  # type: ignore[misc]
+                transport._finalizer()  # type: ignore[attr-defined]
                 os._exit(0)
             os.waitpid(pid, 0)
             assert len(ours(engine)) == 1

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openenv_gym.errors import DockerError
 from openenv_gym_transports.engine import end_stream, engine_errors
 
 if TYPE_CHECKING:
@@ -119,16 +120,18 @@ class Container:
 
     def epitaph(self) -> str:
         """What became of it; whatever it was, it is of no use any more, and removed."""
+        text = self.fate()
         try:
-            return self.fate()
-        finally:
             self.remove()
+        except DockerError as error:
+            text += f"\n{error}"
+        return text
 
     def _how(self) -> str:
         """How it ended, by the engine's events: it is removed, so it cannot be asked."""
         code = None
         memory = False
-        with contextlib.suppress(Exception), engine_errors("tell what happened"):
+        with contextlib.suppress(DockerError), engine_errors("tell what happened"):
             events = self._client.events(
                 since=1,
                 until=f"{time.time() + FATE_LIMIT:.3f}",

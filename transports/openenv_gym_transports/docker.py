@@ -9,6 +9,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openenv_gym import registry
 from openenv_gym.errors import (
     ConnectError,
     OpenEnvGymError,
@@ -104,7 +105,7 @@ class DockerTransport(Transport):
             )
         step_timeout, self.timeout = self.timeout, self._start_timeout
         try:
-            self._start(request.environment)
+            self._start(registry.environment(request.environment).name)
             return super().open(request)
         except BaseException:
             self.close()

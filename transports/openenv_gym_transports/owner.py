@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openenv_gym_transports.engine import engine_errors
+
 if TYPE_CHECKING:
     from docker import DockerClient
 
@@ -58,12 +60,17 @@ def remove_orphans(client: DockerClient) -> list[str]:
 
     Returns:
         Ids of the containers that were removed.
+
+    Raises:
+        DockerError: The engine refused.
     """
     import docker.errors
 
     removed = []
     # Sparse: one request for all, whatever their number.
-    for container in client.containers.list(all=True, sparse=True, filters={"label": OWNED}):
+    with engine_errors("list its containers"):
+        found = client.containers.list(all=True, sparse=True, filters={"label": OWNED})
+    for container in found:
         running = container.attrs.get("State") == "running"
         if _is_orphan(container.attrs.get("Labels") or {}, running):
             try:
