@@ -25,6 +25,22 @@ _TIMEVAL = struct.Struct("ll")
 _BUFFER = 1 << 16
 
 
+def limit_waits(sock: socket.socket, seconds: float | None) -> None:
+    """Limits each wait of a blocking socket in the kernel, which costs a call nothing.
+
+    A wait that is too long raises BlockingIOError. ``socket.settimeout`` asks the kernel before
+    each call whether it would wait.
+
+    Args:
+        sock: The socket.
+        seconds: The limit; None waits for ever.
+    """
+    whole = 0.0 if seconds is None else max(seconds, 1e-6)  # 0 is "for ever" to the kernel
+    limit = _TIMEVAL.pack(int(whole), int(whole % 1 * 1e6))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
 class Channel:
     """Sends and receives whole messages. One thread at a time may use each direction.
 
@@ -43,13 +59,9 @@ class Channel:
 
     def set_timeout(self, seconds: float | None) -> None:
         """Limits each wait for the other end; None waits for ever."""
-        if seconds == self._timeout:
-            return
-        whole = 0.0 if seconds is None else max(seconds, 1e-6)  # 0 is "for ever" to the kernel
-        limit = _TIMEVAL.pack(int(whole), int(whole % 1 * 1e6))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        self._timeout = seconds
+        if seconds != self._timeout:
+            limit_waits(self._socket, seconds)
+            self._timeout = seconds
 
     def send_bytes(self, data: Any) -> None:
         """Sends one message.

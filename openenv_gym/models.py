@@ -63,6 +63,16 @@ class LegalActions:
     """
 
 
+@dataclass(frozen=True)
+class OwnerOnly:
+    """Marks an option that only the owner of the server may set.
+
+    Such as what names a program or a file of the server's host: in ``Annotated``, in the
+    environment's constructor. Clients of a network server are refused it; who serves gives it by
+    ``openenv-gym serve --option``.
+    """
+
+
 class Choice:
     """Marks a field that holds one of a finite table of strings: ``Discrete(len(values))``.
 

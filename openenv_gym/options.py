@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -11,6 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from openenv_gym.errors import OptionError
+from openenv_gym.models import OwnerOnly
+from openenv_gym.spaces.convert import strip
 
 
 def checked(
@@ -38,12 +41,40 @@ def checked(
     except ValidationError as error:
         problems = [_problem(detail, known) for detail in error.errors()]
         raise OptionError(
-            f"Options of {what}: {'; '.join(problems)}. "
-            f"{_listing(function, model) or 'It takes none.'}",
+            f"Options of {what}: {'; '.join(problems)}. {_listing(model)}",
             options=sorted(given),
             known=known,
         ) from error
     return {name: getattr(options, name) for name in options.model_fields_set}
+
+
+def check_allowed(
+    function: Callable[..., Any], given: Mapping[str, Any], fixed: Mapping[str, Any], what: str
+) -> None:
+    """Refuses options that are not for a client who is not the owner of the server.
+
+    Args:
+        function: What they are for.
+        given: The client's options.
+        fixed: Those that the owner has set.
+        what: What they are the options of, for the error.
+
+    Raises:
+        OptionError: One is marked OwnerOnly, or set by the owner to another value.
+    """
+    for name, field in _model(function, frozenset()).model_fields.items():
+        if name not in given:
+            continue
+        if name in fixed and fixed[name] != given[name]:
+            reason = f"is set to {fixed[name]!r} by the owner of the server: leave it out"
+        elif any(isinstance(mark, OwnerOnly) for mark in field.metadata):
+            reason = (
+                "is for the owner of the server alone, since it names something on its host; "
+                f"there: openenv-gym serve --option {name}=..."
+            )
+        else:
+            continue
+        raise OptionError(f"Options of {what}: {name!r} {reason}.", option=name)
 
 
 def _problem(detail: Any, known: list[str]) -> str:
@@ -55,10 +86,22 @@ def _problem(detail: Any, known: list[str]) -> str:
     return f"{name}={detail['input']!r}: {detail['msg']}"
 
 
-def _listing(function: Callable[..., Any], model: type[BaseModel]) -> str:
-    parameters = inspect.signature(function).parameters
-    known = [str(parameters[name]) for name in model.model_fields]
-    return f"It takes: {', '.join(known)}." if known else ""
+def _listing(model: type[BaseModel]) -> str:
+    known = []
+    for name, field in model.model_fields.items():
+        default = "" if field.is_required() else f" = {field.default!r}"
+        known.append(f"{name}: {_told(field.annotation)}{default}")
+    return f"It takes: {', '.join(known)}." if known else "It takes none."
+
+
+def _told(annotation: Any) -> str:
+    """A type as its author would write it, without its constraints."""
+    annotation = strip(annotation)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return " | ".join(map(_told, typing.get_args(annotation)))
+    if annotation is types.NoneType:
+        return "None"
+    return inspect.formatannotation(annotation).replace("typing.", "")
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -44,7 +44,7 @@ from openenv_gym.messages import (
     StateReply,
     Step,
 )
-from openenv_gym.options import checked
+from openenv_gym.options import check_allowed, checked
 from openenv_gym.spaces.admit import admission
 from openenv_gym.spaces.convert import IDENTITY, identity, table
 from openenv_gym.spaces.derive import ModelSpace, derive
@@ -61,12 +61,23 @@ class Session:
 
     Args:
         environment: Name of the one that is served here; None serves whatever is asked for.
+        options: Options that the owner of the server sets; only the owner can override them.
+        owner: The client is the owner.
         reveal: Tell the client what the environment's own errors say. Where clients are strangers
             it stays in the log.
     """
 
-    def __init__(self, environment: str | None = None, *, reveal: bool = True) -> None:
+    def __init__(
+        self,
+        environment: str | None = None,
+        *,
+        options: Mapping[str, Any] | None = None,
+        owner: bool = True,
+        reveal: bool = True,
+    ) -> None:
         self._served = None if environment is None else registry.environment(environment)
+        self._options = options or {}
+        self._owner = owner
         self._reveal = reveal
         self._environment: Environment[Any, Any, Any] | None = None
         self._running = False  # an episode has begun
@@ -116,7 +127,9 @@ class Session:
                 f"{entry.target} is no openenv_gym.Environment. Derive it from that class.",
                 target=entry.target,
             )
-        options = checked(cls, request.options, entry.name)
+        if not self._owner:
+            check_allowed(cls, request.options, self._options, entry.name)
+        options = checked(cls, {**self._options, **request.options}, entry.name)
         environment: Environment[Any, Any, Any] = self._run(lambda: cls(**options))
         try:
             return self._describe(entry.name, environment, request.render_mode)
@@ -200,13 +213,14 @@ class Session:
             environment.seed(request.seed)
         result = self._run(lambda: self._result(environment.reset(**keywords)))
         self._running = True
+        self._over = False  # whatever a reset says of it: its caller could not see it
         return cast("Result", result)
 
     def _step(self, request: Step) -> Result:
         environment = self._environment
         if environment is None or not self._running:
             self._ready()
-            raise EpisodeError("There is no episode yet: call reset() before step().")
+            raise EpisodeError("There is no running episode: call reset() before step().")
         if self._over and not environment.steps_after_end:
             raise EpisodeError("The episode is over: call reset() before the next step().")
         action = request.action
@@ -219,6 +233,8 @@ class Session:
         try:
             return self._result(environment.step(self._action(self._from_space(action))))
         except Exception as error:
+            # Nobody knows what state a failure left behind.
+            self._running = environment.steps_after_end
             raise self._failed(error) from error
 
     def _result(self, observation: Any) -> Result:

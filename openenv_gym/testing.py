@@ -28,7 +28,6 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Discrete, Space
 from gymnasium.utils.env_checker import check_env
 
-from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import ActionError, EpisodeError, OpenEnvGymError, OptionError
 from openenv_gym.registry import TRANSPORTS
 
@@ -52,7 +51,7 @@ def same(one: Any, other: Any) -> bool:
         return False
     if isinstance(one, np.ndarray | np.generic):
         return (
-            one.dtype == other.dtype
+            bool(one.dtype == other.dtype)
             and one.shape == other.shape
             and one.tobytes() == other.tobytes()
         )
@@ -75,17 +74,14 @@ def assert_same_trajectory(got: list[Transition], wanted: list[Transition]) -> N
 def play(env: Env, *, seed: int, steps: int) -> Iterator[Transition]:
     """Random legal actions from a seed; begins a new episode, unseeded, when one ends."""
     env.action_space.seed(seed)
-    yield Transition(None, *_reset(env, seed))
-    info: dict[str, Any] = {"action_mask": env.unwrapped.action_masks().astype(np.int8)} if _masked(env) else {}
-    over = False
+    transition = Transition(None, *_reset(env, seed))
+    yield transition
     for _ in range(steps):
-        if over:
+        if transition.terminated or transition.truncated:
             transition = Transition(None, *_reset(env, None))
         else:
-            action = env.action_space.sample(info.get("action_mask"))
+            action = env.action_space.sample(transition.info.get("action_mask"))
             transition = Transition(action, *env.step(action))
-        over = bool(transition.terminated or transition.truncated)
-        info = transition.info
         yield transition
 
 
@@ -112,10 +108,6 @@ def _contained(space: Space[Any], value: Any) -> bool:
 def _reset(env: Env, seed: int | None) -> tuple[Any, float, bool, bool, dict[str, Any]]:
     observation, info = env.reset(seed=seed)
     return observation, 0.0, False, False, info
-
-
-def _masked(env: Env) -> bool:
-    return isinstance(env.action_space, Discrete) and isinstance(env.unwrapped, OpenEnvGym)
 
 
 def _transports() -> list[Any]:
@@ -311,6 +303,6 @@ class EnvironmentContract(TrajectoryContract):
 
     def test_isolation_tells_the_transport(self, env: Env, transport: str) -> None:
         """And what is between the environment and this process."""
-        told = env.unwrapped.isolation
+        told = env.unwrapped.isolation  # type: ignore[attr-defined]  # an OpenEnvGym
         assert told["transport"] == transport
         assert told["boundary"] in ("none", "process", "container")

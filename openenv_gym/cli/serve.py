@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import socket
 from pathlib import Path
+from typing import Any
 
 from openenv_gym import registry
+from openenv_gym.errors import OptionError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="SECONDS",
         help="close a session whose connection dropped and did not come back (network: 60)",
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="option of the environment, which clients cannot change; the value is JSON, or a text",
     )
     parser.add_argument(
         "--token",
@@ -76,6 +86,24 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def options_of(words: list[str]) -> dict[str, Any]:
+    """The options in words of the form NAME=VALUE.
+
+    Raises:
+        OptionError: A word has no "=".
+    """
+    options: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise OptionError(f"--option {word}: write NAME=VALUE.", option=word)
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
+
+
 def _serve_pipe(name: str, arguments: argparse.Namespace) -> None:
     from openenv_gym.server.pipe import serve
 
@@ -90,6 +118,7 @@ def _serve_pipe(name: str, arguments: argparse.Namespace) -> None:
         name,
         where,
         address=address,
+        options=options_of(arguments.option),
         owned=arguments.owned,
         max_sessions=arguments.max_sessions or 1,
         idle_timeout=arguments.idle_timeout,

@@ -54,9 +54,7 @@ class Guard:
             )
         origin = headers.get(b"origin")
         if origin is not None and not _is_own(origin, headers.get(b"host", b"")):
-            return _refuse(
-                403, "A page of another origin may not talk to this server.", {}
-            )
+            return _refuse(403, "A page of another origin may not talk to this server.", {})
         return None
 
 

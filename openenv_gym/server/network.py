@@ -62,9 +62,7 @@ def serve(environment: str, arguments: argparse.Namespace) -> None:
         environment,
         max_sessions=arguments.max_sessions or (1 if owned else _MAX_SESSIONS),
         idle_timeout=_given(arguments.idle_timeout, forever if owned else _IDLE_TIMEOUT),
-        resume_timeout=_given(
-            arguments.resume_timeout, forever if owned else _RESUME_TIMEOUT
-        ),
+        resume_timeout=_given(arguments.resume_timeout, forever if owned else _RESUME_TIMEOUT),
         token=token,
         debug=arguments.debug or owned,
     )

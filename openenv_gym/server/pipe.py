@@ -15,9 +15,10 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from openenv_gym.channel import Channel
 from openenv_gym.errors import OpenEnvGymError, ServerFullError, StartError
@@ -46,14 +47,21 @@ class PipeServer:
 
     Args:
         environment: Name of the environment.
+        options: Options of the environment, unless the client gives others.
         max_sessions: Sessions at a time.
         idle_timeout: Seconds without a request after which a session is closed; None: never.
     """
 
     def __init__(
-        self, environment: str, *, max_sessions: int = 1, idle_timeout: float | None = None
+        self,
+        environment: str,
+        *,
+        options: Mapping[str, Any] | None = None,
+        max_sessions: int = 1,
+        idle_timeout: float | None = None,
     ) -> None:
         self._environment = environment
+        self._options = options
         self._idle_timeout = idle_timeout
         self._max_sessions = max_sessions
         self._free = threading.BoundedSemaphore(max_sessions)
@@ -140,7 +148,7 @@ class PipeServer:
             channel.close()
 
     def _serve_session(self, channel: Channel) -> None:
-        session = Session(self._environment)
+        session = Session(self._environment, options=self._options)
         try:
             while True:
                 channel.send_bytes(answer(session, channel.recv_bytes()))
@@ -229,6 +237,7 @@ def serve(
     where: Path | socket.socket,
     *,
     address: tuple[str, int] | None = None,
+    options: Mapping[str, Any] | None = None,
     owned: bool = False,
     max_sessions: int = 1,
     idle_timeout: float | None = None,
@@ -239,6 +248,7 @@ def serve(
         environment: Name of the environment.
         where: Directory of the pipe; or the connected socket of an owner.
         address: Listen at this TCP address instead of the socket in the directory.
+        options: Options of the environment, unless the client gives others.
         owned: The first connection is the owner's, and the server ends with it.
         max_sessions: Sessions at a time.
         idle_timeout: Seconds without a request after which a session is closed; None: never.
@@ -246,7 +256,9 @@ def serve(
     Raises:
         StartError: It cannot listen there.
     """
-    server = PipeServer(environment, max_sessions=max_sessions, idle_timeout=idle_timeout)
+    server = PipeServer(
+        environment, options=options, max_sessions=max_sessions, idle_timeout=idle_timeout
+    )
     signal.signal(signal.SIGTERM, server.stop)
     signal.signal(signal.SIGINT, server.stop)
     if isinstance(where, socket.socket):

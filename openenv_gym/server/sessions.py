@@ -81,9 +81,7 @@ class Sessions:
             ("resume_timeout", resume_timeout),
         ):
             if limit is not None and not limit > 0:
-                raise OptionError(
-                    f"{name}={limit} is no limit: give a number above 0.", name=name
-                )
+                raise OptionError(f"{name}={limit} is no limit: give a number above 0.", name=name)
         self.environment = environment
         self.stuck = False
         self.max_sessions = max_sessions
@@ -98,9 +96,7 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def submit(
-        self, id: str, data: Any, line: Line | None = None
-    ) -> bytes | asyncio.Future[bytes]:
+    def submit(self, id: str, data: Any, line: Line | None = None) -> bytes | asyncio.Future[bytes]:
         """Takes a request.
 
         Args:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import EpisodeError
+from openenv_gym.models import OwnerOnly
 from openenv_gym_envs.chess.game import Game, board_from_fen
 from openenv_gym_envs.chess.models import (
     START_FEN,
@@ -68,7 +69,7 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
         fen: str = START_FEN,
         max_plies: Annotated[int, Field(ge=1)] | None = 500,
         gamma: Annotated[float, Field(ge=0, le=1)] = 0.99,
-        stockfish_path: str | None = None,
+        stockfish_path: Annotated[str | None, OwnerOnly()] = None,
         stockfish_depth: Annotated[int, Field(ge=1, le=100)] | None = None,
         stockfish_nodes: Annotated[int, Field(ge=1)] | None = None,
         stockfish_timeout: Annotated[float, Field(gt=0)] = 60.0,

@@ -1,7 +1,7 @@
 """A gymnasium environment for every kind of Space, for contract tests.
 
-``gymnasium.make("openenv_gym_envs.gymnasium.every_space:openenv-test/EverySpace-v0", kind="Graph")``;
-it is part of the package so that it is in every image.
+Its id is ``openenv_gym_envs.gymnasium.every_space:openenv-test/EverySpace-v0``; it is part of the
+package so that it is in every image.
 """
 
 from __future__ import annotations
