@@ -25,7 +25,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import Discrete, Space
+from gymnasium.spaces import Space
 from gymnasium.utils.env_checker import check_env
 
 from openenv_gym.errors import ActionError, EpisodeError, OpenEnvGymError, OptionError
@@ -248,11 +248,12 @@ class EnvironmentContract(TrajectoryContract):
         env.reset(seed=0)
         env.close()
         env.close()
-        for call in (
+        calls: list[Callable[[], Any]] = [
             lambda: env.step(env.action_space.sample()),
-            lambda: env.unwrapped.reset(),
-            lambda: env.unwrapped.render(),
-        ):
+            env.unwrapped.reset,
+            env.unwrapped.render,
+        ]
+        for call in calls:
             with pytest.raises(EpisodeError, match="closed"):
                 call()
 

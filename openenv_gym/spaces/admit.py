@@ -98,8 +98,8 @@ def _one_of(space: spaces.OneOf[Any]) -> Callable[[Any], bool]:
             isinstance(value, tuple)
             and len(value) == 2
             and isinstance(value[0], int | np.integer)
-            and 0 <= value[0] < len(parts)
-            and parts[value[0]](value[1])
+            and bool(0 <= value[0] < len(parts))
+            and parts[int(value[0])](value[1])
         )
 
     return admits

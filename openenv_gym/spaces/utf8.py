@@ -10,7 +10,7 @@ gives an object that decodes when it is copied, and ``AsyncVectorEnv`` copies at
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from multiprocessing.context import BaseContext
 from multiprocessing.sharedctypes import SynchronizedArray
@@ -120,24 +120,20 @@ def _encodes(text: str) -> bool:
 # As numbers: code points, -1 behind the end.
 
 
-@flatdim.register(Utf8)
 def _flatdim(space: Utf8) -> int:
     return space.max_length
 
 
-@flatten_space.register(Utf8)
 def _flatten_space(space: Utf8) -> Box:
     return Box(-1, 0x10FFFF, (space.max_length,), np.int32)
 
 
-@flatten.register(Utf8)
 def _flatten(space: Utf8, x: str) -> NDArray[np.int32]:
     points = np.full(space.max_length, -1, np.int32)
     points[: len(x)] = [ord(character) for character in x]
     return points
 
 
-@unflatten.register(Utf8)
 def _unflatten(space: Utf8, x: NDArray[np.int32]) -> str:
     return "".join(chr(point) for point in x if point >= 0)
 
@@ -145,27 +141,22 @@ def _unflatten(space: Utf8, x: NDArray[np.int32]) -> str:
 # In vector environments: a batch of texts is a tuple of str, as with gymnasium's Text.
 
 
-@batch_space.register(Utf8)
 def _batch_space(space: Utf8, n: int = 1) -> Tuple[Any]:
     return Tuple([deepcopy(space) for _ in range(n)], seed=deepcopy(space.np_random))
 
 
-@batch_differing_spaces.register(Utf8)  # type: ignore[misc]  # it dispatches on a list's items
 def _batch_differing_spaces(spaces: Any) -> Tuple[Any]:
     return Tuple(spaces, seed=deepcopy(spaces[0].np_random))
 
 
-@iterate.register(Utf8)
 def _iterate(space: Utf8, items: tuple[str, ...]) -> Iterator[str]:
     return iter(items)
 
 
-@concatenate.register(Utf8)
 def _concatenate(space: Utf8, items: Any, out: Any) -> tuple[str, ...]:
     return tuple(items)
 
 
-@create_empty_array.register(Utf8)
 def _create_empty_array(space: Utf8, n: int = 1, fn: Any = np.zeros) -> tuple[str, ...]:
     return ("",) * n
 
@@ -207,7 +198,6 @@ def _slot_size(space: Utf8) -> int:
     return 4 + 4 * space.max_length  # a code point takes up to four bytes
 
 
-@create_shared_memory.register(Utf8)
 def _create_shared_memory(
     space: Utf8,
     n: int = 1,
@@ -216,13 +206,29 @@ def _create_shared_memory(
     return ctx.Array("B", n * _slot_size(space))
 
 
-@read_from_shared_memory.register(Utf8)
 def _read_from_shared_memory(space: Utf8, shared_memory: SynchronizedArray[Any], n: int = 1) -> Any:
     return _SharedTexts(_slots(shared_memory, space))
 
 
-@write_to_shared_memory.register(Utf8)
 def _write_to_shared_memory(
     space: Utf8, index: int, value: str, shared_memory: SynchronizedArray[Any]
 ) -> None:
     _SharedTexts(_slots(shared_memory, space)).write(index, value)
+
+
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    flatdim: _flatdim,
+    flatten_space: _flatten_space,
+    flatten: _flatten,
+    unflatten: _unflatten,
+    batch_space: _batch_space,
+    batch_differing_spaces: _batch_differing_spaces,
+    iterate: _iterate,
+    concatenate: _concatenate,
+    create_empty_array: _create_empty_array,
+    create_shared_memory: _create_shared_memory,
+    read_from_shared_memory: _read_from_shared_memory,
+    write_to_shared_memory: _write_to_shared_memory,
+}
+for _function, _implementation in _FUNCTIONS.items():
+    _function.register(Utf8, _implementation)

@@ -30,7 +30,7 @@ SPACES: dict[str, Space[Any]] = {
     "Discrete": spaces.Discrete(5),
     "Discrete.start": spaces.Discrete(5, start=-2),
     "MultiDiscrete": spaces.MultiDiscrete([3, 5], start=[1, -1]),
-    "MultiDiscrete.2d": spaces.MultiDiscrete([[3, 5], [2, 2]]),
+    "MultiDiscrete.2d": spaces.MultiDiscrete(np.array([[3, 5], [2, 2]])),
     "MultiBinary": spaces.MultiBinary([2, 2]),
     "Text": spaces.Text(10, min_length=0, charset="abc é✓"),
     "Utf8": _SHORT,
@@ -88,7 +88,7 @@ class EverySpaceEnv(gymnasium.Env[Any, Any]):
         }
         return self._sample(), np.float64(self._steps / 3), self._steps >= 20, False, info
 
-    def render(self) -> NDArray[np.uint8] | str:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | str:
         """Implements gymnasium.Env.render."""
         if self.render_mode == "ansi":
             return f"step {self._steps} ✓"
