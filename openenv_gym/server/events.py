@@ -50,7 +50,8 @@ class Events:
         while not reply.done():
             if self._task is None:
                 self._task = asyncio.ensure_future(self._receive())
-            await asyncio.wait({reply, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {reply, self._task}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if self._task.done():
                 event, self._task = self._task.result(), None
                 self._early.append(event)

@@ -88,7 +88,7 @@ class _Line:
 
     def hang_up(self, reason: str) -> None:
         self.ended = True
-        self._task = asyncio.ensure_future(self._close(reason))  # type: ignore[arg-type]
+        self._task = asyncio.ensure_future(self._close(reason))
 
     async def _close(self, reason: str) -> None:
         try:

@@ -83,7 +83,10 @@ class Child:
         return None if self._process.poll() is None else self.fate()
 
     def stop(self, limit: float) -> None:
-        """Waits so many seconds for it to end by itself, then ends it."""
+        """Lets it know that nobody needs it, waits so many seconds, then ends it."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(limit)
         self._finalizer()

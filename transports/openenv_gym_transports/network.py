@@ -1,0 +1,281 @@
+"""What the transports over the network share: the server, the session, and not giving up."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import secrets
+import socket
+from abc import abstractmethod
+from collections.abc import Mapping
+from time import monotonic, sleep
+from typing import Any, ClassVar
+from urllib.parse import urlsplit, urlunsplit
+
+from openenv_gym.codec import decode, encode
+from openenv_gym.errors import (
+    AuthenticationError,
+    ConnectError,
+    ExchangeTimeoutError,
+    MissingDependencyError,
+    OpenEnvGymError,
+    OptionError,
+    ProtocolError,
+    SessionLostError,
+    StartError,
+    TransportError,
+)
+from openenv_gym.messages import Close, Description, Failure, Open, Reply, Request
+from openenv_gym.transport import STEP_TIMEOUT, Transport
+from openenv_gym_transports.launch import Child
+
+RETRIED = frozenset({502, 503, 504})
+"""What a proxy answers while the server behind it restarts."""
+
+CONNECT_LIMIT = 10.0
+"""Seconds that one try to connect may take."""
+
+_CLOSE_LIMIT = 5.0
+_RETRY_LIMIT = 60.0  # seconds to go on connecting where a reply may take for ever
+_LONGEST_PAUSE = 1.0
+_SHOWN = 200  # characters of what answered that was no server of ours
+
+
+class NetworkTransport(Transport):
+    """A session on a server at a URL, or on one that is started for it.
+
+    A request that may not have arrived is sent again, with the same number and to the same session:
+    the server carries it out once, and answers it as often as it is asked.
+
+    Args:
+        url: A server that runs already. Without it one is started, on a loopback port of its own,
+            with a token of its own, and ended with :meth:`close`.
+        token: The server's token.
+        timeout: Seconds to wait for a reply; None waits for ever.
+        start_timeout: Seconds until the environment must be there.
+        headers: Headers that something on the way to the server wants.
+    """
+
+    # Each scheme that the transport takes, with the transport that takes the others.
+    schemes: ClassVar[tuple[str, str]]
+    other: ClassVar[str]
+    path: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        timeout: float | None = STEP_TIMEOUT,
+        start_timeout: float = 60.0,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(timeout=timeout)
+        if url is None and token is not None:
+            raise OptionError("token= is that of the server at url=, which is not given.")
+        self._url = None if url is None else self._endpoint(url)
+        self._start_timeout = start_timeout
+        self._session = secrets.token_urlsafe(24)
+        self._headers = {**(headers or {}), "X-Session-ID": self._session}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._child: Child | None = None
+        self._opened = False
+        self._closing = False
+        self._closed = False
+        self._sent = 0
+        # Requests from the first that was not answered on. Usually that is the last one alone.
+        self._unanswered: list[bytes] = []
+
+    def open(self, request: Open) -> Description:
+        """Starts or connects, and opens the session."""
+        if self._url is None:
+            self._start(request.environment)
+        step_timeout, self.timeout = self.timeout, self._start_timeout
+        try:
+            self._connect_first()
+            description = super().open(request)
+        except ExchangeTimeoutError as error:
+            if self._child is None:
+                raise
+            lines = "\n".join(self._child.log)
+            raise StartError(
+                f"The server's environment was not there within {self._start_timeout:g} s; "
+                f"start_timeout= sets the limit.\n{lines}".rstrip(),
+                limit=self._start_timeout,
+            ) from error
+        finally:
+            self.timeout = step_timeout
+        self._opened = True
+        return description
+
+    def _connect_first(self) -> None:
+        """Connects, where the transport holds a connection."""
+
+    @abstractmethod
+    def _attempt(self, timeout: float | None) -> Reply:
+        """Waits for the reply to the last request; repeats all unanswered ones if need be.
+
+        Raises:
+            TimeoutError: It did not come in time.
+            OSError: The connection dropped.
+        """
+
+    @abstractmethod
+    def _hang_up(self) -> None:
+        """Closes the connection."""
+
+    def _number(self, request: Request) -> bytes:
+        """The encoded request, with its number."""
+        if self._closed or self._url is None:
+            raise SessionLostError("The transport is not open, or closed: make a new environment.")
+        request.id = self._sent + 1
+        data = encode(request)
+        self._sent += 1
+        self._unanswered.append(data)
+        return data
+
+    def _answer(self, data: bytes | bytearray) -> Reply | None:
+        """The reply in the bytes, if it is the one to the last request."""
+        reply = decode(data)
+        if not isinstance(reply, Reply):
+            raise ProtocolError(f"A {type(reply).__name__} is no reply.")
+        # An older number answers a request that was given up. 0 answers what was no request.
+        if reply.id == self._sent or (reply.id == 0 and type(reply) is Failure):
+            self._unanswered.clear()
+            return reply
+        return None
+
+    def receive(self, timeout: float | None) -> Reply:
+        """Implements Transport.receive."""
+        return self._insist(timeout)
+
+    def _insist(self, timeout: float | None) -> Reply:
+        """Waits for the reply to the last request, over as many connections as that takes."""
+        started = failing = monotonic()
+        left, pause = timeout, 0.0
+        while True:
+            tried = monotonic()
+            try:
+                return self._attempt(left)
+            except TimeoutError as error:
+                raise self._late(timeout) from error
+            except OSError as error:
+                self._hang_up()
+                now = monotonic()
+                if now - tried > CONNECT_LIMIT:
+                    failing = now  # until now it was connected
+                end = failing + _RETRY_LIMIT if timeout is None else started + timeout
+                self._check_hope(error, end - now - pause, again=pause > 0)
+            sleep(pause)
+            pause = min(max(2 * pause, 0.01), _LONGEST_PAUSE)
+            left = None if timeout is None else end - monotonic()
+
+    def _late(self, timeout: float | None) -> ExchangeTimeoutError:
+        return ExchangeTimeoutError(
+            f"No reply within {timeout} s. The environment may still be at it: reset() waits for "
+            "it anew, close() ends it; timeout= sets the limit.",
+            timeout=timeout,
+        )
+
+    def _check_hope(self, error: OSError, left: float, *, again: bool) -> None:
+        """Raises, if there is no use in trying once more."""
+        if self._child is not None:
+            fate = self._child.fate()
+            if self._child.dead():
+                kind = SessionLostError if self._opened else StartError
+                raise kind(f"The environment's server is gone. {fate}", fate=fate) from error
+        if left <= 0 or (again and self._closing):
+            raise SessionLostError(
+                f"The connection to {self._url} dropped ({error}), and could not be restored in "
+                "time: make a new environment.",
+                url=self._url,
+            ) from error
+
+    def _unreachable(self, error: OSError) -> TransportError:
+        """The error for a server that does not answer at all, on opening."""
+        if self._child is not None:
+            fate = self._child.fate()
+            return StartError(f"The environment's server did not start. {fate}", fate=fate)
+        return ConnectError(
+            f"No server answers at {self._url}: {error}. Is it running (openenv-gym serve NAME), "
+            "and is the address right?",
+            url=self._url,
+        )
+
+    def _refused(self, status: int, body: bytes) -> TransportError:
+        """The error for an HTTP status that is none of ours."""
+        text = body[:_SHOWN].decode(errors="replace").strip()
+        fields = {"url": self._url, "status": status}
+        if status == 401:
+            problem = "is wrong" if "Authorization" in self._headers else "is missing"
+            return AuthenticationError(
+                f"The token of the server at {self._url} {problem}: give the one that it was "
+                "started with as token=.",
+                **fields,
+            )
+        return ConnectError(
+            f"What answers at {self._url} is no openenv-gym server, or one that refuses: HTTP "
+            f"{status} {text}".rstrip(),
+            **fields,
+        )
+
+    def _endpoint(self, url: str) -> str:
+        """The address of the face, from that of the server."""
+        parts = urlsplit(url)
+        if parts.scheme not in self.schemes or not parts.hostname:
+            raise OptionError(
+                f"The transport {self.name} takes {self.schemes[0]}://host:port, not {url!r}. "
+                f"{self.other}",
+                url=url,
+            )
+        if parts.username or parts.query or parts.fragment:
+            raise OptionError(
+                "url= is shown in errors and logs, so it has no credentials and no query: a token "
+                "belongs into token=, anything else into headers=."
+            )
+        path = parts.path.rstrip("/").removesuffix(self.path) + self.path
+        return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+    def _start(self, environment: str | None) -> None:
+        """Starts a server on a listening socket of ours."""
+        if environment is None:
+            raise OptionError("Without url= the environment must be named: there is none to ask.")
+        for package in ("fastapi", "uvicorn"):
+            if importlib.util.find_spec(package) is None:
+                raise MissingDependencyError(
+                    f"Starting a server needs the package {package}, which is not installed here: "
+                    'pip install "openenv-gym[server]". transport="process" needs none.',
+                    package=package,
+                    extra="server",
+                )
+        token = secrets.token_urlsafe(32)
+        self._headers["Authorization"] = f"Bearer {token}"
+        # It listens from the start, so connecting works at once; and as only the child keeps it,
+        # connections break as soon as the child dies.
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port, fd = listener.getsockname()[1], str(listener.fileno())
+            arguments = ["serve", environment, "--network", "--owned", "--fd", fd]
+            self._child = Child(arguments, fd=listener.fileno(), secret=token)
+        self._url = self._endpoint(f"{self.schemes[0]}://127.0.0.1:{port}")
+
+    @property
+    def isolation(self) -> dict[str, Any]:
+        """A process of the same user, where it is ours; else whatever is at the URL."""
+        if self._child is not None:
+            return {"boundary": "process", "pid": self._child.pid}
+        return {"boundary": "remote", "url": self._url}
+
+    def close(self) -> None:
+        """Ends the session, and the server where it is ours."""
+        if self._closed:
+            return
+        if self._child is None and self._opened:
+            # Whatever goes wrong here, the server ends the session by itself, if later.
+            with contextlib.suppress(OpenEnvGymError):
+                self._closing, self.timeout = True, _CLOSE_LIMIT
+                self.exchange(Close())
+        self._closed = True
+        self._hang_up()
+        if self._child is not None:
+            self._child.stop(_CLOSE_LIMIT)

@@ -1,0 +1,185 @@
+"""A WebSocket client on a blocking socket: websockets' sans-I/O protocol, and no thread.
+
+The ready-made synchronous client hands every frame from a thread that reads to the caller's, which
+takes twice as long. Here the caller reads. Pings are answered whenever it does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from time import monotonic
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidState
+from websockets.frames import Frame, Opcode
+from websockets.protocol import CONNECTING, OPEN
+from websockets.typing import Subprotocol
+from websockets.uri import WebSocketURI, parse_uri
+
+from openenv_gym.channel import MAX_MESSAGE, limit_waits
+
+_READ = 1 << 16
+_NORMAL_CLOSURE = 1000
+
+
+class WebSocket:
+    """One WebSocket connection; one thread at a time may use it.
+
+    Args:
+        url: ``ws://`` or ``wss://``.
+        subprotocol: What is offered.
+        headers: Further headers of the handshake.
+        limit: Seconds for connecting and for the handshake.
+
+    Raises:
+        OSError: Nothing answers there, or not within the limit (TimeoutError).
+        InvalidHandshake: What answers refuses (of websockets.exceptions).
+    """
+
+    def __init__(
+        self, url: str, *, subprotocol: str, headers: Mapping[str, str], limit: float
+    ) -> None:
+        uri = parse_uri(url)
+        self._protocol = ClientProtocol(
+            uri, subprotocols=[Subprotocol(subprotocol)], max_size=MAX_MESSAGE
+        )
+        self._messages: deque[bytes | bytearray] = deque()
+        self._fragments: list[bytes | bytearray | memoryview] = []
+        started = monotonic()
+        self._socket = _connected(uri, limit)
+        self._limit: float | None = None
+        try:
+            self._shake_hands(headers, started + limit)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the server selected."""
+        return self._protocol.subprotocol
+
+    def _shake_hands(self, headers: Mapping[str, str], deadline: float) -> None:
+        request = self._protocol.connect()
+        request.headers.update(headers)
+        self._protocol.send_request(request)
+        self._set_limit(deadline - monotonic())
+        self._flush()
+        while self._protocol.state is CONNECTING and self._protocol.handshake_exc is None:
+            self._read()
+            self._set_limit(deadline - monotonic())
+        if self._protocol.handshake_exc is not None:
+            if isinstance(self._protocol.handshake_exc.__cause__, EOFError):
+                raise ConnectionResetError("it hung up during the handshake")
+            raise self._protocol.handshake_exc
+
+    def send(self, data: bytes) -> None:
+        """Sends a binary message.
+
+        Raises:
+            OSError: The connection is gone, or takes nothing within the limit.
+        """
+        try:
+            self._protocol.send_binary(data)
+        except InvalidState as error:
+            raise self._gone() from error
+        self._flush()
+
+    def receive(self, timeout: float | None) -> bytes | bytearray:
+        """Receives a message.
+
+        Args:
+            timeout: Seconds that it may take; None waits for ever.
+
+        Raises:
+            TimeoutError: It did not come in time.
+            OSError: The connection is gone.
+        """
+        if self._limit != timeout:
+            self._set_limit(timeout)
+        started = monotonic()
+        while not self._messages:
+            self._read()
+            if timeout is not None and not self._messages:
+                # Pings, or the first part of a large message: the time runs on.
+                self._set_limit(timeout - (monotonic() - started), slack=0.9)
+        return self._messages.popleft()
+
+    def _set_limit(self, seconds: float | None, slack: float = 1.0) -> None:
+        """Limits the next waits; what is shorter by less than the slack is left as it is."""
+        if seconds is not None:
+            if seconds <= 0:
+                raise TimeoutError("timed out")
+            if self._limit is not None and slack * self._limit < seconds < self._limit:
+                return
+        limit_waits(self._socket, seconds)
+        self._limit = seconds
+
+    def _read(self) -> None:
+        """Waits for bytes, and takes what is in them."""
+        protocol = self._protocol
+        try:
+            data = self._socket.recv(_READ)
+        except (BlockingIOError, ssl.SSLWantReadError) as error:
+            raise TimeoutError("timed out") from error
+        if data:
+            protocol.receive_data(data)
+        else:
+            protocol.receive_eof()
+        for event in protocol.events_received():
+            if isinstance(event, Frame):
+                self._take(event)
+        self._flush()
+        if protocol.state not in (OPEN, CONNECTING) and not self._messages:
+            raise self._gone()
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.BINARY and frame.fin:
+            self._messages.append(frame.data)  # type: ignore[arg-type]
+        elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
+            self._fragments.append(frame.data)
+            if frame.fin:
+                self._messages.append(b"".join(self._fragments))
+                self._fragments.clear()
+
+    def _flush(self) -> None:
+        """Sends what the protocol has to say."""
+        for data in self._protocol.data_to_send():
+            if data:
+                self._socket.sendall(data)
+            else:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_WR)
+
+    def _gone(self) -> ConnectionError:
+        closed = self._protocol.close_rcvd
+        return ConnectionResetError(
+            f"closed with {closed.code} {closed.reason}".rstrip() if closed else "it hung up"
+        )
+
+    def close(self) -> None:
+        """Says good-bye, and does not wait for the answer."""
+        # The server may be gone, or read no more.
+        with contextlib.suppress(OSError, InvalidState):
+            limit_waits(self._socket, 0.1)
+            self._protocol.send_close(_NORMAL_CLOSURE)
+            self._flush()
+        self._socket.close()
+
+
+def _connected(uri: WebSocketURI, limit: float) -> socket.socket:
+    sock = socket.create_connection((uri.host, uri.port), timeout=limit)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if uri.secure:
+            context = ssl.create_default_context()
+            sock = context.wrap_socket(sock, server_hostname=uri.host)
+        sock.settimeout(None)  # from now on waits are limited in the kernel
+    except BaseException:
+        sock.close()
+        raise
+    return sock
