@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         from openenv_gym.server.network import serve
 
-        serve(name, arguments)
+        serve(name, options_of(arguments.option), arguments)
     return 0
 
 

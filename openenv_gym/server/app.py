@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -30,11 +30,13 @@ These use the WebSocket `{websocket.PATH}` (subprotocol `{websocket.SUBPROTOCOL}
 def create_app(
     environment: str | type[Environment[Any, Any, Any]],
     *,
+    options: Mapping[str, Any] | None = None,
     max_sessions: int = 64,
     idle_timeout: float | None = 3600.0,
     resume_timeout: float | None = 60.0,
     token: str | None = None,
     debug: bool = False,
+    owner: bool = False,
 ) -> FastAPI:
     """Makes the application that serves an environment.
 
@@ -45,12 +47,15 @@ def create_app(
 
     Args:
         environment: Name, id or ``module:Class`` of the environment; or its class.
+        options: Options of the environment, which clients cannot change.
         max_sessions: Sessions at a time.
         idle_timeout: Seconds without a request after which a session ends; None: never.
         resume_timeout: Seconds that a session waits for its client to come back when the
             connection dropped; None: as long as ``idle_timeout`` says.
         token: What clients must send as ``Authorization: Bearer TOKEN``; None: nothing.
         debug: Tell clients what the environment's errors say; else only the log does.
+        owner: Whoever knows the token is the owner of the server: may set all options, also those
+            that name something on its host, and is told what errors say.
 
     Raises:
         RegistryError: There is no such environment.
@@ -61,10 +66,12 @@ def create_app(
     entry = registry.environment(environment)
     sessions = Sessions(
         entry.name,
+        options=options,
+        owner=owner,
         max_sessions=max_sessions,
         idle_timeout=idle_timeout,
         resume_timeout=resume_timeout,
-        reveal=debug,
+        reveal=debug or owner,
     )
 
     @asynccontextmanager

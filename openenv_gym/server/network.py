@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from openenv_gym import registry
@@ -28,11 +29,12 @@ _GRACE = 2  # seconds that running requests get when the server is told to end
 _HARD_LIMIT = 6.0  # seconds until an owned server is gone, whatever hangs
 
 
-def serve(environment: str, arguments: argparse.Namespace) -> None:
+def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Namespace) -> None:
     """Serves until a signal comes, or the owner is gone.
 
     Args:
         environment: Name of the environment.
+        options: Options of the environment, which clients cannot change.
         arguments: Those of ``openenv-gym serve``.
 
     Raises:
@@ -60,11 +62,13 @@ def serve(environment: str, arguments: argparse.Namespace) -> None:
     forever = float("inf")
     app = create_app(
         environment,
+        options=options,
         max_sessions=arguments.max_sessions or (1 if owned else _MAX_SESSIONS),
         idle_timeout=_given(arguments.idle_timeout, forever if owned else _IDLE_TIMEOUT),
         resume_timeout=_given(arguments.resume_timeout, forever if owned else _RESUME_TIMEOUT),
         token=token,
-        debug=arguments.debug or owned,
+        debug=arguments.debug,
+        owner=owned,
     )
     server = uvicorn.Server(uvicorn.Config(app, **_settings()))
     if owned:

@@ -14,7 +14,7 @@ import queue
 import re
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Protocol
 
@@ -53,6 +53,8 @@ class Sessions:
 
     Args:
         environment: Name of the environment.
+        options: Options of the environment, which only the owner of the server can override.
+        owner: The clients are the owner of the server.
         max_sessions: Sessions at a time.
         idle_timeout: Seconds without a request after which a session ends.
         resume_timeout: Seconds after which it ends when its connection dropped.
@@ -70,6 +72,8 @@ class Sessions:
         self,
         environment: str,
         *,
+        options: Mapping[str, Any] | None = None,
+        owner: bool = False,
         max_sessions: int = 64,
         idle_timeout: float | None = 3600.0,
         resume_timeout: float | None = 60.0,
@@ -87,7 +91,7 @@ class Sessions:
         self.max_sessions = max_sessions
         self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
         self._resume_timeout = math.inf if resume_timeout is None else resume_timeout
-        self._reveal = reveal
+        self._settings: dict[str, Any] = {"options": options, "owner": owner, "reveal": reveal}
         self._sessions: dict[str, _Hosted] = {}
         self._reaper: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
@@ -160,7 +164,7 @@ class Sessions:
             )
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._reap())
-        session = Session(self.environment, reveal=self._reveal)
+        session = Session(self.environment, **self._settings)
         hosted = _Hosted(session, over=lambda: self._forget(id))
         self._sessions[id] = hosted
         return hosted
