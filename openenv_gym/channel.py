@@ -88,7 +88,8 @@ class Channel:
             BlockingIOError: It did not come within the limit; the next call goes on waiting.
             ProtocolError: It is larger than the limit.
         """
-        self._fill(_HEAD.size)
+        if self._filled < _HEAD.size:
+            self._fill(_HEAD.size)
         (size,) = _HEAD.unpack_from(self._buffer)
         if size > limit:
             raise ProtocolError(
@@ -98,7 +99,8 @@ class Channel:
                 limit=limit,
             )
         end = _HEAD.size + size
-        self._fill(end)
+        if self._filled < end:
+            self._fill(end)
         if len(self._buffer) > _BUFFER:  # grown for this message alone: hand it over
             message: bytearray | memoryview = memoryview(self._buffer)[_HEAD.size : end]
             rest = self._buffer[end : self._filled]

@@ -55,7 +55,9 @@ _VALUES: dict[type, tuple[str, ...]] = {
 # them. The limit keeps a hostile peer from filling the memory with heads.
 _HEADS_REMEMBERED = 4096
 _heads: dict[tuple[np.dtype[Any], tuple[int, ...]], bytes] = {}
-_shapes: dict[bytes, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+_shapes: dict[bytes, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
+
+_SMALL = 4096  # bytes that are copied once more sooner than looked at through a view
 
 
 def _head(array: Any) -> bytes:
@@ -75,24 +77,26 @@ def _head(array: Any) -> bytes:
     return head
 
 
-def _read_head(head: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    known = _shapes.get(head)
-    if known is None:
-        name, shape = msgspec.msgpack.decode(head, type=tuple[str, tuple[int, ...]])
-        known = (np.dtype(name), shape)
-        if known[0].hasobject or any(side < 0 for side in shape):
-            raise ValueError(f"no plain array: dtype {name}, shape {shape}")
-        if len(_shapes) < _HEADS_REMEMBERED:
-            _shapes[head] = known
+def _read_head(head: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """Dtype, shape and size in bytes."""
+    name, shape = msgspec.msgpack.decode(head[1:], type=tuple[str, tuple[int, ...]])
+    dtype = np.dtype(name)
+    if dtype.hasobject or any(side < 0 for side in shape):
+        raise ValueError(f"no plain array: dtype {name}, shape {shape}")
+    known = (dtype, shape, math.prod(shape) * dtype.itemsize)
+    if len(_shapes) < _HEADS_REMEMBERED:
+        _shapes[head] = known
     return known
 
 
 def _unknown(value: Any) -> Ext:
     """Msgspec's hook: a value that msgpack has no type for."""
     if isinstance(value, np.ndarray):
+        if value.nbytes <= _SMALL:
+            return Ext(_ARRAY, _head(value) + value.tobytes())
         memory = value if value.flags.c_contiguous else np.ascontiguousarray(value)
         # As bytes whatever the dtype: a memoryview of times or texts is not to be had.
-        raw: Any = memory.reshape(-1).view(np.uint8) if value.size else b""
+        raw: Any = memory.reshape(-1).view(np.uint8)
         return Ext(_ARRAY, b"".join((_head(value), raw)))
     if isinstance(value, np.generic):
         return Ext(_SCALAR, _head(value) + value.tobytes())
@@ -103,18 +107,19 @@ def _unknown(value: Any) -> Ext:
     )
 
 
-def _array(data: memoryview) -> np.ndarray[Any, Any]:
+def _view(data: memoryview) -> np.ndarray[Any, Any]:
     end = 1 + data[0]
-    dtype, shape = _read_head(bytes(data[1:end]))
-    if len(data) == end and math.prod(shape) * dtype.itemsize == 0:
-        return np.empty(shape, dtype)  # frombuffer refuses to read nothing
-    # The copy makes it the caller's own: writable, aligned, and free of the message's memory.
-    return np.frombuffer(data, dtype, offset=end).reshape(shape).copy()
+    head = bytes(data[:end])
+    dtype, shape, size = _shapes.get(head) or _read_head(head)
+    if len(data) - end != size:
+        raise ValueError(f"{len(data) - end} bytes for an array of {size}")
+    return np.ndarray(shape, dtype, data, end)
 
 
 _EXTENSIONS: dict[int, Callable[[memoryview], Any]] = {
-    _ARRAY: _array,
-    _SCALAR: lambda data: _array(data)[()],
+    # The copy makes it the caller's own: writable, aligned, and free of the message's memory.
+    _ARRAY: lambda data: _view(data).copy(),
+    _SCALAR: lambda data: _view(data)[()],
     _TUPLE: lambda data: tuple(_values.decode(data)),
     _SET: lambda data: set(_values.decode(data)),
     _FROZENSET: lambda data: frozenset(_values.decode(data)),
@@ -141,7 +146,7 @@ _messages: Decoder[Any] = Decoder(
 
 # What msgspec and its hook carry exactly. Enums, dataclasses, dates and subclasses of the plain
 # types it would carry too, but they would arrive as something else.
-_EXACT = frozenset({type(None), bool, float, str, bytes, np.ndarray})
+_EXACT = frozenset({type(None), bool, float, str, bytes, np.ndarray, np.int64, np.float64})
 
 
 def pack(value: Any, place: str) -> Any:
@@ -206,13 +211,15 @@ def encode(message: Request | Reply) -> bytes:
     Raises:
         CodecError: A value in it cannot travel.
     """
-    changed = {}
+    changed = None
     for name in _VALUES.get(type(message), ()):
         value = getattr(message, name)
-        if type(value) not in _EXACT:
-            packed = pack(value, name)
-            if packed is not value:
-                changed[name] = packed
+        if type(value) in _EXACT or (type(value) is dict and not value):
+            continue
+        packed = pack(value, name)
+        if packed is not value:
+            changed = changed or {}
+            changed[name] = packed
     if changed:
         message = msgspec.structs.replace(message, **changed)
     try:
