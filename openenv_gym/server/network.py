@@ -70,7 +70,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         debug=arguments.debug,
         owner=owned,
     )
-    server = uvicorn.Server(uvicorn.Config(app, **_settings()))
+    server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings()))
     if owned:
         threading.Thread(target=_end_with_owner, args=(server,), daemon=True).start()
     else:
@@ -84,7 +84,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
             _exit(1)
 
 
-def _settings() -> dict[str, Any]:
+def uvicorn_settings() -> dict[str, Any]:
     """What uvicorn needs to be told."""
     return {
         "loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",

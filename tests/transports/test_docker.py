@@ -239,9 +239,9 @@ class TestDeath:
     def test_forgotten(self, engine: DockerClient) -> None:
         transport = open_transport()
         assert ours(engine)
-        pipe = transport._pipe
-        assert pipe is not None
-        pipe.close()
+        channel = transport._channel
+        assert channel is not None
+        channel.close()
         del transport
         assert not ours(engine)
 

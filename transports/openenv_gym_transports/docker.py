@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import secrets
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openenv_gym import registry
-from openenv_gym.errors import (
-    ConnectError,
-    OpenEnvGymError,
-    OptionError,
-    SessionLostError,
-    StartError,
-)
-from openenv_gym.messages import Close, Description, Open, Reply, Request
-from openenv_gym.transport import STEP_TIMEOUT, Transport
+from openenv_gym.channel import Channel
+from openenv_gym.errors import ConnectError, OptionError, StartError
+from openenv_gym.transport import STEP_TIMEOUT
 from openenv_gym_transports import engine, owner, sandbox
 from openenv_gym_transports.container import Container
 from openenv_gym_transports.contents import image_name
 from openenv_gym_transports.needs import SIZE, Needs, needs_of
-from openenv_gym_transports.pipe import Pipe, connect
+from openenv_gym_transports.pipe import PipeTransport, connect
 from openenv_gym_transports.provide import provide, pull
 
 if TYPE_CHECKING:
@@ -32,10 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["DockerTransport"]
 
 MEMORY, CPUS, PIDS = "1g", 1.0, 256
-_CLOSE_LIMIT = 5.0
 
 
-class DockerTransport(Transport):
+class DockerTransport(PipeTransport):
     """Runs the environment in a container of its own, safe by default.
 
     The container has no network: it is reached through a Unix socket in a private folder.
@@ -78,7 +69,7 @@ class DockerTransport(Transport):
         timeout: float | None = STEP_TIMEOUT,
         start_timeout: float = 60.0,
     ) -> None:
-        super().__init__(timeout=timeout)
+        super().__init__(timeout=timeout, start_timeout=start_timeout)
         if memory is not None and not re.fullmatch(SIZE, memory):
             raise _wrong("memory", memory, "a size such as '512m' or '2g'")
         if cpus <= 0:
@@ -91,32 +82,19 @@ class DockerTransport(Transport):
         self._pids = pids
         self._socket = socket
         self._build = build
-        self._start_timeout = start_timeout
         self._isolation: dict[str, Any] = {"boundary": "container"}
         self._finalizer: weakref.finalize[[], DockerTransport] | None = None
-        self._pipe: Pipe | None = None
+        self._container: Container | None = None
 
-    def open(self, request: Open) -> Description:
-        """Starts the container and opens the session."""
-        if request.environment is None:
+    def _connect(self, environment: str | None) -> Channel:
+        if environment is None:
             raise OptionError(
                 "transport='docker' starts a container of its own, so the environment must be "
                 "named: there is none to ask."
             )
-        step_timeout, self.timeout = self.timeout, self._start_timeout
-        try:
-            self._start(registry.environment(request.environment).name)
-            return super().open(request)
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self.timeout = step_timeout
-
-    def _start(self, environment: str) -> None:
         needs = needs_of(environment)
         client = engine.connect()
-        container = Container(client)
+        container = self._container = Container(client)
         # From here on, whatever happens, the container, the folder and the client are let go.
         self._finalizer = weakref.finalize(self, container.remove)
         key = secrets.token_bytes(32)
@@ -133,10 +111,7 @@ class DockerTransport(Transport):
         owner.remove_orphans(client)
         owner.remove_folders(sandbox.folders())
         self._isolation = sandbox.isolation(container.inspect(), needs)
-        address: Path | tuple[str, int] = ("127.0.0.1", self._isolation["port"])
-        if container.folder is not None:
-            address = container.folder / "socket"
-        self._pipe = self._connect(container, environment, address, key)
+        return self._reach(container, environment, key)
 
     def _create(
         self, client: DockerClient, container: Container, environment: str, needs: Needs
@@ -155,11 +130,15 @@ class DockerTransport(Transport):
                 pull(client, self._image)
             container.create(image, settings)
 
-    def _connect(
-        self, container: Container, environment: str, address: Path | tuple[str, int], key: bytes
-    ) -> Pipe:
+    def _reach(self, container: Container, environment: str, key: bytes) -> Channel:
+        """Connects as soon as the server in the container listens."""
+        address: Path | tuple[str, int]
+        if container.folder is not None:
+            address = container.folder / "socket"
+        else:
+            address = ("127.0.0.1", self._isolation["port"])
         try:
-            channel = connect(address, key, limit=self._start_timeout, dead=container.dead)
+            return connect(address, key, limit=self._start_timeout, dead=container.dead)
         except (StartError, ConnectError) as error:
             fate = container.fate()
             raise StartError(
@@ -170,35 +149,16 @@ class DockerTransport(Transport):
                 start_timeout=self._start_timeout,
                 fate=fate,
             ) from error
-        return Pipe(channel, container.epitaph)
 
-    def send(self, request: Request) -> None:
-        """Implements Transport.send."""
-        self._connected().send(request)
-
-    def receive(self, timeout: float | None) -> Reply:
-        """Implements Transport.receive."""
-        return self._connected().receive(timeout)
-
-    def _connected(self) -> Pipe:
-        if self._pipe is None:
-            raise SessionLostError("The transport is not open, or closed: make a new environment.")
-        return self._pipe
+    def _fate(self) -> str:
+        return "" if self._container is None else self._container.epitaph()
 
     @property
     def isolation(self) -> dict[str, Any]:
         """What the engine said of the container when it ran, not what was asked of it."""
         return dict(self._isolation)
 
-    def close(self) -> None:
-        """Closes the environment and removes the container."""
-        pipe, self._pipe = self._pipe, None
-        if pipe is not None:
-            # Whatever goes wrong here, hanging up and removing the container follow.
-            with contextlib.suppress(OpenEnvGymError):
-                pipe.send(Close())
-                pipe.receive(_CLOSE_LIMIT)
-            pipe.close()
+    def _stop(self) -> None:
         finalizer, self._finalizer = self._finalizer, None
         if finalizer is not None:
             finalizer()

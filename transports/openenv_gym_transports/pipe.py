@@ -1,9 +1,11 @@
-"""The client's end of the pipe face; held by the transports that start a server on this host."""
+"""The client's end of the pipe face: what the transports to a server on this host share."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,44 +14,78 @@ from openenv_gym.codec import decode, encode
 from openenv_gym.errors import (
     ConnectError,
     ExchangeTimeoutError,
+    OpenEnvGymError,
     ProtocolError,
     SessionLostError,
     StartError,
 )
-from openenv_gym.messages import Failure, Reply, Request
+from openenv_gym.messages import Close, Description, Failure, Open, Reply, Request
+from openenv_gym.transport import Transport
 
 _RETRY = 0.005
+_HANDSHAKE_LIMIT = 10.0
+_CLOSE_LIMIT = 5.0
 
 
-class Pipe:
+class PipeTransport(Transport):
     """Messages over a channel, each with its number, so that a late reply is known for one.
 
     Args:
-        channel: Connected, and past the handshake.
-        fate: Tells what became of the other end, for the error when it is gone.
+        timeout: Seconds to wait for a reply; None waits for ever.
+        start_timeout: Seconds until the environment must be there.
     """
 
-    def __init__(self, channel: Channel, fate: Callable[[], str] = str) -> None:
-        self._channel = channel
-        self._fate = fate
+    def __init__(self, *, timeout: float | None, start_timeout: float) -> None:
+        super().__init__(timeout=timeout)
+        self._start_timeout = start_timeout
+        self._channel: Channel | None = None
         self._sent = 0
+
+    @abstractmethod
+    def _connect(self, environment: str | None) -> Channel:
+        """Starts what is needed for the environment, and connects to it."""
+
+    @abstractmethod
+    def _fate(self) -> str:
+        """What became of the other end, for the error when it is gone."""
+
+    @abstractmethod
+    def _stop(self) -> None:
+        """Ends what was started. May be called before anything was, and more than once."""
+
+    def open(self, request: Open) -> Description:
+        """Starts and connects what is needed, and opens the session."""
+        step_timeout, self.timeout = self.timeout, self._start_timeout
+        try:
+            self._channel = self._connect(request.environment)
+            return super().open(request)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self.timeout = step_timeout
 
     def send(self, request: Request) -> None:
         """Implements Transport.send."""
+        channel = self._channel
+        if channel is None:
+            raise SessionLostError("The transport is not open, or closed: make a new environment.")
         request.id = self._sent + 1
         data = encode(request)
         self._sent += 1
         try:
-            self._channel.send_bytes(data)
+            channel.send_bytes(data)
         except OSError as error:
             raise self._lost() from error
 
     def receive(self, timeout: float | None) -> Reply:
         """Implements Transport.receive."""
-        self._channel.set_timeout(timeout)
+        channel = self._channel
+        assert channel is not None, "receive() without send()"
+        channel.set_timeout(timeout)
         while True:
             try:
-                reply = decode(self._channel.recv_bytes())
+                reply = decode(channel.recv_bytes())
             except BlockingIOError as error:
                 raise ExchangeTimeoutError(
                     f"No reply within {timeout} s. The environment may still be at it: "
@@ -73,23 +109,31 @@ class Pipe:
         )
 
     def close(self) -> None:
-        """Hangs up."""
-        self._channel.close()
+        """Closes the environment, hangs up, and ends what was started."""
+        channel = self._channel
+        if channel is not None:
+            # Whatever goes wrong here, hanging up and ending the server follow.
+            with contextlib.suppress(OpenEnvGymError):
+                self.send(Close())
+                self.receive(_CLOSE_LIMIT)
+            self._channel = None
+            channel.close()
+        self._stop()
 
 
 def connect(
     address: Path | tuple[str, int],
     key: bytes,
     *,
-    limit: float,
+    limit: float = 0.0,
     dead: Callable[[], str | None] = lambda: None,
 ) -> Channel:
-    """Connects to a pipe whose server may still be starting.
+    """Connects to a pipe.
 
     Args:
         address: Path of its Unix socket, or its TCP address.
         key: Its key.
-        limit: Seconds until it must answer.
+        limit: Seconds that its server may still need to start.
         dead: Tells what became of the server, if it is dead; asked between tries.
 
     Raises:
@@ -100,14 +144,14 @@ def connect(
     deadline = time.monotonic() + limit
     while True:
         try:
-            return _try_connect(address, key, limit)
+            return _try_connect(address, key)
         except (OSError, EOFError) as error:
             fate = dead()
             if fate is not None:
                 raise StartError(fate, address=str(address)) from error
             if time.monotonic() > deadline:
                 raise ConnectError(
-                    f"No server answers at {address} within {limit} s: {error}. Is it running "
+                    f"No server answers at {address}: {error}. Is it running "
                     "(openenv-gym serve ... --pipe DIR)?",
                     address=str(address),
                     limit=limit,
@@ -115,7 +159,7 @@ def connect(
             time.sleep(_RETRY)
 
 
-def _try_connect(address: Path | tuple[str, int], key: bytes, limit: float) -> Channel:
+def _try_connect(address: Path | tuple[str, int], key: bytes) -> Channel:
     if isinstance(address, Path):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -124,9 +168,9 @@ def _try_connect(address: Path | tuple[str, int], key: bytes, limit: float) -> C
             sock.close()
             raise
     else:
-        sock = socket.create_connection(address, timeout=limit)
+        sock = socket.create_connection(address, timeout=_HANDSHAKE_LIMIT)
     channel = Channel(sock)
-    channel.set_timeout(limit)
+    channel.set_timeout(_HANDSHAKE_LIMIT)
     try:
         channel.prove(key, first=False)
     except BaseException:
