@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import gymnasium
@@ -17,6 +18,7 @@ from openenv_gym.messages import (
     GetState,
     Open,
     Render,
+    Reply,
     Request,
     Reset,
     Result,
@@ -98,6 +100,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
 
     def _open(self, name: str | None, render_mode: str | None, options: dict[str, Any]) -> None:
         description = self.transport.open(Open(name, options, render_mode))
+        self._send: Callable[[Request], Reply] = self.transport.exchange
         self.action_space = parse(description.action_space)
         self.observation_space = parse(description.observation_space)
         modes = [*description.metadata.get("render_modes", [])]
@@ -134,17 +137,19 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
                 "The last step's outcome was lost on the way, so the episode cannot go on: call "
                 "reset()."
             ) from self._failure
-        result = self._exchange(Step(action))
+        try:
+            result = self._send(Step(action))
+        except TransportError as error:
+            self._failure = error
+            raise
         if type(result) is not Result:
-            expect(Result, result)
+            result = expect(Result, result)
         info = self._taken(result) if self._watched else result.info
         return result.observation, result.reward, result.terminated, result.truncated, info
 
-    def _exchange(self, request: Request) -> Any:
-        if self._closed:
-            raise EpisodeError("The environment is closed: make a new one.")
+    def _exchange(self, request: Request) -> Reply:
         try:
-            return self.transport.exchange(request)
+            return self._send(request)
         except TransportError as error:
             self._failure = error
             raise
@@ -198,10 +203,15 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         """Implements gymnasium.Env.close; ends what the transport started. May be called twice."""
         if not self._closed:
             self._closed = True
+            self._send = _refuse
             view = getattr(self, "_view", None)
             if view is not None:
                 view.close()
             self.transport.close()
+
+
+def _refuse(request: Request) -> Reply:
+    raise EpisodeError("The environment is closed: make a new one.")
 
 
 def _make_transport(

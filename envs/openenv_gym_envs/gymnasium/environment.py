@@ -95,7 +95,8 @@ class GymnasiumEnvironment(Environment[GymnasiumAction, GymnasiumObservation, Gy
 
     def step(self, action: GymnasiumAction) -> GymnasiumObservation:
         """Implements Environment.step."""
-        observation, reward, terminated, truncated, info = self.env.step(action.action)
+        assert self._env is not None, "spaces() makes it"
+        observation, reward, terminated, truncated, info = self._env.step(action.action)
         self._steps += 1
         return GymnasiumObservation(
             observation=observation,
