@@ -19,6 +19,7 @@ from openenv_gym_transports.contents import (
     write_context,
 )
 from openenv_gym_transports.engine import connect, explain
+from openenv_gym_transports.needs import needs_of
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -82,7 +83,11 @@ def build_image(
         request: dict[str, Any] = {
             "path": folder,
             "tag": tag or current,
-            "buildargs": {"BASE_IMAGE": base_image or DEFAULT_BASE_IMAGE},
+            "buildargs": {
+                "BASE_IMAGE": base_image or DEFAULT_BASE_IMAGE,
+                # Without a network the base image has them, or the options that need them fail.
+                "PACKAGES": "" if wheelhouse else " ".join(needs_of(environment).packages),
+            },
             "network_mode": "none" if wheelhouse else None,
             "labels": {
                 f"{LABEL}.environment": environment,

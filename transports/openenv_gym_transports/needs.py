@@ -10,6 +10,8 @@ An environment says so in the section ``docker`` of its ``openenv.yaml``::
         /tmp: 256m         # default 64m
       network: bridge      # default none
       seccomp: unconfined  # default: the engine's profile
+      packages: [stockfish]  # of Debian, in the image; a base image for builds without a network
+                             # must bring them
 
 Browsers want more memory and another seccomp profile, for one; what was relaxed is seen in
 ``env.unwrapped.isolation``.
@@ -31,6 +33,7 @@ __all__ = ["Needs", "Size", "needs_of"]
 
 SIZE = r"^[1-9]\d*[bkmg]?$"
 Size = Annotated[str, msgspec.Meta(pattern=SIZE)]
+Package = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9+.-]*$")]
 Folder = Annotated[str, msgspec.Meta(pattern=r"^/[^:,\s]+$")]
 
 
@@ -44,6 +47,7 @@ class Needs(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, froz
         tmpfs: Sizes of folders that can be written, by path.
         network: The container's network.
         seccomp: ``"unconfined"`` switches off the filter of system calls.
+        packages: Debian packages in the image, which some of the environment's options need.
     """
 
     memory: Size | None = None
@@ -52,10 +56,12 @@ class Needs(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, froz
     tmpfs: dict[Folder, Size] = {}
     network: Literal["none", "bridge"] = "none"
     seccomp: Literal["default", "unconfined"] = "default"
+    packages: list[Package] = []
 
     def relaxations(self) -> dict[str, Any]:
         """What is asked for beyond the default, by name."""
         found: dict[str, Any] = msgspec.to_builtins(self)
+        found.pop("packages", None)
         return found
 
 
