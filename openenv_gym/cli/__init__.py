@@ -13,6 +13,7 @@ _COMMANDS = {
     "list": "environments and transports that there are",
     "serve": "serve an environment",
     "build": "build the Docker image of an environment",
+    "bench": "measure what a step costs over each transport",
 }
 
 

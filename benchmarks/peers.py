@@ -1,0 +1,190 @@
+"""OpenEnv's own client and server, in a virtual environment of their own, measured beside ours.
+
+That environment is made at first use, in ``.build/openenv-venv``: openenv brings more than two
+hundred packages, none of which we depend on. Its client runs there too, as a process that is told
+which block is next, so that the blocks alternate with ours.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from openenv_gym.bench import workloads
+from openenv_gym.bench.measure import Candidate, UnavailableError
+from openenv_gym.bench.workloads import Workload
+
+VERSION = "0.10.0"
+HERE = Path(__file__).resolve().parent
+VENV = HERE.parent / ".build" / "openenv-venv"
+PYTHON = VENV / "bin" / "python"
+_START_LIMIT = 120.0
+
+
+@functools.cache
+def install() -> None:
+    """Makes the virtual environment, if it is not there.
+
+    Raises:
+        UnavailableError: It cannot be made, as without a network.
+    """
+    complete = VENV / f".openenv-{VERSION}"
+    if complete.exists():
+        return
+    commands = (
+        [sys.executable, "-m", "venv", "--clear", str(VENV)],
+        [
+            str(PYTHON),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            f"openenv=={VERSION}",
+            "uvicorn[standard]",
+        ],
+    )
+    console = Console(stderr=True)
+    with console.status(f"installing openenv {VERSION} into {VENV}, once: a minute or two"):
+        for command in commands:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+                raise UnavailableError(f"openenv {VERSION} cannot be installed: {reason}")
+    complete.touch()
+
+
+@contextlib.contextmanager
+def server(*, uvloop: bool) -> Iterator[str]:
+    """Its server with all no-op workloads; gives the URL.
+
+    Args:
+        uvloop: With uvloop and httptools, which openenv does not install by itself.
+    """
+    install()
+    values = {
+        "small": workloads.SMALL.tolist(),
+        "84x84x4": workloads.STACK.ravel().tolist(),
+        "210x160x3": workloads.FRAME.ravel().tolist(),
+        "text": workloads.TEXT,
+    }
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openenv-bench-")))
+        (folder / "values.json").write_text(json.dumps(values))
+        log = stack.enter_context((folder / "log").open("w+"))
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        process = subprocess.Popen(
+            [str(PYTHON), "-m", "uvicorn", "--app-dir", str(HERE), "openenv_server:app"]
+            + ["--fd", str(listener.fileno()), "--log-level", "warning"]
+            + ["--loop", "uvloop" if uvloop else "asyncio"]
+            + ["--http", "httptools" if uvloop else "h11"],
+            env={**os.environ, "BENCH_VALUES": str(folder / "values.json")},
+            pass_fds=[listener.fileno()],
+            stdout=log,
+            stderr=log,
+        )
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        _wait(f"{url}/small/health", process, folder / "log")
+        yield url
+
+
+def _wait(url: str, process: subprocess.Popen[Any], log: Path) -> None:
+    """Waits until the server answers."""
+    deadline = time.monotonic() + _START_LIMIT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=_START_LIMIT).close()
+            return
+        time.sleep(0.1)
+    lines = log.read_text().strip().splitlines() or ["it said nothing"]
+    raise UnavailableError(f"openenv's server did not start: {lines[-1]}")
+
+
+class _Peer:
+    """Its server and its client, started at the first block and kept until the end."""
+
+    def __init__(self, uvloop: bool) -> None:
+        self._stack = contextlib.ExitStack()
+        atexit.register(self._stack.close)
+        url = self._stack.enter_context(server(uvloop=uvloop))
+        self._client = subprocess.Popen(
+            [str(PYTHON), str(HERE / "openenv_client.py"), url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._stack.callback(self._client.wait)
+        self._stack.callback(self._client.terminate)
+
+    def ask(self, **wanted: Any) -> dict[str, Any]:
+        """Has one block measured."""
+        assert self._client.stdin is not None
+        assert self._client.stdout is not None
+        self._client.stdin.write(json.dumps(wanted) + "\n")
+        self._client.stdin.flush()
+        line = self._client.stdout.readline()
+        if not line:
+            raise UnavailableError("openenv's client died; it says why above")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+_peer = functools.cache(_Peer)
+
+
+class OpenEnv(Candidate):
+    """A way to step an environment on OpenEnv's own server.
+
+    Args:
+        way: ``"sync"``, its synchronous client; or ``"http"``, its HTTP routes.
+        workload: What is stepped.
+        uvloop: The server has uvloop and httptools; else what ``pip install openenv`` gives it.
+    """
+
+    def __init__(self, way: str, workload: Workload, *, uvloop: bool = False) -> None:
+        self.name = f"openenv {way}" + (" uvloop" if uvloop else "")
+        self._way = way
+        self._uvloop = uvloop
+        self._workload = workload.name
+
+    def start(self) -> None:
+        """Implements Candidate.start."""
+        self.block(1)
+
+    def block(self, steps: int) -> tuple[NDArray[np.int64], float]:
+        """Implements Candidate.block."""
+        found = _peer(self._uvloop).ask(peer=self._way, workload=self._workload, steps=steps)
+        return np.array(found["times"], np.int64), found["seconds"]
+
+    def close(self) -> None:
+        """Implements Candidate.close; server and client are kept for the next workload."""
+
+
+def peers(workload: Workload) -> list[Candidate]:
+    """OpenEnv's ways to step a workload that its server has."""
+    if not workload.noop:
+        return []
+    return [
+        OpenEnv("sync", workload),
+        OpenEnv("sync", workload, uvloop=True),
+        OpenEnv("http", workload),
+    ]

@@ -1,0 +1,34 @@
+"""``openenv-gym bench``: what a step costs over each transport on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from openenv_gym.errors import MissingDependencyError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.description = (
+        "Steps environments over every transport, beside gymnasium without us and beside what "
+        "the bytes alone cost, in turn. Prints a table; ratios within it can be quoted."
+    )
+    _suite().add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures, and prints the table."""
+    return int(_suite().run(arguments))
+
+
+def _suite() -> Any:
+    try:
+        from openenv_gym.bench import suite
+    except ImportError as error:
+        raise MissingDependencyError(
+            f'Measuring needs the package {error.name}: pip install "openenv-gym[bench]".',
+            package=error.name,
+            extra="bench",
+        ) from error
+    return suite
