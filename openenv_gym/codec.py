@@ -44,6 +44,7 @@ _VALUES: dict[type, tuple[str, ...]] = {
     Open: ("options",),
     Reset: ("seed", "options"),
     Step: ("action",),
+    Description: ("metadata",),
     Result: ("observation", "reward", "info"),
     Frame: ("frame",),
     StateReply: ("state",),
@@ -64,13 +65,13 @@ def _head(array: Any) -> bytes:
     key = (array.dtype, array.shape)
     head = _heads.get(key)
     if head is None:
-        if array.dtype.hasobject or array.dtype.names:
-            raise CodecError(
-                f"An array of dtype {array.dtype} cannot travel: only plain numbers, texts and "
-                "times do. Convert it to one of these in the environment.",
-                dtype=str(array.dtype),
+        name = array.dtype.str
+        # Of records and dtypes of other packages it tells the size, no more.
+        if array.dtype.hasobject or not array.itemsize or np.dtype(name) != array.dtype:
+            raise TypeError(
+                f"of arrays only those of plain numbers, texts and times do, not of {array.dtype}"
             )
-        body = msgspec.msgpack.encode((array.dtype.str, array.shape))
+        body = msgspec.msgpack.encode((name, array.shape))
         head = bytes([len(body)]) + body
         if len(_heads) < _HEADS_REMEMBERED:
             _heads[key] = head
@@ -81,7 +82,8 @@ def _read_head(head: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
     """Dtype, shape and size in bytes."""
     name, shape = msgspec.msgpack.decode(head[1:], type=tuple[str, tuple[int, ...]])
     dtype = np.dtype(name)
-    if dtype.hasobject or any(side < 0 for side in shape):
+    # Of items without a size any number would need no bytes; numpy gives texts one all the same.
+    if dtype.hasobject or not dtype.itemsize or any(side < 0 for side in shape):
         raise ValueError(f"no plain array: dtype {name}, shape {shape}")
     known = (dtype, shape, math.prod(shape) * dtype.itemsize)
     if len(_shapes) < _HEADS_REMEMBERED:
@@ -99,12 +101,10 @@ def _unknown(value: Any) -> Ext:
         raw: Any = memory.reshape(-1).view(np.uint8)
         return Ext(_ARRAY, b"".join((_head(value), raw)))
     if isinstance(value, np.generic):
-        return Ext(_SCALAR, _head(value) + value.tobytes())
-    raise CodecError(
-        f"A {type(value).__module__}.{type(value).__qualname__} cannot travel. Use numbers, texts, "
-        "bytes, numpy arrays, and lists, tuples, sets and dicts of them.",
-        type=type(value).__qualname__,
-    )
+        # An empty text has no size of its own, but one in an array has.
+        scalar: Any = value if value.itemsize else np.asarray(value)
+        return Ext(_SCALAR, _head(scalar) + scalar.tobytes())
+    raise TypeError(f"{_kind(value)} does not")
 
 
 def _view(data: memoryview) -> np.ndarray[Any, Any]:
@@ -147,6 +147,12 @@ _messages: Decoder[Any] = Decoder(
 # What msgspec and its hook carry exactly. Enums, dataclasses, dates and subclasses of the plain
 # types it would carry too, but they would arrive as something else.
 _EXACT = frozenset({type(None), bool, float, str, bytes, np.ndarray, np.int64, np.float64})
+_KEYS = frozenset({type(None), bool, int, float, str, bytes})
+_LOWEST, _HIGHEST = -(2**63), 2**64 - 1  # of msgpack's own integers
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def pack(value: Any, place: str) -> Any:
@@ -163,7 +169,7 @@ def pack(value: Any, place: str) -> Any:
     if kind in _EXACT:
         return value
     if kind is int:
-        if -(2**63) <= value < 2**64:
+        if _LOWEST <= value <= _HIGHEST:
             return value
         size = value.bit_length() // 8 + 1
         return Ext(_INTEGER, value.to_bytes(size, "big", signed=True))
@@ -174,14 +180,9 @@ def pack(value: Any, place: str) -> Any:
     if kind in _SEQUENCES:
         items = [pack(item, f"{place}[{i}]") for i, item in enumerate(value)]
         return Ext(_SEQUENCES[kind], _encoder.encode(items))
-    if isinstance(value, np.generic | np.ndarray):
+    if isinstance(value, np.generic):
         return value
-    raise CodecError(
-        f"{place} is a {kind.__module__}.{kind.__qualname__}, which cannot travel. Use numbers, "
-        "texts, bytes, numpy arrays, and lists, tuples, sets and dicts of them.",
-        place=place,
-        type=kind.__qualname__,
-    )
+    raise _refusal(place, f"a {_kind(value)} does not")
 
 
 _SEQUENCES = {
@@ -195,12 +196,8 @@ _SEQUENCES = {
 def _pack_dict(value: dict[Any, Any], place: str) -> dict[Any, Any]:
     packed = {}
     for key, item in value.items():
-        if type(key) not in (str, int, bytes, bool, float, type(None)):
-            raise CodecError(
-                f"{place} has the key {key!r}, which cannot travel. Use texts or numbers.",
-                place=place,
-                type=type(key).__qualname__,
-            )
+        if type(key) not in _KEYS or (type(key) is int and not _LOWEST <= key <= _HIGHEST):
+            raise _refusal(place, f"the key {key!r} does not")
         packed[key] = item if type(item) in _EXACT else pack(item, f"{place}[{key!r}]")
     return packed
 
@@ -211,23 +208,53 @@ def encode(message: Request | Reply) -> bytes:
     Raises:
         CodecError: A value in it cannot travel.
     """
-    changed = None
-    for name in _VALUES.get(type(message), ()):
-        value = getattr(message, name)
-        if type(value) in _EXACT or (type(value) is dict and not value):
-            continue
-        packed = pack(value, name)
-        if packed is not value:
-            changed = changed or {}
-            changed[name] = packed
-    if changed:
-        message = msgspec.structs.replace(message, **changed)
+    changed = {}
+    name = type(message).__name__
     try:
-        return _encoder.encode(message)
+        for name in _VALUES.get(type(message), ()):
+            value = getattr(message, name)
+            if type(value) in _EXACT or (type(value) is dict and not value):
+                continue
+            packed = pack(value, name)
+            if packed is not value:
+                changed[name] = packed
+        return _encoder.encode(msgspec.structs.replace(message, **changed) if changed else message)
+    except RecursionError as error:
+        raise _refusal(name, "it is nested too deeply, or holds itself") from error
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
-        raise CodecError(
-            f"{type(message).__name__} cannot travel: {error}.", kind=type(message).__name__
-        ) from error
+        raise _refusal(_place_of_refusal(message), str(error)) from error
+
+
+def _refusal(place: str, reason: str) -> CodecError:
+    return CodecError(
+        f"{place} cannot travel: {reason}. Use numbers, texts, bytes, numpy arrays, and lists, "
+        "tuples, sets and dicts of them.",
+        place=place,
+    )
+
+
+def _place_of_refusal(message: Request | Reply) -> str:
+    """Where in the message the value stands that msgspec refused."""
+    for name in _VALUES.get(type(message), ()):
+        place = _refused(getattr(message, name), name)
+        if place is not None:
+            return place
+    return type(message).__name__
+
+
+def _refused(value: Any, place: str) -> str | None:
+    parts: list[tuple[Any, str]] = []
+    if type(value) is dict:
+        parts = [(key, f"{place}[{key!r}]") for key in value]
+        parts += [(item, f"{place}[{key!r}]") for key, item in value.items()]
+    elif type(value) is list or type(value) in _SEQUENCES:
+        parts = [(item, f"{place}[{i}]") for i, item in enumerate(value)]
+    else:
+        try:
+            _encoder.encode(pack(value, place))
+        except Exception:  # whatever it was that brought us here
+            return place
+    return next(filter(None, (_refused(part, inner) for part, inner in parts)), None)
 
 
 def decode(data: bytes | bytearray | memoryview) -> Request | Reply:

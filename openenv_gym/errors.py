@@ -46,12 +46,14 @@ class OpenEnvGymError(Exception):
         fields: The facts behind the message, by name.
     """
 
-    def __init__(self, message: str, **fields: Any) -> None:
+    # By position only: a field may have any name.
+    def __init__(self, message: str, /, **fields: Any) -> None:
         super().__init__(message)
         self.fields: dict[str, Any] = fields
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (type(self), str(self), self.fields, _portable(self.__cause__)))
+        fields = {name: _portable(value) for name, value in self.fields.items()}
+        return (_restore, (type(self), str(self), fields, _portable(self.__cause__)))
 
 
 def _restore(
@@ -65,13 +67,15 @@ def _restore(
     return error
 
 
-def _portable(cause: BaseException | None) -> BaseException | None:
-    """The cause, or what it said where it is of a kind that does not pickle."""
+def _portable(value: Any) -> Any:
+    """The value, or what it says where it is of a kind that does not pickle."""
     try:
-        pickle.loads(pickle.dumps(cause))
-    except Exception:  # any object at all may be in the cause's arguments
-        return RuntimeError(f"{type(cause).__name__}: {cause}")
-    return cause
+        pickle.loads(pickle.dumps(value))
+    except Exception:  # any object at all may be in it
+        if isinstance(value, BaseException):
+            return RuntimeError(f"{type(value).__name__}: {value}")
+        return repr(value)
+    return value
 
 
 class SpaceError(OpenEnvGymError):

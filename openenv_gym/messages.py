@@ -41,9 +41,14 @@ class Open(Request):
 
 
 class Reset(Request):
-    """Begins an episode."""
+    """Begins an episode.
 
-    seed: int | None
+    Attributes:
+        seed: Of its randomness: an int of any size, not negative; or None.
+        options: Keywords of the environment's reset.
+    """
+
+    seed: Any  # msgpack's own integers have 64 bits
     options: dict[str, Any] | None = None
 
 
