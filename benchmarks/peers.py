@@ -12,12 +12,11 @@ import contextlib
 import functools
 import json
 import os
-import socket
+import re
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,35 +85,31 @@ def server(*, uvloop: bool) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openenv-bench-")))
         (folder / "values.json").write_text(json.dumps(values))
-        log = stack.enter_context((folder / "log").open("w+"))
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        log = folder / "log"
+        # A port, not an inherited socket: uvicorn takes that for a Unix socket, and its replies
+        # then wait 40 ms for the acknowledgement of their heads.
         process = subprocess.Popen(
             [str(PYTHON), "-m", "uvicorn", "--app-dir", str(HERE), "openenv_server:app"]
-            + ["--fd", str(listener.fileno()), "--log-level", "warning"]
+            + ["--port", "0", "--no-access-log", "--no-use-colors"]
             + ["--loop", "uvloop" if uvloop else "asyncio"]
             + ["--http", "httptools" if uvloop else "h11"],
             env={**os.environ, "BENCH_VALUES": str(folder / "values.json")},
-            pass_fds=[listener.fileno()],
-            stdout=log,
-            stderr=log,
+            stdout=stack.enter_context(log.open("w")),
+            stderr=subprocess.STDOUT,
         )
         stack.callback(process.wait)
         stack.callback(process.terminate)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        _wait(f"{url}/small/health", process, folder / "log")
-        yield url
+        yield _url(process, log)
 
 
-def _wait(url: str, process: subprocess.Popen[Any], log: Path) -> None:
-    """Waits until the server answers."""
+def _url(process: subprocess.Popen[Any], log: Path) -> str:
+    """Where the server says that it is."""
     deadline = time.monotonic() + _START_LIMIT
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(url, timeout=_START_LIMIT).close()
-            return
-        time.sleep(0.1)
+    while time.monotonic() < deadline and process.poll() is None:
+        found = re.search(r"running on (http://\S+)", log.read_text())
+        if found:
+            return found[1]
+        time.sleep(0.05)
     lines = log.read_text().strip().splitlines() or ["it said nothing"]
     raise UnavailableError(f"openenv's server did not start: {lines[-1]}")
 

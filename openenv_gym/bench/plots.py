@@ -69,25 +69,29 @@ def _figure(report: Mapping[str, Any], title: str, panel: Any) -> Figure:
     figure.suptitle(title)
     figure.supxlabel(summary(report["machine"]), fontsize=7, color="#666666")
     grid = figure.subplots(lines, columns, squeeze=False)
+    handles: dict[str, Any] = {}
     for i, axes in enumerate(grid.flat):
         if i < len(workloads):
             panel(axes, [row for row in report["rows"] if row["workload"] == workloads[i]])
             axes.set_title(workloads[i], loc="left")
+            drawn = zip(*axes.get_legend_handles_labels(), strict=True)
+            handles |= {label: handle for handle, label in drawn}
         else:
             axes.set_axis_off()
+    if handles:
+        figure.legend(handles.values(), handles, loc="outside right upper", fontsize=8)
     return figure
 
 
 def _latency(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
-        axes.plot(
-            row["percentiles_us"], range(101), label=row["candidate"], **_style(row["candidate"])
-        )
+        # Up to the 99th: the slowest step of all says more of the machine.
+        shown = row["percentiles_us"][:100]
+        axes.plot(shown, range(100), label=row["candidate"], **_style(row["candidate"]))
     axes.set_xscale("log")
     axes.set_xlabel("microseconds")
     axes.set_ylabel("% of steps")
     axes.grid(True, which="major", alpha=0.3)
-    axes.legend(fontsize=7, loc="lower right")
 
 
 def _ratio(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -99,10 +103,14 @@ def _ratio(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     pairs.sort(key=lambda pair: -pair[1])
     names, values = [name for name, _ in pairs], [value for _, value in pairs]
     bars = axes.barh(names, values, color=[_style(name)["color"] for name in names])
-    axes.bar_label(bars, labels=[f" {value:.3g}" for value in values], fontsize=8)
+    axes.bar_label(bars, labels=[_label(value) for value in values], fontsize=8)
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=0.8, linestyle=":")
     axes.set_xlim(min(values) / 1.5, max(values) * 3)
+
+
+def _label(value: float) -> str:
+    return f" {value:,.0f}" if value >= 100 else f" {value:.2g}" if value < 1 else f" {value:.1f}"
 
 
 def _style(candidate: str) -> dict[str, Any]:

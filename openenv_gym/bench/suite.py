@@ -105,13 +105,14 @@ def _report(arguments: argparse.Namespace, peers: Peers, bars: Sequence[Bar]) ->
         "settings": {**vars(effort), "quick": arguments.quick, "unwrapped": arguments.unwrapped},
         "rows": rows,
         "absent": absent,
-        "bars": [judged for bar in bars if (judged := bar.judge(rows)) and _asked(bar, rows)],
+        "bars": [bar.judge(rows) for bar in bars if _asked(bar, [*rows, *absent])],
     }
 
 
 def _asked(bar: Bar, rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether the workload was measured at all."""
-    return any(row["workload"] == bar.workload for row in rows)
+    """Whether both were to be measured."""
+    chosen = {row["candidate"] for row in rows if row["workload"] == bar.workload}
+    return {bar.candidate, bar.reference} <= chosen
 
 
 def _chosen(arguments: argparse.Namespace, peers: Peers) -> list[tuple[Workload, list[Candidate]]]:

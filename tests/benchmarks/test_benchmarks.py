@@ -1,0 +1,116 @@
+"""The benchmarks run, and say what they measured. How long anything took is not looked at."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rich")
+pytest.importorskip("matplotlib")
+
+ROOT = Path(__file__).resolve().parents[2]
+CANDIDATES = ("raw unix", "raw tcp", "gymnasium", "inprocess", "process")
+
+
+def bench(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+
+
+def ran(script: str, *arguments: str | Path) -> str:
+    done = bench(script, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("bench")
+    only = ("--only", "small", "text", *CANDIDATES)
+    printed = ran(
+        "transports", "--quick", *only, "--json", folder / "a.json", "--plot", folder / "plots"
+    )
+    return folder, printed
+
+
+def rows_of(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    report = json.loads(path.read_text())
+    return {(row["workload"], row["candidate"]): row for row in report["rows"]}
+
+
+class TestTransports:
+    def test_a_row_for_each(self, measured: tuple[Path, str]) -> None:
+        rows = rows_of(measured[0] / "a.json")
+        assert set(rows) == {(w, c) for w in ("small", "text") for c in CANDIDATES}
+        for row in rows.values():
+            assert 0 < row["p10_us"] <= row["p50_us"] <= row["p99_us"]
+            assert row["steps_per_s"] > 0
+            assert len(row["percentiles_us"]) == 101
+            assert len(row["block_p50_us"]) == len(row["block_steps_per_s"]) == 3
+
+    def test_says_on_what(self, measured: tuple[Path, str]) -> None:
+        report = json.loads((measured[0] / "a.json").read_text())
+        machine = report["machine"]
+        assert machine["cpu"]
+        assert machine["cores"] >= 1
+        assert len(machine["load"]) == 3
+        assert machine["versions"]["gymnasium"]
+        assert report["absent"] == []
+
+    def test_bars_of_what_was_measured(self, measured: tuple[Path, str]) -> None:
+        report = json.loads((measured[0] / "a.json").read_text())
+        bars = {(bar["candidate"], bar["reference"]): bar for bar in report["bars"]}
+        assert set(bars) == {("process", "raw unix"), ("inprocess", "gymnasium")}
+        assert all(bar["value"] > 0 for bar in bars.values())
+        assert "small: process / raw unix" in measured[1]
+
+    def test_figures(self, measured: tuple[Path, str]) -> None:
+        made = {path.name: path.stat().st_size for path in (measured[0] / "plots").iterdir()}
+        assert set(made) == {"latency.png", "latency.svg", "ratio.png", "ratio.svg"}
+        assert min(made.values()) > 5000
+
+    def test_two_reports_of_one_machine(self, measured: tuple[Path, str]) -> None:
+        report = measured[0] / "a.json"
+        assert "process" in ran("transports", "--compare", report, report)
+
+    def test_another_machine_is_refused(self, measured: tuple[Path, str]) -> None:
+        folder, _ = measured
+        report = json.loads((folder / "a.json").read_text())
+        report["machine"]["fingerprint"] = "another"
+        (folder / "other.json").write_text(json.dumps(report))
+        for files in ([folder / "other.json", folder / "a.json"], [folder / "other.json"]):
+            done = bench("transports", "--quick", "--compare", *files)
+            assert done.returncode == 1
+            assert "machine" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["--only", "carrier-pigeon"], "carrier-pigeon"),
+            (["--compare", "no-such-file.json"], "no-such-file.json"),
+        ],
+    )
+    def test_a_wrong_word(self, words: Sequence[str], said: str) -> None:
+        done = bench("transports", "--quick", *words)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_command_of_the_package() -> None:
+    command = [sys.executable, "-m", "openenv_gym.cli", "bench", "--quick"]
+    done = subprocess.run(
+        [*command, "--only", "small", "inprocess", "--unwrapped"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "inprocess" in done.stdout
