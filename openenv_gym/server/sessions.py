@@ -8,6 +8,7 @@ belong on the event loop of the server; only the environments' code runs on othe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import queue
@@ -312,10 +313,9 @@ class _Worker:
 
     def _work(self) -> None:
         while (work := self._calls.get()) is not None:
-            try:
+            # Where the loop is closed nobody waits any more, but the environment is to be closed.
+            with contextlib.suppress(RuntimeError):
                 work()
-            except RuntimeError:  # the loop is closed, and with it the server
-                return
 
 
 def _deliver(future: asyncio.Future[Any], result: Any) -> None:

@@ -49,8 +49,8 @@ class Child:
             raise StartError(f"Cannot start {sys.executable}: {error}.") from error
         if secret is not None:
             assert self._process.stdin is not None
-            self._process.stdin.write(secret.encode() + b"\n")
-            self._process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # whoever connects learns that it is dead
+                os.write(self._process.stdin.fileno(), secret.encode() + b"\n")
         self._reader = threading.Thread(target=self._read, daemon=True, name="server log")
         self._reader.start()
         self._finalizer = weakref.finalize(self, _end, self._process, os.getpid())
