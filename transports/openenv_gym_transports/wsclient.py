@@ -24,6 +24,7 @@ from openenv_gym.channel import MAX_MESSAGE, limit_waits
 
 _READ = 1 << 16
 _NORMAL_CLOSURE = 1000
+_GOODBYE_LIMIT = 0.1
 
 
 class WebSocket:
@@ -116,7 +117,7 @@ class WebSocket:
                 raise TimeoutError("timed out")
             if self._limit is not None and slack * self._limit < seconds < self._limit:
                 return
-        limit_waits(self._socket, seconds)
+        _limit_waits(self._socket, seconds)
         self._limit = seconds
 
     def _read(self) -> None:
@@ -124,7 +125,7 @@ class WebSocket:
         protocol = self._protocol
         try:
             data = self._socket.recv(_READ)
-        except (BlockingIOError, ssl.SSLWantReadError) as error:
+        except BlockingIOError as error:
             raise TimeoutError("timed out") from error
         if data:
             protocol.receive_data(data)
@@ -165,7 +166,7 @@ class WebSocket:
         """Says good-bye, and does not wait for the answer."""
         # The server may be gone, or read no more.
         with contextlib.suppress(OSError, InvalidState):
-            limit_waits(self._socket, 0.1)
+            _limit_waits(self._socket, _GOODBYE_LIMIT)
             self._protocol.send_close(_NORMAL_CLOSURE)
             self._flush()
         self._socket.close()
@@ -178,8 +179,15 @@ def _connected(uri: WebSocketURI, limit: float) -> socket.socket:
         if uri.secure:
             context = ssl.create_default_context()
             sock = context.wrap_socket(sock, server_hostname=uri.host)
-        sock.settimeout(None)  # from now on waits are limited in the kernel
+        sock.settimeout(None)  # from now on _limit_waits() does it
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _limit_waits(sock: socket.socket, seconds: float | None) -> None:
+    if isinstance(sock, ssl.SSLSocket):
+        sock.settimeout(seconds)  # in the kernel it would not end the wait: OpenSSL begins anew
+    else:
+        limit_waits(sock, seconds)
