@@ -55,7 +55,6 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         ) from error
     owned: bool = arguments.owned
     token = _secret() if owned else _token(arguments.token)
-    listener = _listener(arguments, token)
     if not owned:
         registry.load(registry.environment(environment))  # what is missing is said now
     # An owner is there as long as the standard input is, and is the only client.
@@ -70,6 +69,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         debug=arguments.debug,
         owner=owned,
     )
+    listener = _listener(arguments, token)
     server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings()))
     if owned:
         threading.Thread(target=_end_with_owner, args=(server,), daemon=True).start()
@@ -131,10 +131,12 @@ def _listener(arguments: argparse.Namespace, token: str | None) -> socket.socket
             "without one.",
             host=host,
         )
+    if not 0 <= port < 1 << 16:
+        raise OptionError(f"There is no port {port}: they end at 65535.", port=port)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise StartError(
             f"Cannot listen at {host}, port {port}: {error}. Name another with --host or --port; "
             "--port 0 takes a free one.",
