@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +24,7 @@ class Entry:
     Attributes:
         name: The short name, as ``serve`` takes it; for an environment of the user's own,
             ``module:Class``.
-        target: ``module:Class``.
+        target: ``module:Class``, or a function that makes one.
         id: The id that ``gymnasium.make`` takes, if it has one.
         extra: The extra of openenv-gym that installs what it needs.
         summary: One line on what it is.
@@ -65,7 +65,7 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
             ),
             _bundled(
                 "gymnasium",
-                "gymnasium.environment:GymnasiumEnvironment",
+                "gymnasium.environment:make",
                 "openenv/Gymnasium-v0",
                 "any registered gymnasium environment, isolated",
             ),
@@ -128,8 +128,8 @@ def _unknown(kind: str, name: str, known: list[str]) -> RegistryError:
     )
 
 
-def load(entry: Entry) -> type[Any]:
-    """Imports what an entry names.
+def load(entry: Entry) -> Callable[..., Any]:
+    """Imports the class or function that an entry names.
 
     Raises:
         MissingDependencyError: A package that it needs is not installed.
@@ -147,9 +147,10 @@ def load(entry: Entry) -> type[Any]:
             f"The module {module} has no {attribute}. Name a class as 'module:Class'.",
             target=entry.target,
         ) from error
-    if not isinstance(loaded, type):
-        raise RegistryError(f"{entry.target} is no class.", target=entry.target)
-    return loaded
+    if not callable(loaded):
+        raise RegistryError(f"{entry.target} is no class or function.", target=entry.target)
+    made: Callable[..., Any] = loaded
+    return made
 
 
 def _import_error(entry: Entry, module: str, error: ImportError) -> Exception:

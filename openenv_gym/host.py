@@ -1,0 +1,296 @@
+"""Hosts: an environment of either shape, as the session sees it.
+
+A host takes and gives values of the Spaces. :class:`ModelHost` converts for an
+:class:`~openenv_gym.environment.Environment`, which speaks in models; :class:`GymnasiumHost` passes
+them on to a ``gymnasium.Env``, which speaks in values itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Discrete, Space
+from numpy.typing import NDArray
+from pydantic import BaseModel, TypeAdapter
+
+from openenv_gym import registry
+from openenv_gym.environment import Environment
+from openenv_gym.errors import RegistryError, SpaceError
+from openenv_gym.messages import Result
+from openenv_gym.models import State
+from openenv_gym.options import checked
+from openenv_gym.spaces.convert import IDENTITY, identity, table
+from openenv_gym.spaces.derive import ModelSpace, derive
+
+_NOT_OPTIONS = frozenset({"seed", "episode_id"})
+_PLAIN = (str, int, float, bool)
+
+
+class Host(ABC):
+    """An environment that takes and gives values of its Spaces.
+
+    Attributes:
+        action_space: Space of its actions.
+        observation_space: Space of its observations.
+        metadata: For ``env.metadata``.
+        render_mode: The mode that it renders in, if any.
+        has_mask: Its infos carry ``action_mask``.
+        inline: Its steps are short and never block.
+        steps_after_end: A step after the end of the episode is its own affair.
+    """
+
+    action_space: Space[Any]
+    observation_space: Space[Any]
+    metadata: dict[str, Any]
+    render_mode: str | None
+    has_mask: bool = False
+    inline: bool = False
+    steps_after_end: bool = False
+
+    @abstractmethod
+    def reset(self, seed: int | None, options: dict[str, Any]) -> Result:
+        """Begins an episode."""
+
+    @abstractmethod
+    def step(self, action: Any) -> Result:
+        """Carries out an action, which is in the action space."""
+
+    @abstractmethod
+    def render(self) -> Any:
+        """The picture."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What there is to know beside the observation."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes the environment."""
+
+
+def host(entry: registry.Entry, options: Mapping[str, Any], render_mode: str | None) -> Host:
+    """Makes an environment.
+
+    Args:
+        entry: A class derived from ``Environment`` or ``gymnasium.Env``, or a function that makes
+            an instance of one.
+        options: Its options.
+        render_mode: The mode to render in; ``"human"`` for the first that it has.
+
+    Raises:
+        OptionError: An option is unknown or wrong.
+        MissingDependencyError: A package that it needs is not installed.
+        RegistryError: It makes no environment.
+    """
+    make = registry.load(entry)
+    takes_mode = "render_mode" in inspect.signature(make).parameters
+    keywords = checked(make, options, entry.name, reserved=frozenset({"render_mode"}))
+
+    def made(mode: str | None) -> Any:
+        return make(**keywords, render_mode=mode) if takes_mode else make(**keywords)
+
+    environment = made(None if render_mode == "human" else render_mode)
+    try:
+        if isinstance(environment, Environment):
+            modes = environment.metadata().get("render_modes", [])
+            environment.render_mode = _shown(render_mode, modes)
+            return ModelHost(environment, entry.name)
+        if isinstance(environment, gymnasium.Env):
+            if takes_mode and render_mode == "human":
+                # Only now that there is one it is known what it can render.
+                mode = _shown(render_mode, environment.metadata.get("render_modes", []))
+                environment.close()
+                environment = made(mode)
+            return GymnasiumHost(environment)
+    except BaseException:
+        environment.close()
+        raise
+    raise RegistryError(
+        f"{entry.target} makes a {type(environment).__name__}, which is no environment. Derive it "
+        "from openenv_gym.Environment or gymnasium.Env.",
+        target=entry.target,
+    )
+
+
+def _shown(wanted: str | None, modes: list[str]) -> str | None:
+    """The mode to render in: for a human, who sits at the other end, the first there is."""
+    if wanted != "human":
+        return wanted
+    return next((mode for mode in modes if mode != "human"), None)
+
+
+class GymnasiumHost(Host):
+    """Hosts a ``gymnasium.Env``: its Spaces, values, flags and infos as they are.
+
+    Args:
+        environment: What is hosted.
+    """
+
+    steps_after_end = True
+
+    def __init__(self, environment: gymnasium.Env[Any, Any]) -> None:
+        self._environment = environment
+        self._step = environment.step
+        self.action_space = environment.action_space
+        self.observation_space = environment.observation_space
+        self.render_mode = environment.render_mode
+        # Pictures first, since that is what gymnasium's own "human" shows.
+        modes = sorted(environment.metadata.get("render_modes", []), key=_not_a_picture)
+        self.metadata = {
+            "render_modes": modes,
+            "render_fps": environment.metadata.get("render_fps"),
+        }
+
+    def reset(self, seed: int | None, options: dict[str, Any]) -> Result:
+        """Implements Host.reset."""
+        observation, info = self._environment.reset(seed=seed, options=options or None)
+        return Result(observation, 0.0, False, False, info)
+
+    def step(self, action: Any) -> Result:
+        """Implements Host.step."""
+        observation, reward, terminated, truncated, info = self._step(action)
+        return Result(observation, reward, bool(terminated), bool(truncated), info)
+
+    def render(self) -> Any:
+        """Implements Host.render."""
+        return self._environment.render()
+
+    def state(self) -> dict[str, Any]:
+        """A ``gymnasium.Env`` tells nothing beside the observation."""
+        return {}
+
+    def close(self) -> None:
+        """Implements Host.close."""
+        self._environment.close()
+
+
+def _not_a_picture(mode: str) -> tuple[bool, bool]:
+    return mode != "rgb_array", mode == "human"
+
+
+class ModelHost(Host):
+    """Hosts an :class:`Environment`: converts between its models and values of the Spaces.
+
+    Args:
+        environment: What is hosted; its render mode is set.
+        name: Its name, for errors.
+
+    Raises:
+        SpaceError: A model makes no Space.
+    """
+
+    def __init__(self, environment: Environment[Any, Any, Any], name: str) -> None:
+        self._environment = environment
+        self._name = name
+        overrides = environment.spaces()
+        actions = derive(environment.action_type, overrides)
+        observations = derive(environment.observation_type, overrides)
+        self._mask = _mask_maker(actions, observations)
+        self._info = _info_getters(observations)
+        self._to_space, self._from_space = observations.to_space, actions.from_space
+        # What Model(**fields) calls, without the frame around it.
+        self._action = actions.model.__pydantic_validator__.validate_python
+        self.action_space, self.observation_space = actions.space, observations.space
+        self.metadata = dict(environment.metadata())
+        self.render_mode = environment.render_mode
+        self.has_mask = self._mask is not None
+        self.inline = environment.inline
+        self.steps_after_end = environment.steps_after_end
+
+    def reset(self, seed: int | None, options: dict[str, Any]) -> Result:
+        """Implements Host.reset."""
+        environment = self._environment
+        keywords = checked(
+            type(environment).reset,
+            {name: value for name, value in options.items() if name not in _NOT_OPTIONS},
+            f"{self._name}'s reset",
+            reserved=_NOT_OPTIONS,
+        )
+        accepted = inspect.signature(environment.reset).parameters
+        if "seed" in accepted:
+            keywords["seed"] = seed
+        if "episode_id" in accepted:
+            keywords["episode_id"] = options.get("episode_id")
+        if seed is not None:
+            environment.seed(seed)
+        return self._result(environment.reset(**keywords))
+
+    def step(self, action: Any) -> Result:
+        """Implements Host.step."""
+        return self._result(self._environment.step(self._action(self._from_space(action))))
+
+    def _result(self, observation: Any) -> Result:
+        truncated = observation.truncated
+        terminated = observation.terminated
+        if terminated is None:
+            terminated = observation.done and not truncated
+        info = observation.metadata
+        for name, get in self._info:
+            info[name] = get(getattr(observation, name))
+        if self._mask is not None:
+            info["action_mask"] = self._mask(observation)
+        reward = observation.reward
+        return Result(
+            self._to_space(observation),
+            0.0 if reward is None else reward,
+            terminated,
+            truncated,
+            info,
+        )
+
+    def render(self) -> Any:
+        """Implements Host.render."""
+        return self._environment.render()
+
+    def state(self) -> dict[str, Any]:
+        """Implements Host.state."""
+        state: State = self._environment.state
+        return state.model_dump()
+
+    def close(self) -> None:
+        """Implements Host.close."""
+        self._environment.close()
+
+
+def _info_getters(observations: ModelSpace) -> list[tuple[str, Callable[[Any], Any]]]:
+    """How each Info field is read: plain values as they are, models and enums dumped."""
+    getters: list[tuple[str, Callable[[Any], Any]]] = []
+    for name in observations.info_fields:
+        annotation: Any = observations.model.model_fields[name].annotation
+        plain = annotation in _PLAIN
+        getters.append((name, identity if plain else TypeAdapter(annotation).dump_python))
+    return getters
+
+
+def _mask_maker(
+    actions: ModelSpace, observations: ModelSpace
+) -> Callable[[BaseModel], NDArray[np.int8]] | None:
+    """How the list of legal actions becomes a mask over the action space."""
+    name = observations.legal_actions
+    if name is None:
+        return None
+    space = actions.space
+    if not isinstance(space, Discrete):
+        raise SpaceError(
+            f"{observations.model.__name__}.{name} lists legal actions, which needs a Discrete "
+            f"action space, not {space}.",
+            field=name,
+        )
+    size, start = int(space.n), int(space.start)
+    converter = next(iter(actions.fields.values())).converter
+    index: Callable[[Any], int] = converter.to_space
+    if converter is IDENTITY:
+        index = table(range(start, start + size), start, name).to_space
+
+    def mask(observation: BaseModel) -> NDArray[np.int8]:
+        flags = np.zeros(size, np.int8)
+        legal = [index(value) - start for value in getattr(observation, name)]
+        flags[legal] = 1
+        return cast("NDArray[np.int8]", flags)
+
+    return mask
