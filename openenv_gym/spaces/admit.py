@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces import Space
+from gymnasium.vector.utils import iterate
 
 
 @singledispatch
@@ -24,7 +25,7 @@ def admission(space: Space[Any]) -> Callable[[Any], bool]:
 
 @admission.register
 def _discrete(space: spaces.Discrete) -> Callable[[Any], bool]:
-    start, end = int(space.start), int(space.start + space.n)
+    start, end = int(space.start), int(space.start) + int(space.n)
     contains = space.contains
 
     def admits(value: Any) -> bool:
@@ -83,9 +84,11 @@ def _tuple(space: spaces.Tuple[Any]) -> Callable[[Any], bool]:
 
 @admission.register
 def _sequence(space: spaces.Sequence) -> Callable[[Any], bool]:
-    contains, part = space.contains, admission(space.feature_space)
+    part = admission(space.feature_space)
     if space.stack:
-        return lambda value: type(value) is not list and contains(value)
+        stacked = space.stacked_feature_space
+        # The items of a stack of numbers are scalars, about which contains() warns.
+        return lambda value: type(value) is not list and all(map(part, iterate(stacked, value)))
     return lambda value: isinstance(value, tuple) and all(map(part, value))
 
 

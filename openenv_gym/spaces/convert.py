@@ -48,8 +48,13 @@ def table(values: Sequence[Any], start: int, place: str) -> Converter:
         values: All values, hashable, in the order of their indices.
         start: Index of the first.
         place: The field, for errors.
+
+    Raises:
+        SpaceError: Two of the values are equal.
     """
     indices = {value: start + i for i, value in enumerate(values)}
+    if len(indices) < len(values):
+        raise SpaceError(f"{place} lists a value twice: {tuple(values)}.", field=place)
 
     def to_space(value: Any) -> int:
         try:
@@ -143,7 +148,8 @@ def _array(space: Space[Any], annotation: Any, place: str) -> Converter:
         return array
 
     if typing.get_origin(annotation) in (list, tuple) or annotation in (list, tuple, float, int):
-        return Converter(to_space, lambda value: value.tolist())
+        # MultiDiscrete and MultiBinary contain lists too.
+        return Converter(to_space, lambda value: np.asarray(value).tolist())
     return Converter(to_space, identity)
 
 
@@ -178,7 +184,7 @@ def _dict(space: spaces.Dict, annotation: Any, place: str) -> Converter:
     def to_space(value: Any) -> Any:
         if value.keys() != parts.keys():
             raise SpaceError(
-                f"{place} has the keys {sorted(value)}, its Space {sorted(parts)}.", field=place
+                f"{place} has the keys {list(value)}, its Space {list(parts)}.", field=place
             )
         return {key: part.to_space(value[key]) for key, part in parts.items()}
 

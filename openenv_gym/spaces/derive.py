@@ -11,7 +11,7 @@ import enum
 import operator
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import annotated_types
@@ -90,12 +90,12 @@ def derive(model: type[BaseModel], overrides: Mapping[str, Space[Any]] | None = 
     for name, field in model.model_fields.items():
         if name in _BASE_FIELDS and name not in overrides:
             continue
-        if any(isinstance(mark, Info) or mark is Info for mark in field.metadata):
+        if _marked(field, Info):
             info_fields.append(name)
-        elif any(isinstance(mark, LegalActions) for mark in field.metadata):
+        elif _marked(field, LegalActions):
             legal_actions = name
         else:
-            fields[name] = _field(model, name, field, overrides.get(name))
+            fields[name] = _checked_field(model, name, field, overrides.get(name))
     if not fields:
         raise SpaceError(
             f"{model.__name__} has no field with a Space. Declare one, such as\n"
@@ -103,6 +103,28 @@ def derive(model: type[BaseModel], overrides: Mapping[str, Space[Any]] | None = 
             model=model.__name__,
         )
     return ModelSpace(model, fields, tuple(info_fields), legal_actions)
+
+
+def _marked(field: FieldInfo, kind: type) -> bool:
+    return any(isinstance(mark, kind) or mark is kind for mark in field.metadata)
+
+
+def _checked_field(
+    model: type[BaseModel], name: str, field: FieldInfo, override: Space[Any] | None
+) -> Spaced:
+    try:
+        return _field(model, name, field, override)
+    except RecursionError as error:
+        raise SpaceError(
+            f"{model.__name__}.{name} holds a model that is nested in itself, which makes no "
+            "Space. Put what it holds into fields of one model.",
+            field=f"{model.__name__}.{name}",
+        ) from error
+    # What gymnasium's constructors raise: no values, or more than the dtype has.
+    except (ValueError, TypeError, OverflowError, AssertionError) as error:
+        raise SpaceError(
+            f"{model.__name__}.{name} makes no Space: {error}", field=f"{model.__name__}.{name}"
+        ) from error
 
 
 def _field(
@@ -132,62 +154,57 @@ def _spaced(annotation: Any, metadata: list[Any], place: str) -> Spaced:
             return _declared(mark, annotation, metadata, place)
         if isinstance(mark, Choice):
             return _declared(spaces.Discrete(len(mark.values)), annotation, metadata, place)
-    return _from_type(annotation, _Bounds.of(metadata), place)
+    return _from_type(annotation, metadata, place)
 
 
-class _Bounds(NamedTuple):
-    """What a field's constraints say."""
-
-    low: float | None
-    high: float | None
-    min_length: int | None
-    max_length: int | None
-
-    @classmethod
-    def of(cls, metadata: list[Any]) -> _Bounds:
-        low = high = min_length = max_length = None
-        for mark in _flat(metadata):
-            if isinstance(mark, annotated_types.Ge):
-                low = mark.ge
-            elif isinstance(mark, annotated_types.Gt):
-                low = _integral_next(mark.gt, 1)
-            elif isinstance(mark, annotated_types.Le):
-                high = mark.le
-            elif isinstance(mark, annotated_types.Lt):
-                high = _integral_next(mark.lt, -1)
-            elif isinstance(mark, annotated_types.MinLen):
-                min_length = mark.min_length
-            elif isinstance(mark, annotated_types.MaxLen):
-                max_length = mark.max_length
-        return cls(low, high, min_length, max_length)  # type: ignore[arg-type]  # numbers, as pydantic checks
+_UNKEPT = ("multiple_of", "pattern", "to_upper", "to_lower", "strip_whitespace")
 
 
-def _flat(metadata: list[Any]) -> list[Any]:
-    """Constraints, with those inside a nested ``Field(...)`` taken out."""
-    flat: list[Any] = []
+def _constraints(metadata: list[Any], place: str) -> dict[str, Any]:
+    """What the constraints of a field say, by pydantic's names for them.
+
+    Raises:
+        SpaceError: One of them is such that samples of no Space keep it.
+    """
+    told: dict[str, Any] = {}
+    for mark in _flat(metadata):
+        names = getattr(mark, "__dataclass_fields__", None) or vars(mark)
+        told.update({name: getattr(mark, name) for name in names})
+    for name in _UNKEPT:
+        if told.get(name):
+            raise SpaceError(
+                f"{place} has the constraint {name}, which samples of a Space do not keep. List "
+                "the values in a Literal or a Choice, or name a Space in Annotated.",
+                field=place,
+            )
+    return told
+
+
+def _flat(metadata: Iterable[Any]) -> Iterator[annotated_types.BaseMetadata]:
+    """Constraints, with those inside a nested ``Field(...)`` or ``Interval(...)`` taken out."""
     for mark in metadata:
-        flat.extend(mark.metadata if isinstance(mark, FieldInfo) else [mark])
-    return flat
+        if isinstance(mark, FieldInfo):
+            yield from _flat(mark.metadata)
+        elif isinstance(mark, annotated_types.GroupedMetadata):
+            yield from _flat(mark)
+        elif isinstance(mark, annotated_types.BaseMetadata):
+            yield mark
 
 
-def _integral_next(bound: Any, step: int) -> Any:
-    return bound + step if isinstance(bound, int) else np.nextafter(bound, bound + step)
-
-
-def _from_type(annotation: Any, bounds: _Bounds, place: str) -> Spaced:
+def _from_type(annotation: Any, metadata: list[Any], place: str) -> Spaced:
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
-        return _from_optional(annotation, bounds, place)
+        return _from_optional(annotation, metadata, place)
     if origin is typing.Literal:
         return _plain(spaces.Discrete(len(typing.get_args(annotation))), annotation, place)
     if origin in (list, tuple):
-        return _from_items(annotation, bounds, place)
+        return _from_items(annotation, _constraints(metadata, place), place)
     if isinstance(annotation, type):
         if issubclass(annotation, BaseModel):
             return _from_model(annotation)
         if issubclass(annotation, enum.Enum):
             return _plain(spaces.Discrete(len(annotation)), annotation, place)
-        space = _scalar_space(annotation, bounds)
+        space = _scalar_space(annotation, _constraints(metadata, place))
         if space is not None:
             return _plain(space, annotation, place)
     raise SpaceError(
@@ -202,20 +219,26 @@ def _plain(space: Space[Any], annotation: Any, place: str) -> Spaced:
     return Spaced(space, convert.converter(space, annotation, place))
 
 
-def _scalar_space(kind: type, bounds: _Bounds) -> Space[Any] | None:
+def _scalar_space(kind: type, told: dict[str, Any]) -> Space[Any] | None:
     if kind is bool:
         return spaces.Discrete(2)
-    if kind is str and bounds.max_length is not None:
-        return Utf8(bounds.max_length, min_length=bounds.min_length or 0)
-    if bounds.low is not None and bounds.high is not None:
-        if kind is int:
-            return spaces.Discrete(int(bounds.high - bounds.low) + 1, start=int(bounds.low))
-        if kind is float:
-            return spaces.Box(bounds.low, bounds.high, (), np.float64)
+    if kind is str and told.get("max_length") is not None:
+        return Utf8(told["max_length"], min_length=told.get("min_length") or 0)
+    low, high = told.get("ge"), told.get("le")
+    if kind is int:
+        low = told["gt"] + 1 if "gt" in told else low
+        high = told["lt"] - 1 if "lt" in told else high
+        if low is not None and high is not None:
+            return spaces.Discrete(int(high) - int(low) + 1, start=int(low))
+    elif kind is float:
+        low = np.nextafter(told["gt"], np.inf) if "gt" in told else low
+        high = np.nextafter(told["lt"], -np.inf) if "lt" in told else high
+        if low is not None and high is not None:
+            return spaces.Box(low, high, (), np.float64)
     return None
 
 
-def _from_optional(annotation: Any, bounds: _Bounds, place: str) -> Spaced:
+def _from_optional(annotation: Any, metadata: list[Any], place: str) -> Spaced:
     kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
     if len(kinds) != 1:
         raise SpaceError(
@@ -223,20 +246,13 @@ def _from_optional(annotation: Any, bounds: _Bounds, place: str) -> Spaced:
             "or a Space in Annotated.",
             field=place,
         )
-    inner = _from_type(*_unwrapped(kinds[0], bounds), place)
+    inner = _spaced(kinds[0], metadata, place)
     return Spaced(
         spaces.OneOf([spaces.Discrete(1), inner.space]), convert.optional(inner.converter)
     )
 
 
-def _unwrapped(annotation: Any, bounds: _Bounds) -> tuple[Any, _Bounds]:
-    if typing.get_origin(annotation) is typing.Annotated:
-        kind, *metadata = typing.get_args(annotation)
-        return kind, _Bounds.of(metadata)
-    return annotation, bounds
-
-
-def _from_items(annotation: Any, bounds: _Bounds, place: str) -> Spaced:
+def _from_items(annotation: Any, told: dict[str, Any], place: str) -> Spaced:
     arguments = typing.get_args(annotation)
     if typing.get_origin(annotation) is tuple and Ellipsis not in arguments:
         parts = [_spaced(kind, [], f"{place}[{i}]") for i, kind in enumerate(arguments)]
@@ -245,13 +261,13 @@ def _from_items(annotation: Any, bounds: _Bounds, place: str) -> Spaced:
             convert.items([part.converter for part in parts], tuple, place),
         )
     item = _spaced(arguments[0] if arguments else Any, [], f"{place}[]")
-    length = bounds.max_length
-    if length is None:
+    shortest, length = told.get("min_length") or 0, told.get("max_length")
+    if length is None and not shortest:
         return Spaced(spaces.Sequence(item.space), convert.sequence(item.converter, annotation))
-    if length != bounds.min_length:
+    if length != shortest:
         raise SpaceError(
-            f"{place} is a list of at most {length} items; gymnasium's Sequence knows no such "
-            "bound. Drop max_length, or give min_length the same value.",
+            f"{place} is a list of a bounded length; gymnasium's Sequence knows no such bounds. "
+            "Drop min_length and max_length, or give both the same value.",
             field=place,
         )
     return _fixed_list(item, length, annotation, place)

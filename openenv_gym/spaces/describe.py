@@ -60,7 +60,9 @@ def _number(value: Any) -> Any:
 
 def _bound(array: np.ndarray[Any, Any]) -> Any:
     """A bound as one number, where all are equal, else as nested lists."""
-    if array.size and bool(np.all(array == array.flat[0])):
+    if not array.size:
+        return 0
+    if bool(np.all(array == array.flat[0])):
         return _number(array.flat[0])
     return _numbers(array)
 
@@ -79,12 +81,13 @@ def _describe_box(space: Box) -> dict[str, Any]:
         low = space.low
     if np.all(space.bounded_above):
         high = space.high
+    dtype = np.dtype(space.dtype)
     return {
         "type": "Box",
         "low": _bound(low),
         "high": _bound(high),
         "shape": list(space.shape),
-        "dtype": space.dtype.name if space.dtype is not None else "float32",
+        "dtype": dtype.name if dtype.isnative else dtype.str,
     }
 
 
@@ -110,8 +113,7 @@ def _describe_multi_discrete(space: MultiDiscrete) -> dict[str, Any]:
 
 @describe.register
 def _describe_multi_binary(space: MultiBinary) -> dict[str, Any]:
-    shape = list(space.shape)
-    return {"type": "MultiBinary", "n": shape[0] if len(shape) == 1 else shape}
+    return {"type": "MultiBinary", "n": space.n if isinstance(space.n, int) else list(space.n)}
 
 
 @describe.register
@@ -177,7 +179,9 @@ def _parse_box(told: dict[str, Any]) -> Box:
     dtype = np.dtype(told.get("dtype", "float32"))
     low, high = _array(told["low"], dtype), _array(told["high"], dtype)
     shape = told.get("shape")
-    return Box(low, high, None if shape is None else tuple(shape), dtype.type)
+    # A dtype that is not native is more than its type says.
+    kind: Any = dtype.type if dtype.isnative else dtype
+    return Box(low, high, None if shape is None else tuple(shape), kind)
 
 
 def _parse_dict(told: dict[str, Any]) -> Dict:
@@ -189,7 +193,7 @@ def _parse_dict(told: dict[str, Any]) -> Dict:
 
 def _parse_graph(told: dict[str, Any]) -> Graph:
     edges = told.get("edge_space")
-    nodes: Any = parse(told["node_space"])  # Graph itself refuses what is no Box or Discrete
+    nodes: Any = parse(told["node_space"])
     return Graph(nodes, None if edges is None else cast("Any", parse(edges)))
 
 
@@ -232,7 +236,15 @@ def parse(told: dict[str, Any]) -> Space[Any]:
     except SpaceError:
         raise
     # gymnasium's constructors assert, and raise whatever numpy raises.
-    except (KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        MemoryError,
+    ) as error:
         raise SpaceError(
             f"{told!r} describes no Space: {type(error).__name__}: {error}. {_ADVICE}",
             description=told,

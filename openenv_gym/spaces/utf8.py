@@ -18,14 +18,19 @@ from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Space, Tuple
-from gymnasium.spaces.utils import flatdim, flatten, flatten_space, unflatten
+from gymnasium.spaces.utils import (
+    flatdim,
+    flatten,
+    flatten_space,
+    is_space_dtype_shape_equiv,
+    unflatten,
+)
 from gymnasium.vector.utils import (
     batch_differing_spaces,
     batch_space,
     concatenate,
     create_empty_array,
     create_shared_memory,
-    iterate,
     read_from_shared_memory,
     write_to_shared_memory,
 )
@@ -135,22 +140,31 @@ def _flatten(space: Utf8, x: str) -> NDArray[np.int32]:
 
 
 def _unflatten(space: Utf8, x: NDArray[np.int32]) -> str:
-    return "".join(chr(point) for point in x if point >= 0)
+    # Among floats in a Dict the code points are floats too.
+    return "".join(chr(int(point)) for point in x if point >= 0)
 
 
 # In vector environments: a batch of texts is a tuple of str, as with gymnasium's Text.
 
 
+# There is no function for iterate(): gymnasium's goes over a Tuple part by part, each part again,
+# where all its Spaces have one, and item by item where they do not, which is right for texts.
+
+
 def _batch_space(space: Utf8, n: int = 1) -> Tuple[Any]:
-    return Tuple([deepcopy(space) for _ in range(n)], seed=deepcopy(space.np_random))
+    batch: Tuple[Any] = Tuple([deepcopy(space) for _ in range(n)], seed=deepcopy(space.np_random))
+    # Each its own, or all would sample the same; of a copy, so that the Space does not move.
+    batch.seed([int(seed) for seed in deepcopy(space.np_random).integers(0, 2**31, n)])
+    return batch
 
 
 def _batch_differing_spaces(spaces: Any) -> Tuple[Any]:
-    return Tuple(spaces, seed=deepcopy(spaces[0].np_random))
+    return Tuple([deepcopy(space) for space in spaces], seed=deepcopy(spaces[0].np_random))
 
 
-def _iterate(space: Utf8, items: tuple[str, ...]) -> Iterator[str]:
-    return iter(items)
+def _is_space_dtype_shape_equiv(space: Utf8, other: Any) -> bool:
+    # Slots in shared memory are of the size that the first of the environments needs.
+    return isinstance(other, Utf8) and space.max_length == other.max_length
 
 
 def _concatenate(space: Utf8, items: Any, out: Any) -> tuple[str, ...]:
@@ -223,7 +237,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     unflatten: _unflatten,
     batch_space: _batch_space,
     batch_differing_spaces: _batch_differing_spaces,
-    iterate: _iterate,
+    is_space_dtype_shape_equiv: _is_space_dtype_shape_equiv,
     concatenate: _concatenate,
     create_empty_array: _create_empty_array,
     create_shared_memory: _create_shared_memory,
