@@ -27,6 +27,7 @@ from openenv_gym.messages import (
 )
 from openenv_gym.options import checked
 from openenv_gym.spaces.describe import parse
+from openenv_gym.timing import Stopwatch, Timing
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 
 TRANSPORT_VARIABLE = "OPENENV_GYM_TRANSPORT"
@@ -48,6 +49,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         url: A server that runs already; without it the transport starts one and owns it.
         token: The server's token.
         timeout: Seconds to wait for a reply; None waits for ever.
+        timing: Measure where the time of each step goes; see :attr:`last_timing`.
         transport_options: Further keywords of the transport.
         **options: Options of the environment.
 
@@ -75,6 +77,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         url: str | None = None,
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
+        timing: bool = False,
         transport_options: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
@@ -92,6 +95,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         else:
             settings = {"url": url, "token": token, "timeout": timeout}
             self.transport = _make_transport(transport, settings, transport_options or {})
+        if timing:
+            self.transport.stopwatch = Stopwatch()
         try:
             self._open(name, render_mode, options)
         except BaseException:
@@ -193,6 +198,16 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
 
     def _frame(self) -> Any:
         return expect(Frame, self._exchange(Render())).frame
+
+    @property
+    def last_timing(self) -> Timing | None:
+        """Where the time of the last exchange went, in nanoseconds.
+
+        None unless the environment was made with ``timing=True``: it is never in ``info``, which is
+        the same for the same seed.
+        """
+        stopwatch = self.transport.stopwatch
+        return None if stopwatch is None else stopwatch.last
 
     @property
     def isolation(self) -> dict[str, Any]:

@@ -21,9 +21,11 @@ class Request(msgspec.Struct, array_like=True, tag=True, kw_only=True):
     Attributes:
         id: Number of the request in its session, from 1. The reply carries the same, so that a
             late reply is never taken for another's, and a repeated request runs only once.
+        timed: The reply is to tell where the time went at the other end.
     """
 
     id: int = 0
+    timed: bool = False
 
 
 class Open(Request):
@@ -75,9 +77,12 @@ class Reply(msgspec.Struct, array_like=True, tag=True, kw_only=True):
 
     Attributes:
         id: That of the request.
+        spent: Where the time of a timed request went, in nanoseconds: until the session took it up,
+            and in the session.
     """
 
     id: int = 0
+    spent: tuple[int, int] | None = None
 
 
 class Description(Reply):

@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, TypeVar
 
+from openenv_gym.codec import decode, encode
 from openenv_gym.errors import ProtocolError
 from openenv_gym.messages import Description, Failure, Open, Reply, Request
+from openenv_gym.timing import Stopwatch
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
 
@@ -23,6 +25,9 @@ class Transport(ABC):
 
     Args:
         timeout: Seconds to wait for a reply; None waits for ever.
+
+    Attributes:
+        stopwatch: Where it is set, each exchange is timed.
     """
 
     name: str
@@ -30,6 +35,7 @@ class Transport(ABC):
 
     def __init__(self, *, timeout: float | None = STEP_TIMEOUT) -> None:
         self.timeout = timeout
+        self.stopwatch: Stopwatch | None = None
 
     @abstractmethod
     def send(self, request: Request) -> None:
@@ -52,6 +58,22 @@ class Transport(ABC):
     @abstractmethod
     def close(self) -> None:
         """Ends the session and what was started for it; a second call does nothing."""
+
+    def encode(self, request: Request) -> bytes:
+        """The request as bytes, by the one codec."""
+        return encode(request) if self.stopwatch is None else self.stopwatch.encode(request)
+
+    def decode(self, data: bytes | bytearray | memoryview) -> Reply:
+        """The reply in the bytes, by the one codec.
+
+        Raises:
+            CodecError: They are no message.
+            ProtocolError: They are no reply.
+        """
+        reply = decode(data) if self.stopwatch is None else self.stopwatch.decode(data)
+        if isinstance(reply, Reply):
+            return reply
+        raise ProtocolError(f"The other end sent a {type(reply).__name__}, which is no reply.")
 
     def exchange(self, request: Request) -> Reply:
         """One request, one reply.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from time import perf_counter_ns
 from typing import Any
 
 from openenv_gym.codec import decode, encode
 from openenv_gym.errors import EnvironmentFailedError, OpenEnvGymError, ProtocolError
-from openenv_gym.messages import Failure, Request
+from openenv_gym.messages import Failure, Reply, Request
 from openenv_gym.session import Session
 
 _log = logging.getLogger(__name__)
@@ -26,10 +27,16 @@ def read(data: Any) -> Request:
     return message
 
 
-def carry_out(session: Session, request: Request) -> bytes:
-    """The encoded reply to a request; a failure, if it fails. Never raises."""
+def carry_out(session: Session, request: Request, arrived: int = 0) -> bytes:
+    """The encoded reply to a request; a failure, if it fails. Never raises.
+
+    Args:
+        session: Carries it out.
+        request: What is asked.
+        arrived: When a timed request came, by ``perf_counter_ns``.
+    """
     try:
-        reply = session.handle(request)
+        reply = _timed(session, request, arrived) if request.timed else session.handle(request)
         reply.id = request.id
         return encode(reply)
     except OpenEnvGymError as error:
@@ -44,6 +51,13 @@ def carry_out(session: Session, request: Request) -> bytes:
             ),
             request.id,
         )
+
+
+def _timed(session: Session, request: Request, arrived: int) -> Reply:
+    begun = perf_counter_ns()
+    reply = session.handle(request)
+    reply.spent = (begun - arrived if arrived else 0, perf_counter_ns() - begun)
+    return reply
 
 
 def refusal(error: OpenEnvGymError, id: int) -> bytes:

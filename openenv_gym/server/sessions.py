@@ -16,7 +16,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from time import monotonic
+from time import monotonic, perf_counter_ns
 from typing import Any, Protocol
 
 from openenv_gym.errors import (
@@ -257,7 +257,8 @@ class _Hosted:
         if type(request) is Step and self._session.inline and not self.busy:
             self._reply = carry_out(self._session, request)
         else:
-            self._reply = self._worker.run(carry_out, self._session, request)
+            arrived = perf_counter_ns() if request.timed else 0
+            self._reply = self._worker.run(carry_out, self._session, request, arrived)
             self._reply.add_done_callback(self._check)
         self._last = request.id
         return self._reply

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from openenv_gym.messages import Reply, Request
+from time import perf_counter_ns
+
+from openenv_gym.messages import Description, Open, Reply, Request
 from openenv_gym.session import Session
+from openenv_gym.timing import Timing
 from openenv_gym.transport import STEP_TIMEOUT, Transport
 
 
@@ -24,6 +27,19 @@ class InProcessTransport(Transport):
         self._reply: Reply | None = None
         # The whole of an exchange: what fails is raised where it happened, with its cause.
         self.exchange = self._session.handle  # type: ignore[method-assign]
+
+    def open(self, request: Open) -> Description:
+        """Makes the environment; from here on exchanges are timed, if they are to be."""
+        if self.stopwatch is not None:
+            self.exchange = self._timed  # type: ignore[method-assign]
+        return super().open(request)
+
+    def _timed(self, request: Request) -> Reply:
+        assert self.stopwatch is not None, "open() looked"
+        begun = perf_counter_ns()
+        reply = self._session.handle(request)
+        self.stopwatch.last = Timing(0, 0, 0, perf_counter_ns() - begun, 0)
+        return reply
 
     def send(self, request: Request) -> None:
         """Carries the request out."""

@@ -12,7 +12,6 @@ from time import monotonic, sleep
 from typing import Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
-from openenv_gym.codec import decode, encode
 from openenv_gym.errors import (
     AuthenticationError,
     ConnectError,
@@ -20,7 +19,6 @@ from openenv_gym.errors import (
     MissingDependencyError,
     OpenEnvGymError,
     OptionError,
-    ProtocolError,
     SessionLostError,
     StartError,
     TransportError,
@@ -130,16 +128,14 @@ class NetworkTransport(Transport):
         if self._closed or self._url is None:
             raise SessionLostError("The transport is not open, or closed: make a new environment.")
         request.id = self._sent + 1
-        data = encode(request)
+        data = self.encode(request)
         self._sent += 1
         self._unanswered.append(data)
         return data
 
     def _answer(self, data: bytes | bytearray) -> Reply | None:
         """The reply in the bytes, if it is the one to the last request."""
-        reply = decode(data)
-        if not isinstance(reply, Reply):
-            raise ProtocolError(f"A {type(reply).__name__} is no reply.")
+        reply = self.decode(data)
         # An older number answers a request that was given up. 0 answers what was no request.
         if reply.id == self._sent or (reply.id == 0 and type(reply) is Failure):
             self._unanswered.clear()
