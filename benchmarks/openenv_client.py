@@ -1,7 +1,8 @@
 """OpenEnv's own client, told block by block what to measure; runs where ``openenv`` is installed.
 
 Reads lines of JSON, ``{"peer": "sync" | "http", "workload": NAME, "steps": N}``, and answers each
-with ``{"times": [nanoseconds of each step], "seconds": of as many in a row}``.
+with ``{"times": [nanoseconds of each step], "seconds": of as many in a row}``. To
+``{"peer": "docker", "image": NAME}`` it answers with the seconds of a start in a container.
 """
 
 from __future__ import annotations
@@ -42,12 +43,26 @@ def http(url: str) -> Callable[[], Any]:
     return step
 
 
+def docker(image: str) -> float:
+    """Seconds from nothing to the end of the first reset, by its LocalDockerProvider."""
+    began = perf_counter()
+    client = GenericEnvClient.from_docker_image(image).sync()
+    client.connect()
+    client.reset()
+    spent = perf_counter() - began
+    client.close()
+    return spent
+
+
 def main() -> None:
     base = sys.argv[1]
     makers = {"sync": sync, "http": http}
     steps: dict[tuple[str, str], Callable[[], Any]] = {}
     for line in sys.stdin:
         wanted = json.loads(line)
+        if wanted["peer"] == "docker":
+            print(json.dumps({"seconds": docker(wanted["image"])}), flush=True)
+            continue
         key = (wanted["peer"], wanted["workload"])
         if key not in steps:
             steps[key] = makers[key[0]](f"{base}/{key[1]}")

@@ -1,7 +1,8 @@
 """OpenEnv's own server with the no-op environments; runs where ``openenv`` is installed.
 
-``uvicorn openenv_server:app`` serves each workload below a path of its own, on OpenEnv's classes
-alone, written as its guide says. Arrays are lists of numbers there: its messages are JSON.
+``uvicorn openenv_server:app`` serves each workload below a path of its own (one alone: at the
+root), on OpenEnv's classes alone, written as its guide says. Arrays are lists of
+numbers there: its messages are JSON.
 """
 
 from __future__ import annotations
@@ -69,12 +70,17 @@ _KINDS = {
 
 
 def make_app() -> FastAPI:
-    """All workloads whose values are in the file that ``BENCH_VALUES`` names."""
-    root = FastAPI()
+    """The workload whose value is in the file that ``BENCH_VALUES`` names; or all of them."""
     values = json.loads(Path(os.environ["BENCH_VALUES"]).read_text())
-    for name, kind in _KINDS.items():
-        environment = type("Noop", (Noop,), {"kind": kind, "value": values[name]})
-        app = create_app(environment, NoopAction, kind, env_name=name, max_concurrent_envs=8)
+    apps = {}
+    for name, value in values.items():
+        kind = _KINDS[name]
+        environment = type("Noop", (Noop,), {"kind": kind, "value": value})
+        apps[name] = create_app(environment, NoopAction, kind, env_name=name, max_concurrent_envs=8)
+    if len(apps) == 1:
+        return apps.popitem()[1]
+    root = FastAPI()
+    for name, app in apps.items():
         root.mount(f"/{name}", app)
     return root
 

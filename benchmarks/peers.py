@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from openenv_gym.bench import workloads
 from openenv_gym.bench.measure import Candidate, UnavailableError
 from openenv_gym.bench.workloads import Workload
 
@@ -68,6 +67,18 @@ def install() -> None:
     complete.touch()
 
 
+def values() -> dict[str, Any]:
+    """What its environments return, by workload."""
+    from openenv_gym.bench import noop
+
+    return {
+        "small": noop.SMALL.tolist(),
+        "84x84x4": noop.STACK.ravel().tolist(),
+        "210x160x3": noop.FRAME.ravel().tolist(),
+        "text": noop.TEXT,
+    }
+
+
 @contextlib.contextmanager
 def server(*, uvloop: bool) -> Iterator[str]:
     """Its server with all no-op workloads; gives the URL.
@@ -76,15 +87,9 @@ def server(*, uvloop: bool) -> Iterator[str]:
         uvloop: With uvloop and httptools, which openenv does not install by itself.
     """
     install()
-    values = {
-        "small": workloads.SMALL.tolist(),
-        "84x84x4": workloads.STACK.ravel().tolist(),
-        "210x160x3": workloads.FRAME.ravel().tolist(),
-        "text": workloads.TEXT,
-    }
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openenv-bench-")))
-        (folder / "values.json").write_text(json.dumps(values))
+        (folder / "values.json").write_text(json.dumps(values()))
         log = folder / "log"
         # A port, not an inherited socket: uvicorn takes that for a Unix socket, and its replies
         # then wait 40 ms for the acknowledgement of their heads.
@@ -114,36 +119,47 @@ def _url(process: subprocess.Popen[Any], log: Path) -> str:
     raise UnavailableError(f"openenv's server did not start: {lines[-1]}")
 
 
-class _Peer:
-    """Its server and its client, started at the first block and kept until the end."""
+class Client:
+    """Its client, in a process that is kept until the end.
 
-    def __init__(self, uvloop: bool) -> None:
-        self._stack = contextlib.ExitStack()
-        atexit.register(self._stack.close)
-        url = self._stack.enter_context(server(uvloop=uvloop))
-        self._client = subprocess.Popen(
+    Args:
+        url: Of its server.
+    """
+
+    def __init__(self, url: str) -> None:
+        install()
+        self._process = subprocess.Popen(
             [str(PYTHON), str(HERE / "openenv_client.py"), url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._stack.callback(self._client.wait)
-        self._stack.callback(self._client.terminate)
+        atexit.register(self.close)
 
     def ask(self, **wanted: Any) -> dict[str, Any]:
-        """Has one block measured."""
-        assert self._client.stdin is not None
-        assert self._client.stdout is not None
-        self._client.stdin.write(json.dumps(wanted) + "\n")
-        self._client.stdin.flush()
-        line = self._client.stdout.readline()
+        """Has something measured."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(wanted) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
         if not line:
             raise UnavailableError("openenv's client died; it says why above")
         found: dict[str, Any] = json.loads(line)
         return found
 
+    def close(self) -> None:
+        """Ends it."""
+        self._process.terminate()
+        self._process.wait()
 
-_peer = functools.cache(_Peer)
+
+@functools.cache
+def _peer(uvloop: bool) -> Client:
+    """Its server and its client, started at the first block and kept until the end."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return Client(stack.enter_context(server(uvloop=uvloop)))
 
 
 class OpenEnv(Candidate):
