@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openenv_gym.bench.machine import describe, summary
-from openenv_gym.bench.workloads import WORKLOADS, Workload, register
+from openenv_gym.bench.workloads import WORKLOADS, Workload, make_ours, register
 
 TRANSPORTS = ("inprocess", "process", "docker", "websocket", "http")
 WARM_UP = 500
@@ -78,14 +78,6 @@ def probed_image(environment: str) -> str:
     return build_image(environment, include=include, tag=tag)
 
 
-def make(workload: Workload, transport: str, image: str | None) -> gymnasium.Env[Any, Any]:
-    """The environment of a workload over a transport."""
-    options = dict(workload.options)
-    if image is not None:
-        options["transport_options"] = {"image": image}
-    return gymnasium.make(workload.id, transport=transport, **options)
-
-
 def wrap_client(layers: probe.Layers, workload: Workload, transport: str) -> None:
     """All layers of this process."""
     from openenv_gym import registry
@@ -131,14 +123,14 @@ def steps_of(env: gymnasium.Env[Any, Any], count: int, after: Callable[[], None]
 
 def profile(workload: Workload, transport: str, image: str | None, count: int) -> dict[str, Any]:
     """Microseconds of each layer. What it puts in place stays, so it has a process of its own."""
-    env = make(workload, transport, image)
+    env = make_ours(workload, transport, image)
     env.reset(seed=0)
     plain = steps_of(env, WARM_UP + count, lambda: None)[WARM_UP:]
     env.close()
     probed_servers()
     layers = probe.Layers()
     wrap_client(layers, workload, transport)
-    env = make(workload, transport, image)
+    env = make_ours(workload, transport, image)
     env.reset(seed=0)
     state: Any = env.get_wrapper_attr("state")
     steps_of(env, WARM_UP, layers.cut)

@@ -26,7 +26,7 @@ from typing import Any
 
 import gymnasium
 import probe
-from profile_step import TRANSPORTS, make, probed_image, probed_servers
+from profile_step import TRANSPORTS, probed_image, probed_servers
 from provider import Provider
 from rich.console import Console
 from rich.progress import Progress
@@ -35,7 +35,7 @@ from rich.table import Table
 from openenv_gym import registry
 from openenv_gym.bench.machine import describe, summary
 from openenv_gym.bench.measure import UnavailableError, ratio
-from openenv_gym.bench.workloads import WORKLOADS, Workload, register
+from openenv_gym.bench.workloads import WORKLOADS, Workload, make_ours, register
 from openenv_gym.errors import OpenEnvGymError
 
 IMPORTS = ("gymnasium", "openenv_gym")
@@ -96,7 +96,7 @@ def _start(workload: Workload, transport: str, image: str | None) -> Sample:
     at = {"begin": time.monotonic_ns()}
     if transport == "docker":
         _mark_start(at)
-    env = make(workload, transport, image)
+    env = make_ours(workload, transport, image)
     with contextlib.closing(env):
         at["made"] = time.monotonic_ns()
         env.reset(seed=0)

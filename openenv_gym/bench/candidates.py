@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from openenv_gym import registry
 from openenv_gym.bench import echo
 from openenv_gym.bench.measure import Candidate, UnavailableError
-from openenv_gym.bench.workloads import Workload, register
+from openenv_gym.bench.workloads import Workload, make_ours, register
 from openenv_gym.codec import encode
 from openenv_gym.errors import OpenEnvGymError
 from openenv_gym.messages import Open, Reset, Step
@@ -111,21 +111,10 @@ def ours(workload: Workload, transport: str, *, unwrapped: bool = False) -> Cand
     """
 
     def make() -> gymnasium.Env[Any, Any]:
-        options = dict(workload.options)
-        if transport == "docker":
-            options["transport_options"] = {"image": _image(workload.image)}
-        env = gymnasium.make(workload.id, transport=transport, **options)
+        env = make_ours(workload, transport)
         return env.unwrapped if unwrapped else env
 
     return Stepped(transport, make, masked=workload.plain is None)
-
-
-def _image(environment: str) -> str:
-    """The image of a bundled environment; built if it is not there."""
-    from openenv_gym_transports import engine, provide
-
-    with contextlib.closing(engine.connect()) as client:
-        return provide.provide(client, environment)
 
 
 def plain(workload: Workload, *, unwrapped: bool = False) -> Candidate:

@@ -5,6 +5,7 @@ Nothing of them is imported here: how long that takes is measured too.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,3 +68,27 @@ def register() -> None:
             gymnasium.register(
                 workload.plain, entry_point=f"{_NOOP}:Plain", kwargs={"workload": name}
             )
+
+
+def make_ours(
+    workload: Workload, transport: str, image: str | None = None
+) -> gymnasium.Env[Any, Any]:
+    """An environment of ours over a transport, as users make it.
+
+    Args:
+        workload: What it is.
+        transport: Name of the transport.
+        image: What a container runs; by default that of the workload, built if it is not there.
+    """
+    options = dict(workload.options)
+    if transport == "docker":
+        options["transport_options"] = {"image": image or image_of(workload)}
+    return gymnasium.make(workload.id, transport=transport, **options)
+
+
+def image_of(workload: Workload) -> str:
+    """The image that can run a workload; built if it is not there."""
+    from openenv_gym_transports import engine, provide
+
+    with contextlib.closing(engine.connect()) as client:
+        return provide.provide(client, workload.image)
