@@ -72,6 +72,7 @@ _HOMES = {
 }
 
 _ENTRY_POINT = "openenv_gym.env:OpenEnvGym"
+_VECTOR_ENTRY_POINT = "openenv_gym.vector:OpenEnvVectorEnv"
 
 
 def __getattr__(name: str) -> Any:
@@ -109,6 +110,7 @@ def register_environment(
     _gymnasium.register(
         id=id,
         entry_point=_ENTRY_POINT,
+        vector_entry_point=_VECTOR_ENTRY_POINT,
         max_episode_steps=max_episode_steps,
         nondeterministic=nondeterministic,
         kwargs={"environment": entry_point, **options},

@@ -28,13 +28,17 @@ from openenv_gym.messages import (
     Frame,
     GetState,
     Open,
+    OpenVector,
     Render,
     Reply,
     Request,
     Reset,
+    ResetVector,
     Result,
     StateReply,
     Step,
+    StepVector,
+    VectorResult,
 )
 
 _ARRAY, _SCALAR, _TUPLE, _SET, _FROZENSET, _INTEGER, _GRAPH = range(1, 8)
@@ -42,7 +46,11 @@ _ARRAY, _SCALAR, _TUPLE, _SET, _FROZENSET, _INTEGER, _GRAPH = range(1, 8)
 # Fields whose values are anyone's. The others hold JSON of our own making.
 _VALUES: dict[type, tuple[str, ...]] = {
     Open: ("options",),
+    OpenVector: ("options",),
     Reset: ("seed", "options"),
+    ResetVector: ("seeds", "options"),
+    StepVector: ("actions",),
+    VectorResult: ("observations", "infos"),
     Step: ("action",),
     Description: ("metadata",),
     Result: ("observation", "reward", "info"),
@@ -139,8 +147,8 @@ def _extension(code: int, data: memoryview) -> Any:
 _encoder = Encoder(enc_hook=_unknown)
 _values: Decoder[Any] = Decoder(ext_hook=_extension)
 _messages: Decoder[Any] = Decoder(
-    Open | Reset | Step | Render | GetState | Close
-    | Description | Result | Frame | StateReply | Closed | Failure,
+    Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Close
+    | Description | Result | VectorResult | Frame | StateReply | Closed | Failure,
     ext_hook=_extension,
 )  # fmt: skip
 

@@ -94,7 +94,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             self.transport = transport
         else:
             settings = {"url": url, "token": token, "timeout": timeout}
-            self.transport = _make_transport(transport, settings, transport_options or {})
+            self.transport = make_transport(transport, settings, transport_options or {})
         if timing:
             self.transport.stopwatch = Stopwatch()
         try:
@@ -229,7 +229,7 @@ def _refuse(request: Request) -> Reply:
     raise EpisodeError("The environment is closed: make a new one.")
 
 
-def _make_transport(
+def make_transport(
     name: str | None, settings: dict[str, Any], transport_options: dict[str, Any]
 ) -> Transport:
     """The transport of a name, with those of the settings that were given."""

@@ -42,6 +42,53 @@ class Open(Request):
     render_mode: str | None = None
 
 
+class OpenVector(Request):
+    """Makes several environments at once, the lanes; answered by Description.
+
+    Attributes:
+        environment: Name of the environment; None for the one that the server has.
+        options: Keywords of the constructor, for each lane.
+        render_mode: As with :class:`Open`.
+        autoreset_mode: Value of gymnasium's ``AutoresetMode``.
+        max_episode_steps: After so many steps an episode is truncated.
+        ended: The lanes take the place of ones that were lost in the midst of an episode: the next
+            step resets them, as if their episodes had just ended.
+    """
+
+    environment: str | None
+    options: list[dict[str, Any]]
+    render_mode: str | None = None
+    autoreset_mode: str = "NextStep"
+    max_episode_steps: int | None = None
+    ended: bool = False
+
+
+class ResetVector(Request):
+    """Begins an episode in some lanes; answered by VectorResult, of all lanes.
+
+    Attributes:
+        seeds: For each lane.
+        options: Keywords of the environment's reset.
+        lanes: Which lanes; None for all.
+    """
+
+    seeds: Any
+    options: dict[str, Any] | None = None
+    lanes: list[int] | None = None
+
+
+class StepVector(Request):
+    """Carries out one action in each of some lanes; answered by VectorResult, of these.
+
+    Attributes:
+        actions: An array with a row for each lane, or a list.
+        lanes: Which lanes; None for all.
+    """
+
+    actions: Any
+    lanes: list[int] | None = None
+
+
 class Reset(Request):
     """Begins an episode.
 
@@ -119,6 +166,24 @@ class Result(Reply):
     terminated: bool
     truncated: bool
     info: dict[str, Any]
+
+
+class VectorResult(Reply):
+    """Answers :class:`ResetVector` and :class:`StepVector`.
+
+    Attributes:
+        observations: Value of the batched observation space: one array for each leaf.
+        rewards: (lanes,) float64.
+        terminations: (lanes,) bool.
+        truncations: (lanes,) bool.
+        infos: As gymnasium's vector infos; a list where these have an array of objects.
+    """
+
+    observations: Any
+    rewards: Any
+    terminations: Any
+    truncations: Any
+    infos: dict[str, Any]
 
 
 class Frame(Reply):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from gymnasium.spaces import Space
+from gymnasium.vector import AutoresetMode
 
 from openenv_gym import registry
 from openenv_gym.errors import (
@@ -26,6 +27,7 @@ from openenv_gym.errors import (
     SpaceError,
 )
 from openenv_gym.host import Host, host
+from openenv_gym.lanes import Lanes, check_alike
 from openenv_gym.messages import (
     Close,
     Closed,
@@ -33,19 +35,25 @@ from openenv_gym.messages import (
     Frame,
     GetState,
     Open,
+    OpenVector,
     Render,
     Reply,
     Request,
     Reset,
+    ResetVector,
     Result,
     StateReply,
     Step,
+    StepVector,
+    VectorResult,
 )
 from openenv_gym.options import check_allowed
 from openenv_gym.spaces.admit import admission
 from openenv_gym.spaces.describe import describe
 
 T = TypeVar("T")
+
+_INLINE_LANES = 8  # more are no short step any more
 
 _log = logging.getLogger(__name__)
 
@@ -74,13 +82,17 @@ class Session:
         self._owner = owner
         self._reveal = reveal
         self._host: Host | None = None
+        self._lanes: Lanes | None = None
         self._running = False  # an episode has begun
         self._over = False  # and ended
         self._closed = False
         self._handlers: dict[type[Request], Callable[[Any], Reply]] = {
             Open: self._open,
+            OpenVector: self._open_vector,
             Reset: self._reset,
+            ResetVector: self._reset_vector,
             Step: self._step,
+            StepVector: self._step_vector,
             Render: self._render,
             GetState: self._get_state,
             Close: self._close,
@@ -97,12 +109,15 @@ class Session:
     @property
     def inline(self) -> bool:
         """The environment's steps are short and never block."""
+        if self._lanes is not None:
+            hosts = self._lanes.hosts
+            return len(hosts) <= _INLINE_LANES and all(hosted.inline for hosted in hosts)
         return self._host is not None and self._host.inline
 
     @property
     def is_open(self) -> bool:
         """There is an environment: it was made, and not closed yet."""
-        return self._host is not None
+        return self._host is not None or self._lanes is not None
 
     def close(self) -> None:
         """Closes the environment; a second call does nothing."""
@@ -110,26 +125,44 @@ class Session:
         hosted, self._host = self._host, None
         if hosted is not None:
             self._run(hosted.close)
+        lanes, self._lanes = self._lanes, None
+        if lanes is not None:
+            lanes.close(self._run)
 
     def _open(self, request: Open) -> Description:
-        if self._host is not None or self._closed:
-            raise ProtocolError("This session is open already; a session serves one environment.")
         entry = self._entry(request.environment)
-        if not self._owner:
-            check_allowed(registry.load(entry), request.options, self._options, entry.name)
-        options = {**self._options, **request.options}
-        hosted = self._run(lambda: host(entry, options, request.render_mode))
+        hosted = self._make(entry, request.options, request.render_mode)
         self._admits = admission(hosted.action_space)
         self._host = hosted
-        return Description(
-            entry.name,
-            describe(hosted.action_space),
-            describe(hosted.observation_space),
-            hosted.metadata,
-            hosted.has_mask,
-        )
+        return _description(entry.name, hosted)
+
+    def _open_vector(self, request: OpenVector) -> Description:
+        entry = self._entry(request.environment)
+        hosts: list[Host] = []
+        try:
+            mode = AutoresetMode(request.autoreset_mode)
+            for options in request.options:
+                hosts.append(self._make(entry, options, request.render_mode))
+                check_alike(hosts[0], hosts[-1])
+            self._lanes = Lanes(hosts, mode, request.max_episode_steps, request.ended)
+        except BaseException:
+            for hosted in hosts:
+                hosted.close()
+            raise
+        return _description(entry.name, hosts[0])
+
+    def _make(
+        self, entry: registry.Entry, given: Mapping[str, Any], render_mode: str | None
+    ) -> Host:
+        if not self._owner:
+            check_allowed(registry.load(entry), given, self._options, entry.name)
+        options = {**self._options, **given}
+        return self._run(lambda: host(entry, options, render_mode))
 
     def _entry(self, wanted: str | None) -> registry.Entry:
+        """What is to be made, in a session that has nothing yet."""
+        if self.is_open or self._closed:
+            raise ProtocolError("This session is open already; a session serves one environment.")
         served = self._served
         entry = served if wanted is None else registry.environment(wanted)
         if entry is None:
@@ -161,6 +194,21 @@ class Session:
         self._over = False  # whatever a reset says of it: its caller could not see it
         return result
 
+    def _reset_vector(self, request: ResetVector) -> VectorResult:
+        lanes = self._ready_lanes()
+        options = request.options or {}
+        return self._run(lambda: lanes.reset(request.seeds, options, request.lanes))
+
+    def _step_vector(self, request: StepVector) -> VectorResult:
+        lanes = self._ready_lanes()
+        return self._run(lambda: lanes.step(request.actions, request.lanes))
+
+    def _ready_lanes(self) -> Lanes:
+        if self._lanes is None:
+            self._ready()
+            raise ProtocolError("This session has one environment, no lanes.")
+        return self._lanes
+
     def _step(self, request: Step) -> Result:
         hosted = self._host
         if hosted is None or not self._running:
@@ -185,17 +233,23 @@ class Session:
         return result
 
     def _render(self, request: Render) -> Frame:
-        hosted = self._ready()
+        if self._lanes is not None:
+            return Frame([self._picture(hosted) for hosted in self._lanes.hosts])
+        return Frame(self._picture(self._ready()))
+
+    def _picture(self, hosted: Host) -> Any:
         if hosted.render_mode is None:
             raise EpisodeError(
                 "render() needs a render mode: give render_mode= to gymnasium.make, one of "
                 f"{hosted.metadata.get('render_modes', [])}."
             )
-        if not self._running:
+        if not (self._running or (self._lanes is not None and self._lanes.begun)):
             raise EpisodeError("There is nothing to render yet: call reset() before render().")
-        return Frame(self._run(hosted.render))
+        return self._run(hosted.render)
 
     def _get_state(self, request: GetState) -> StateReply:
+        if self._lanes is not None:
+            return StateReply({"lanes": [self._run(hosted.state) for hosted in self._lanes.hosts]})
         return StateReply(self._run(self._ready().state))
 
     def _close(self, request: Close) -> Closed:
@@ -226,6 +280,16 @@ class Session:
             error=kind,
             traceback="".join(traceback.format_exception(error)),
         )
+
+
+def _description(name: str, hosted: Host) -> Description:
+    return Description(
+        name,
+        describe(hosted.action_space),
+        describe(hosted.observation_space),
+        hosted.metadata,
+        hosted.has_mask,
+    )
 
 
 def _action_error(action: Any, action_space: Space[Any]) -> ActionError:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from openenv_gym.codec import decode, encode
 from openenv_gym.errors import ProtocolError
-from openenv_gym.messages import Description, Failure, Open, Reply, Request
+from openenv_gym.messages import Description, Failure, Open, OpenVector, Reply, Request
 from openenv_gym.timing import Stopwatch
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
@@ -55,6 +55,17 @@ class Transport(ABC):
             TransportError: It will not come.
         """
 
+    def ready(self, timeout: float) -> bool:
+        """Whether a reply is there for :meth:`receive`; waits for it as long as that.
+
+        A transport whose replies are there as soon as the request was sent need not say more.
+        """
+        return True
+
+    def fileno(self) -> int | None:
+        """What can be read when a reply comes, to wait for several at once; None: ask ready()."""
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Ends the session and what was started for it; a second call does nothing."""
@@ -87,7 +98,7 @@ class Transport(ABC):
             raise reply.error()
         return reply
 
-    def open(self, request: Open) -> Description:
+    def open(self, request: Open | OpenVector) -> Description:
         """Starts and connects what is needed, and opens the session."""
         return expect(Description, self.exchange(request))
 

@@ -23,10 +23,11 @@ TOKEN_VARIABLE = "OPENENV_GYM_TOKEN"
 
 _HOST, _PORT, _BACKLOG = "127.0.0.1", 8000, 2048
 _MAX_SESSIONS, _IDLE_TIMEOUT, _RESUME_TIMEOUT = 64, 3600.0, 60.0
+_OWNED_SESSIONS = 1 << 20  # an owner has one, of as many lanes as it likes
 _MAX_FRAME = 1 << 26  # bytes of a request
 _KEEP_ALIVE = 120  # seconds that an HTTP connection may be silent
-_GRACE = 2  # seconds that running requests get when the server is told to end
-_HARD_LIMIT = 6.0  # seconds until an owned server is gone, whatever hangs
+_GRACE = 1  # second that running requests get when the server is told to end
+_HARD_LIMIT = 5.0  # seconds until an owned server is gone, whatever hangs
 
 
 def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Namespace) -> None:
@@ -62,7 +63,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
     app = create_app(
         environment,
         options=options,
-        max_sessions=arguments.max_sessions or (1 if owned else _MAX_SESSIONS),
+        max_sessions=arguments.max_sessions or (_OWNED_SESSIONS if owned else _MAX_SESSIONS),
         idle_timeout=_given(arguments.idle_timeout, forever if owned else _IDLE_TIMEOUT),
         resume_timeout=_given(arguments.resume_timeout, forever if owned else _RESUME_TIMEOUT),
         token=token,

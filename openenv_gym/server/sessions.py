@@ -26,7 +26,7 @@ from openenv_gym.errors import (
     ServerFullError,
     SessionLostError,
 )
-from openenv_gym.messages import Open, Request, Step
+from openenv_gym.messages import Open, OpenVector, Request, Step, StepVector
 from openenv_gym.server.answer import carry_out, read, refusal
 from openenv_gym.session import Session
 
@@ -36,6 +36,7 @@ CLOSE_LIMIT = 3.0
 """Seconds that an environment may take to close."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{32,128}")
+_STEPS = (Step, StepVector)
 _TICK = 1.0  # seconds between two looks for sessions that nobody uses any more
 
 
@@ -99,7 +100,7 @@ class Sessions:
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return sum(hosted.lanes for hosted in self._sessions.values())
 
     def submit(self, id: str, data: Any, line: Line | None = None) -> bytes | asyncio.Future[bytes]:
         """Takes a request.
@@ -143,7 +144,7 @@ class Sessions:
             await asyncio.wait(self._endings)
 
     def _begin(self, id: str, request: Request) -> _Hosted:
-        if type(request) is not Open:
+        if not isinstance(request, Open | OpenVector):
             raise SessionLostError(
                 "The server does not have this session, or no longer: it ends when it was idle "
                 f"for {self._idle_timeout:g} s, or without a connection for "
@@ -156,17 +157,20 @@ class Sessions:
                 "The id of a session must be 32 to 128 characters of A-Z, a-z, 0-9, - and _, not "
                 "to be guessed: secrets.token_urlsafe(24). Or leave it to the server."
             )
-        if self._closed or len(self._sessions) >= self.max_sessions:
+        lanes = len(request.options) if isinstance(request, OpenVector) else 1
+        free = 0 if self._closed else self.max_sessions - len(self)
+        if lanes > free:
             raise ServerFullError(
-                f"All {self.max_sessions} sessions of this server are taken, none is free. Close "
-                "one, or serve with a larger --max-sessions.",
+                f"{lanes} of this server's {self.max_sessions} sessions were asked for, but "
+                f"{free} are free. Close some, or serve with a larger --max-sessions.",
                 max_sessions=self.max_sessions,
-                free=0,
+                free=free,
+                wanted=lanes,
             )
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._reap())
         session = Session(self.environment, **self._settings)
-        hosted = _Hosted(session, over=lambda: self._forget(id))
+        hosted = _Hosted(session, lanes, over=lambda: self._forget(id))
         self._sessions[id] = hosted
         return hosted
 
@@ -212,8 +216,9 @@ class Sessions:
 class _Hosted:
     """A session with its thread, its last reply, and the connection that it is attached to."""
 
-    def __init__(self, session: Session, over: Callable[[], None]) -> None:
+    def __init__(self, session: Session, lanes: int, over: Callable[[], None]) -> None:
         self._session = session
+        self.lanes = lanes  # each lane of a vector counts as a session
         self._over = over  # called when the session has no environment any more
         self._worker = _Worker()
         self._last = 0  # number of the request that was taken last
@@ -254,7 +259,7 @@ class _Hosted:
             )
         # An inline environment says that its steps are short and that the thread is all one to
         # it. All else that it does may take its time, and stays on the session's thread.
-        if type(request) is Step and self._session.inline and not self.busy:
+        if type(request) in _STEPS and self._session.inline and not self.busy:
             self._reply = carry_out(self._session, request)
         else:
             arrived = perf_counter_ns() if request.timed else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import ClassVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -92,6 +92,11 @@ class HttpTransport(NetworkTransport):
             return self._reply.result(timeout)
         except TimeoutError as error:
             raise self._late(timeout) from error
+
+    def ready(self, timeout: float) -> bool:
+        """Implements Transport.ready."""
+        assert self._reply is not None, "ready() without send()"
+        return bool(wait([self._reply], timeout).done)
 
     def _attempt(self, timeout: float | None) -> Reply:
         reply = None

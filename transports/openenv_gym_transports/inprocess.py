@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter_ns
 
-from openenv_gym.messages import Description, Open, Reply, Request
+from openenv_gym.messages import Description, Open, OpenVector, Reply, Request
 from openenv_gym.session import Session
 from openenv_gym.timing import Timing
 from openenv_gym.transport import STEP_TIMEOUT, Transport
@@ -28,7 +28,7 @@ class InProcessTransport(Transport):
         # The whole of an exchange: what fails is raised where it happened, with its cause.
         self.exchange = self._session.handle  # type: ignore[method-assign]
 
-    def open(self, request: Open) -> Description:
+    def open(self, request: Open | OpenVector) -> Description:
         """Makes the environment; from here on exchanges are timed, if they are to be."""
         if self.stopwatch is not None:
             self.exchange = self._timed  # type: ignore[method-assign]

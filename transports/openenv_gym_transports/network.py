@@ -23,7 +23,7 @@ from openenv_gym.errors import (
     StartError,
     TransportError,
 )
-from openenv_gym.messages import Close, Description, Failure, Open, Reply, Request
+from openenv_gym.messages import Close, Description, Failure, Open, OpenVector, Reply, Request
 from openenv_gym.transport import STEP_TIMEOUT, Transport
 from openenv_gym_transports.launch import Child
 
@@ -85,7 +85,7 @@ class NetworkTransport(Transport):
         # Requests from the first that was not answered on. Usually that is the last one alone.
         self._unanswered: list[bytes] = []
 
-    def open(self, request: Open) -> Description:
+    def open(self, request: Open | OpenVector) -> Description:
         """Starts or connects, and opens the session."""
         if self._url is None:
             self._start(request.environment)
@@ -96,12 +96,7 @@ class NetworkTransport(Transport):
         except ExchangeTimeoutError as error:
             if self._child is None:
                 raise
-            lines = "\n".join(self._child.log)
-            raise StartError(
-                f"The server's environment was not there within {self._start_timeout:g} s; "
-                f"start_timeout= sets the limit.\n{lines}".rstrip(),
-                limit=self._start_timeout,
-            ) from error
+            raise self._not_started(self._child) from error
         finally:
             self.timeout = step_timeout
         self._opened = True
@@ -188,8 +183,18 @@ class NetworkTransport(Transport):
                 url=self._url,
             ) from error
 
+    def _not_started(self, child: Child) -> StartError:
+        lines = "\n".join(child.log)
+        return StartError(
+            f"The server's environment was not there within {self._start_timeout:g} s; "
+            f"start_timeout= sets the limit.\n{lines}".rstrip(),
+            limit=self._start_timeout,
+        )
+
     def _unreachable(self, error: OSError) -> TransportError:
         """The error for a server that does not answer at all, on opening."""
+        if self._child is not None and isinstance(error, TimeoutError):
+            return self._not_started(self._child)
         if self._child is not None:
             fate = self._child.fate()
             return StartError(f"The environment's server did not start. {fate}", fate=fate)

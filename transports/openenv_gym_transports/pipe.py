@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import time
 from abc import abstractmethod
@@ -17,7 +18,7 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
 )
-from openenv_gym.messages import Close, Description, Failure, Open, Reply, Request
+from openenv_gym.messages import Close, Description, Failure, Open, OpenVector, Reply, Request
 from openenv_gym.transport import Transport
 
 _RETRY = 0.005
@@ -51,7 +52,7 @@ class PipeTransport(Transport):
     def _stop(self) -> None:
         """Ends what was started. May be called before anything was, and more than once."""
 
-    def open(self, request: Open) -> Description:
+    def open(self, request: Open | OpenVector) -> Description:
         """Starts and connects what is needed, and opens the session."""
         step_timeout, self.timeout = self.timeout, self._start_timeout
         try:
@@ -95,6 +96,14 @@ class PipeTransport(Transport):
             # An older number answers a request that was given up. 0 answers what was no request.
             if reply.id == self._sent or (reply.id == 0 and type(reply) is Failure):
                 return reply
+
+    def ready(self, timeout: float) -> bool:
+        """Implements Transport.ready."""
+        return bool(self._channel is None or select.select([self._channel], [], [], timeout)[0])
+
+    def fileno(self) -> int | None:
+        """Implements Transport.fileno."""
+        return None if self._channel is None else self._channel.fileno()
 
     def _lost(self) -> SessionLostError:
         fate = self._fate()

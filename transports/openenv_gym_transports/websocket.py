@@ -83,6 +83,14 @@ class WebSocketTransport(NetworkTransport):
             self._hang_up()  # half a frame may be on its way
             raise
 
+    def ready(self, timeout: float) -> bool:
+        """Implements Transport.ready; without a connection receive() has something to do."""
+        return self._socket is None or self._socket.ready(timeout)
+
+    def fileno(self) -> int | None:
+        """Implements Transport.fileno."""
+        return None if self._socket is None else self._socket.fileno()
+
     def _attempt(self, timeout: float | None) -> Reply:
         socket = self._socket
         if socket is None:

@@ -7,6 +7,7 @@ takes twice as long. Here the caller reads. Pings are answered whenever it does.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 from collections import deque
@@ -22,7 +23,7 @@ from websockets.uri import WebSocketURI, parse_uri
 
 from openenv_gym.channel import MAX_MESSAGE, limit_waits
 
-_READ = 1 << 16
+_READ = 1 << 18
 _NORMAL_CLOSURE = 1000
 _GOODBYE_LIMIT = 0.1
 
@@ -89,6 +90,14 @@ class WebSocket:
         except InvalidState as error:
             raise self._gone() from error
         self._flush()
+
+    def ready(self, timeout: float) -> bool:
+        """Whether there is something to receive; waits for it as long as that."""
+        return bool(self._messages or select.select([self._socket], [], [], timeout)[0])
+
+    def fileno(self) -> int:
+        """Of the socket."""
+        return self._socket.fileno()
 
     def receive(self, timeout: float | None) -> bytes | bytearray:
         """Receives a message.

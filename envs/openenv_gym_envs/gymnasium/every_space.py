@@ -6,6 +6,7 @@ package so that it is in every image.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import gymnasium
@@ -58,8 +59,9 @@ class EverySpaceEnv(gymnasium.Env[Any, Any]):
     }
 
     def __init__(self, kind: str, render_mode: str | None = None) -> None:
-        self.observation_space = SPACES[kind]
-        self.action_space = SPACES[kind]
+        # Its own, since sampling moves them.
+        self.observation_space = deepcopy(SPACES[kind])
+        self.action_space = deepcopy(SPACES[kind])
         self.render_mode = render_mode
         self._steps = 0
 
@@ -81,9 +83,8 @@ class EverySpaceEnv(gymnasium.Env[Any, Any]):
         info = {
             "action": action,
             "scalar": np.float32(self._steps),
-            "tuple": (1, [2.5, None], {"x": float("inf")}),
+            "tuple": (1, [2.5, None, 2**80], {"x": float("inf")}),
             "bytes": b"\x00\xff",
-            "large": 2**80,
             "array": np.full((2, 0, 3), np.inf),
         }
         return self._sample(), np.float64(self._steps / 3), self._steps >= 20, False, info

@@ -1,0 +1,235 @@
+"""Lanes: several environments in one session, stepped by one message and answered by one.
+
+What a lane does when its episode ends, and how infos are put together, is what
+``gymnasium.vector.SyncVectorEnv`` does, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from openenv_gym.errors import ActionError, EpisodeError, OptionError
+from openenv_gym.host import Host
+from openenv_gym.messages import Result, VectorResult
+from openenv_gym.spaces.admit import admission
+from openenv_gym.spaces.batch import batcher
+
+
+class Lanes:
+    """Several environments of one kind.
+
+    Args:
+        hosts: The environments.
+        autoreset_mode: What happens when an episode ends.
+        max_episode_steps: After so many steps an episode is truncated; None: never.
+        ended: They count as ended, so that the next step resets them.
+    """
+
+    def __init__(
+        self,
+        hosts: list[Host],
+        autoreset_mode: AutoresetMode,
+        max_episode_steps: int | None,
+        ended: bool,
+    ) -> None:
+        self.hosts = hosts
+        self._mode = autoreset_mode
+        self._limit = max_episode_steps
+        self._admits = [admission(host.action_space) for host in hosts]
+        self._batch = batcher(hosts[0].observation_space)
+        self._observations: list[Any] = [None] * len(hosts)
+        self._elapsed = [0] * len(hosts)
+        self._running = [ended] * len(hosts)
+        self._ended = [ended] * len(hosts)
+
+    @property
+    def begun(self) -> bool:
+        """Each lane has had an episode."""
+        return all(observation is not None for observation in self._observations)
+
+    def reset(
+        self, seeds: Sequence[int | None], options: dict[str, Any], lanes: Sequence[int] | None
+    ) -> VectorResult:
+        """Begins an episode in some lanes; tells the observations of all."""
+        infos: dict[str, Any] = {}
+        for lane in range(len(self.hosts)) if lanes is None else lanes:
+            result = self._reset(lane, seeds[lane], options)
+            add_info(infos, result.info, lane, len(self.hosts))
+        if not self.begun:
+            raise EpisodeError("Some lanes have no episode yet: the first reset() is for all.")
+        count = len(self.hosts)
+        return VectorResult(
+            self._batch(self._observations),
+            np.zeros(count),
+            np.zeros(count, np.bool_),
+            np.zeros(count, np.bool_),
+            infos,
+        )
+
+    def _reset(self, lane: int, seed: int | None, options: dict[str, Any]) -> Result:
+        self._running[lane] = False
+        result = self.hosts[lane].reset(seed, options)
+        self._running[lane] = True
+        self._ended[lane] = False
+        self._elapsed[lane] = 0
+        self._observations[lane] = result.observation
+        return result
+
+    def step(self, actions: Iterable[Any], lanes: Sequence[int] | None) -> VectorResult:
+        """Carries out an action in each of some lanes.
+
+        Raises:
+            ActionError: One is not in the action space; no lane was stepped.
+            EpisodeError: A lane has no running episode; no lane was stepped.
+        """
+        chosen = range(len(self.hosts)) if lanes is None else lanes
+        actions = list(actions)
+        self._check(actions, chosen)
+        count = len(chosen)
+        rewards: list[Any] = [0.0] * count
+        terminations, truncations = [False] * count, [False] * count
+        infos: dict[str, Any] = {}
+        next_step = self._mode is AutoresetMode.NEXT_STEP
+        same_step = self._mode is AutoresetMode.SAME_STEP
+        for row, (lane, action) in enumerate(zip(chosen, actions, strict=True)):
+            if next_step and self._ended[lane]:
+                info = self._reset(lane, None, {}).info
+            else:
+                result = self._step(lane, action)
+                info = result.info
+                rewards[row] = result.reward
+                terminations[row], truncations[row] = result.terminated, result.truncated
+                if same_step and self._ended[lane]:
+                    final = {"final_obs": result.observation, "final_info": info}
+                    add_info(infos, final, row, count)
+                    info = self._reset(lane, None, {}).info
+            add_info(infos, info, row, count)
+        return VectorResult(
+            self._batch([self._observations[lane] for lane in chosen]),
+            np.array(rewards, np.float64),
+            np.array(terminations, np.bool_),
+            np.array(truncations, np.bool_),
+            infos,
+        )
+
+    def _step(self, lane: int, action: Any) -> Result:
+        self._running[lane] = False  # nobody knows what state a failure leaves behind
+        result = self.hosts[lane].step(action)
+        self._running[lane] = True
+        self._elapsed[lane] += 1
+        if self._limit is not None and self._elapsed[lane] >= self._limit:
+            result.truncated = True
+        self._ended[lane] = result.terminated or result.truncated
+        self._observations[lane] = result.observation
+        return result
+
+    def _check(self, actions: list[Any], lanes: Sequence[int]) -> None:
+        """Before any lane is stepped: all can be."""
+        if len(actions) != len(lanes):
+            raise ActionError(
+                f"{len(actions)} actions for {len(lanes)} lanes; no lane was stepped.",
+                actions=len(actions),
+                lanes=len(lanes),
+            )
+        idle = [lane for lane in lanes if not self._running[lane]]
+        if idle:
+            raise EpisodeError(
+                f"The lanes {idle} have no running episode: call reset() before step().", lanes=idle
+            )
+        resets = self._mode is AutoresetMode.NEXT_STEP
+        for lane, action in zip(lanes, actions, strict=True):
+            if self._ended[lane]:
+                if resets:
+                    continue  # its action is not used
+                if self._mode is AutoresetMode.DISABLED:
+                    raise EpisodeError(
+                        f"The episode of lane {lane} is over: reset it by "
+                        "reset(options={'reset_mask': ...}) before the next step().",
+                        lanes=[lane],
+                    )
+            if not _admitted(self._admits[lane], action):
+                raise ActionError(
+                    f"The action {str(action)[:200]} ({type(action).__name__}) of lane {lane} is "
+                    f"not in the action space {str(self.hosts[lane].action_space)[:200]}; no lane "
+                    "was stepped.",
+                    lane=lane,
+                    action=repr(action)[:1000],
+                )
+
+    def close(self, run: Callable[[Callable[[], None]], None]) -> None:
+        """Closes all environments, also if one fails to.
+
+        Args:
+            run: Calls, and translates what is raised.
+        """
+        failure: BaseException | None = None
+        for host in self.hosts:
+            try:
+                run(host.close)
+            except Exception as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+
+def check_alike(first: Host, other: Host) -> None:
+    """Checks that two environments can be lanes of one vector: their Spaces are equal.
+
+    Raises:
+        OptionError: They are not.
+    """
+    for what in ("action_space", "observation_space"):
+        if getattr(first, what) != getattr(other, what):
+            raise OptionError(
+                f"The lanes of a vector have one {what}, but their options give "
+                f"{getattr(first, what)} and {getattr(other, what)}. Make an environment of each.",
+                space=what,
+            )
+
+
+def _admitted(admits: Callable[[Any], bool], action: Any) -> bool:
+    try:
+        return admits(action)
+    except Exception:  # contains() of a strange value may raise anything
+        return False
+
+
+def add_info(infos: dict[str, Any], info: dict[str, Any], row: int, count: int) -> None:
+    """Adds the info of one lane to those of all, in place.
+
+    As ``gymnasium.vector.VectorEnv._add_info``, except that a list stands where that has an array
+    of objects, which could not travel.
+
+    Args:
+        infos: Those of all: for each key an array, a list or a dict, and a mask under ``_key``.
+        info: Of one lane.
+        row: Its row.
+        count: Number of rows.
+    """
+    for key, value in info.items():
+        column = infos.get(key)
+        if isinstance(value, dict) and key != "final_obs":
+            if column is None:
+                column = infos[key] = {}
+            add_info(column, value, row, count)
+        else:
+            if column is None:
+                column = infos[key] = _column(key, value, count)
+            column[row] = value
+        mask = infos.get(f"_{key}")
+        if mask is None:
+            mask = infos[f"_{key}"] = np.zeros(count, np.bool_)
+        mask[row] = True
+
+
+def _column(key: str, value: Any, count: int) -> Any:
+    if key != "final_obs":
+        if type(value) in (int, float, bool) or isinstance(value, np.number):
+            return np.zeros(count, type(value))
+        if isinstance(value, np.ndarray):
+            return np.zeros((count, *value.shape), value.dtype)
+    return [None] * count

@@ -1,0 +1,383 @@
+"""OpenEnvVectorEnv: many environments, stepped by one round trip for each worker.
+
+A worker is a session with several lanes, over a transport of its own. All workers are sent their
+actions before any is waited for, so they step side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space, iterate
+from numpy.typing import NDArray
+
+from openenv_gym import registry
+from openenv_gym.env import make_transport
+from openenv_gym.errors import EpisodeError, OpenEnvGymError, OptionError, TransportError
+from openenv_gym.messages import (
+    Frame,
+    GetState,
+    OpenVector,
+    Render,
+    ResetVector,
+    StateReply,
+    StepVector,
+    VectorResult,
+)
+from openenv_gym.spaces.batch import batcher, join
+from openenv_gym.spaces.describe import parse
+from openenv_gym.transport import STEP_TIMEOUT, expect
+from openenv_gym.workers import Worker, merge_infos, split_evenly, wait_for_any
+
+Results = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
+
+
+class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
+    """Many environments of one kind as a ``gymnasium.vector.VectorEnv``.
+
+    Made by ``gymnasium.make_vec("openenv/Chess-v0", num_envs=64, transport="process", workers=2)``.
+    It does to the bit what ``SyncVectorEnv`` does with as many single environments.
+
+    Args:
+        environment: As with :class:`~openenv_gym.env.OpenEnvGym`.
+        num_envs: Number of lanes.
+        workers: Number of sessions that share them; each steps its lanes one after the other.
+        autoreset_mode: What happens when a lane's episode ends: gymnasium's ``AutoresetMode``, or
+            its value: ``"NextStep"``, ``"SameStep"``, ``"Disabled"``.
+        max_episode_steps: After so many steps an episode is truncated.
+        lane_options: Options of each lane, on top of ``options``.
+        on_failure: What happens when a worker is lost: ``"raise"`` an error, or ``"restart"`` it;
+            then its lanes are truncated, and ``info["failure"]`` says why.
+        max_restarts: How many lost workers are restarted before the loss is an error.
+        render_mode, transport, url, token, timeout, transport_options, **options: As with
+            :class:`~openenv_gym.env.OpenEnvGym`; ``transport`` is a name.
+
+    Attributes:
+        metadata: That of the environment, with ``autoreset_mode``.
+
+    Raises:
+        ServerFullError: The server has not as many places as there are lanes; none was taken.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+
+    def __init__(
+        self,
+        environment: str | None = None,
+        *,
+        num_envs: int = 1,
+        workers: int = 1,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        lane_options: Sequence[Mapping[str, Any]] | None = None,
+        on_failure: str = "raise",
+        max_restarts: int = 3,
+        render_mode: str | None = None,
+        transport: str | None = None,
+        url: str | None = None,
+        token: str | None = None,
+        timeout: float | None = STEP_TIMEOUT,
+        transport_options: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        _check_counts(num_envs, workers, lane_options, on_failure)
+        mode = AutoresetMode(autoreset_mode)
+        name = None if environment is None else registry.environment(environment).name
+        settings = {"url": url, "token": token, "timeout": timeout}
+        each = [{**options, **given} for given in lane_options or [{}] * num_envs]
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        self.closed = False
+        self._timeout = timeout
+        self._restart = on_failure == "restart"
+        self._restarts_left = max_restarts
+        self._last: list[Any] = [None] * num_envs  # observations, for lanes that are lost
+        self._workers = [
+            Worker(
+                lambda: make_transport(transport, settings, transport_options or {}),
+                OpenVector(name, each[first:end], render_mode, mode.value, max_episode_steps),
+                range(first, end),
+            )
+            for first, end in split_evenly(num_envs, workers)
+        ]
+        try:
+            # One after the other: starting many at once drowns an engine.
+            descriptions = [worker.open() for worker in self._workers]
+        except BaseException:
+            self.close()
+            raise
+        description = descriptions[0]
+        self.single_action_space = parse(description.action_space)
+        self.single_observation_space = parse(description.observation_space)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.metadata = {**description.metadata, "autoreset_mode": mode}  # type: ignore[misc]
+        self._mode = mode
+        if isinstance(self.single_action_space, gymnasium.spaces.Discrete):
+            self._mask = np.ones((num_envs, int(self.single_action_space.n)), np.bool_)
+
+    def reset(
+        self,
+        *,
+        seed: int | list[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Implements gymnasium.vector.VectorEnv.reset.
+
+        Args:
+            seed: Of lane i: seed + i; or one for each.
+            options: Those of the environment's reset. Beside them ``reset_mask``, a bool array:
+                only these lanes begin a new episode.
+        """
+        self._check_idle()
+        seeds = self._seeds(seed)
+        given = dict(options or {})
+        chosen = _reset_mask(given.pop("reset_mask", None), self.num_envs)
+        for worker in self._workers:
+            lanes = None
+            if chosen is not None:
+                lanes = [i for i, lane in enumerate(worker.lanes) if chosen[lane]]
+            worker.try_send(ResetVector([seeds[lane] for lane in worker.lanes], given, lanes))
+        observations, _, _, _, infos = self._joined(self._received(self._workers))
+        return observations, infos
+
+    def _seeds(self, seed: int | list[int | None] | None) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + lane for lane in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise OptionError(f"{len(seed)} seeds for {self.num_envs} lanes: give one for each.")
+        return list(seed)
+
+    def step(self, actions: Any) -> Results:
+        """Implements gymnasium.vector.VectorEnv.step.
+
+        Raises:
+            ActionError: One is not in the action space; its worker stepped no lane.
+            TransportError: A worker is lost, and is not to be restarted.
+        """
+        self._check_idle()
+        rows = actions if isinstance(actions, np.ndarray) else list(self._rows(actions))
+        if len(rows) != self.num_envs:
+            raise OptionError(f"{len(rows)} actions for {self.num_envs} lanes: give one for each.")
+        for worker in self._workers:
+            worker.try_send(StepVector(rows[worker.lanes.start : worker.lanes.stop]))
+        return self._joined(self._received(self._workers))
+
+    def _received(self, workers: list[Worker]) -> list[VectorResult]:
+        """The results of workers; all are received before anything is raised.
+
+        Raises:
+            OpenEnvGymError: What one of them raised, and was not to be mended by a restart.
+        """
+        results: list[VectorResult] = []
+        errors: list[OpenEnvGymError] = []
+        for worker in workers:
+            try:
+                try:
+                    results.append(expect(VectorResult, worker.receive(self._timeout)))
+                except TransportError as lost:
+                    results.append(self._replace(worker, lost))
+            except OpenEnvGymError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return results
+
+    def _rows(self, actions: Any) -> Any:
+        return iterate(self.action_space, actions)
+
+    def _joined(self, results: list[VectorResult], lanes: Sequence[int] | None = None) -> Results:
+        """The results of workers as one, for all lanes or for some."""
+        observations = join(self.single_observation_space, [r.observations for r in results])
+        rewards, terminations, truncations = (
+            np.concatenate([getattr(result, name) for result in results])
+            if len(results) > 1
+            else getattr(results[0], name)
+            for name in ("rewards", "terminations", "truncations")
+        )
+        infos = merge_infos([(r.infos, len(r.rewards)) for r in results])
+        rows = np.arange(self.num_envs) if lanes is None else np.array(lanes)
+        if self._restart:
+            batch = batch_space(self.single_observation_space, len(rows))
+            for lane, observation in zip(rows, iterate(batch, observations), strict=True):
+                self._last[lane] = observation
+        if "action_mask" in infos:
+            told = infos["_action_mask"]
+            self._mask[rows[told]] = infos["action_mask"][told]
+        return observations, rewards, terminations, truncations, infos
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are legal in each lane; all, where the environment does not tell.
+
+        Returns:
+            (num_envs, actions) bool, from the last observations, without a round trip.
+        """
+        if not isinstance(self.single_action_space, gymnasium.spaces.Discrete):
+            raise EpisodeError(f"There are no masks for the actions {self.single_action_space}.")
+        return self._mask.copy()
+
+    def _replace(self, worker: Worker, lost: TransportError) -> VectorResult:
+        """Starts a lost worker anew; its lanes are truncated."""
+        lanes = worker.sent or list(worker.lanes)
+        last = [self._last[lane] for lane in lanes]
+        begun = all(observation is not None for observation in last)
+        whole = len(lanes) == len(worker.lanes)
+        if not (self._restart and self._restarts_left > 0 and begun and whole):
+            spent = " The budget of restarts is spent." if self._restarts_left == 0 else ""
+            raise type(lost)(
+                f"The lanes {lanes} are lost.{spent} {lost}", **{**lost.fields, "lanes": lanes}
+            ) from lost
+        self._restarts_left -= 1
+        worker.restart()
+        all_lanes = np.ones(len(lanes), np.bool_)
+        failure = {"failure": [str(lost)] * len(lanes), "_failure": all_lanes}
+        infos: dict[str, Any] = dict(failure)
+        if self._mode is AutoresetMode.SAME_STEP:
+            began = expect(VectorResult, worker.ask(ResetVector([None] * len(lanes))))
+            infos |= {"final_obs": last, "_final_obs": all_lanes}
+            infos |= {"final_info": failure, "_final_info": all_lanes, **began.infos}
+            observations = began.observations
+        else:
+            observations = batcher(self.single_observation_space)(last)
+        return VectorResult(observations, np.zeros(len(lanes)), ~all_lanes, all_lanes.copy(), infos)
+
+    def send(self, actions: Any, lanes: Sequence[int]) -> None:
+        """Sends actions to some lanes, and does not wait: the others are not held up.
+
+        Lanes of one worker answer together, so that a slow lane holds up none, make as many workers
+        as lanes.
+
+        Args:
+            actions: One for each of the lanes.
+            lanes: Their numbers. All lanes of them that share a worker must be sent at once.
+        """
+        by_lane = dict(zip(lanes, actions, strict=True))
+        for worker in self._workers:
+            mine = [lane for lane in worker.lanes if lane in by_lane]
+            if mine:
+                rows = [lane - worker.lanes.start for lane in mine]
+                worker.try_send(StepVector([by_lane[lane] for lane in mine], rows), mine)
+
+    def recv(
+        self, min_lanes: int = 1, timeout: float | None = None
+    ) -> tuple[NDArray[np.int64], Any, Any, Any, Any, dict[str, Any]]:
+        """Receives the results that are there, of so many lanes at least.
+
+        Args:
+            min_lanes: Lanes to wait for.
+            timeout: Seconds to wait; by default those of ``make_vec``.
+
+        Returns:
+            The lanes' numbers, and what :meth:`step` returns, a row for each of them.
+
+        Raises:
+            EpisodeError: Fewer lanes were sent.
+            ExchangeTimeoutError: They did not come in time; the next call goes on waiting.
+        """
+        waiting = [worker for worker in self._workers if worker.sent]
+        if sum(len(worker.sent) for worker in waiting) < min_lanes:
+            raise EpisodeError(f"{min_lanes} lanes cannot answer: send() was called for fewer.")
+        limit = self._timeout if timeout is None else timeout
+        ready = wait_for_any(waiting, min_lanes, limit)
+        lanes = [lane for worker in ready for lane in worker.sent]
+        return (np.array(lanes, np.int64), *self._joined(self._received(ready), lanes))
+
+    def _check_idle(self) -> None:
+        if self.closed:
+            raise EpisodeError("The environments are closed: make new ones.")
+        if any(worker.sent for worker in self._workers):
+            raise EpisodeError("Some lanes were sent actions: recv() comes before step and reset.")
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Implements gymnasium.vector.VectorEnv.render: a picture of each lane."""
+        self._check_idle()
+        frames: list[Any] = []
+        for worker in self._workers:
+            frames += expect(Frame, worker.ask(Render())).frame
+        return tuple(frames)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """What a method or attribute gives, for each lane.
+
+        Args:
+            name: ``"state"``, ``"render"``, ``"action_masks"``, or an attribute of this class,
+                which is the same for all. The environments themselves are somewhere else.
+            *args: None: there is no method with arguments.
+            **kwargs: None.
+        """
+        if args or kwargs:
+            raise OptionError(f"{name} takes no arguments over a transport.")
+        if name == "state":
+            self._check_idle()
+            told: list[Any] = []
+            for worker in self._workers:
+                told += expect(StateReply, worker.ask(GetState())).state["lanes"]
+            return tuple(told)
+        if name == "render":
+            return self.render() or ()
+        if name == "action_masks":
+            return tuple(self.action_masks())
+        if name.startswith("_") or not hasattr(self, name):
+            raise OptionError(
+                f"There is no {name!r} to be had of environments over a transport: state, render "
+                "and action_masks are."
+            )
+        return (getattr(self, name),) * self.num_envs
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """As :meth:`call`."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Refused: what makes an environment what it is are its options."""
+        raise OptionError(
+            f"{name!r} cannot be set over a transport: give options to make_vec, lane_options= for "
+            "some lanes."
+        )
+
+    @property
+    def isolation(self) -> list[dict[str, Any]]:
+        """What is between each worker and this process."""
+        return [worker.isolation for worker in self._workers]
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Implements gymnasium.vector.VectorEnv.close_extras; at any moment, and more than once."""
+        for worker in self._workers:
+            worker.close()
+
+
+def _check_counts(
+    num_envs: int, workers: int, lane_options: Sequence[Any] | None, on_failure: str
+) -> None:
+    if not 1 <= workers <= num_envs:
+        raise OptionError(
+            f"workers={workers} cannot share num_envs={num_envs} lanes: 1 to {num_envs} can.",
+            workers=workers,
+            num_envs=num_envs,
+        )
+    if lane_options is not None and len(lane_options) != num_envs:
+        raise OptionError(f"lane_options= has {len(lane_options)} items for {num_envs} lanes.")
+    if on_failure not in ("raise", "restart"):
+        raise OptionError(f"on_failure={on_failure!r}: take 'raise' or 'restart'.")
+
+
+def _reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_] | None:
+    if mask is None:
+        return None
+    if (
+        not isinstance(mask, np.ndarray)
+        or mask.dtype != np.bool_
+        or mask.shape != (num_envs,)
+        or not mask.any()
+    ):
+        raise OptionError(
+            f"reset_mask must be a bool array of shape ({num_envs},) that is true somewhere, not "
+            f"{mask!r}."
+        )
+    return mask

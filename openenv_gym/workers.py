@@ -1,0 +1,212 @@
+"""Workers of a vector environment: a transport each, and the lanes behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from openenv_gym.errors import EpisodeError, ExchangeTimeoutError, OpenEnvGymError, ServerFullError
+from openenv_gym.messages import Description, Failure, OpenVector, Reply, Request
+from openenv_gym.transport import Transport
+
+_POLL = 0.001
+
+
+class Worker:
+    """A session with several lanes.
+
+    Args:
+        make: Makes its transport.
+        request: Opens its session.
+        lanes: Numbers of its lanes.
+
+    Attributes:
+        lanes: Numbers of its lanes.
+        sent: Those that were sent an action by ``send`` and not received yet.
+    """
+
+    def __init__(self, make: Callable[[], Transport], request: OpenVector, lanes: range) -> None:
+        self._make = make
+        self._request = request
+        self._transport: Transport | None = None
+        self._unsent: OpenEnvGymError | None = None
+        self.lanes = lanes
+        self.sent: list[int] = []
+
+    def open(self) -> Description:
+        """Starts it.
+
+        Raises:
+            ServerFullError: There is no room for its lanes.
+        """
+        self._transport = self._make()
+        try:
+            return self._transport.open(self._request)
+        except ServerFullError as error:
+            raise ServerFullError(
+                f"{error} No lane was taken.", **{**error.fields, "lanes": list(self.lanes)}
+            ) from error
+
+    def restart(self) -> None:
+        """Starts it anew; its lanes count as ended."""
+        self.close()
+        self._request.ended = True
+        self.open()
+
+    def try_send(self, request: Request, lanes: Sequence[int] = ()) -> None:
+        """Sends a request on its way; what goes wrong with that is told by :meth:`receive`.
+
+        Args:
+            request: What is asked.
+            lanes: Those that it is for, where the reply is not waited for at once.
+
+        Raises:
+            EpisodeError: Lanes that were sent something before have not been received.
+        """
+        if self.sent:
+            raise EpisodeError(
+                f"The lanes {self.sent} have not answered: recv() comes before the next send() to "
+                "their worker.",
+                lanes=self.sent,
+            )
+        transport = self._opened()
+        self.sent, self._unsent = list(lanes), None
+        try:
+            transport.send(request)
+        except OpenEnvGymError as error:
+            self._unsent = error
+
+    def receive(self, timeout: float | None) -> Reply:
+        """Waits for the reply.
+
+        Raises:
+            OpenEnvGymError: What the session raised, or sending.
+        """
+        unsent, self._unsent = self._unsent, None
+        if unsent is not None:
+            self.sent = []
+            raise unsent
+        try:
+            reply = self._opened().receive(timeout)
+        except ExchangeTimeoutError:
+            raise  # it may still come
+        except BaseException:
+            self.sent = []
+            raise
+        self.sent = []
+        if type(reply) is Failure:
+            raise reply.error()
+        return reply
+
+    def ask(self, request: Request) -> Reply:
+        """One request, one reply."""
+        return self._opened().exchange(request)
+
+    def ready(self, timeout: float) -> bool:
+        """Whether the reply is there."""
+        return self._unsent is not None or self._opened().ready(timeout)
+
+    def fileno(self) -> int | None:
+        """What can be read when it comes."""
+        return self._opened().fileno()
+
+    @property
+    def isolation(self) -> dict[str, Any]:
+        """What is between it and this process."""
+        return {"transport": self._opened().name, **self._opened().isolation}
+
+    def close(self) -> None:
+        """Ends it; a second call does nothing."""
+        transport, self._transport = self._transport, None
+        self.sent = []
+        if transport is not None:
+            with contextlib.suppress(OpenEnvGymError):
+                transport.close()
+
+    def _opened(self) -> Transport:
+        if self._transport is None:
+            raise EpisodeError("The environments are closed: make new ones.")
+        return self._transport
+
+
+def split_evenly(lanes: int, workers: int) -> Iterator[tuple[int, int]]:
+    """First and end of each worker's lanes; the first workers get one more if need be."""
+    share, rest = divmod(lanes, workers)
+    first = 0
+    for number in range(workers):
+        end = first + share + (number < rest)
+        yield first, end
+        first = end
+
+
+def wait_for_any(workers: list[Worker], lanes: int, limit: float | None) -> list[Worker]:
+    """Waits until workers with so many lanes have answered; these.
+
+    Raises:
+        ExchangeTimeoutError: They have not within the limit.
+    """
+    deadline = None if limit is None else monotonic() + limit
+    while True:
+        ready = [worker for worker in workers if worker.ready(0.0)]
+        if sum(len(worker.sent) for worker in ready) >= lanes:
+            return ready
+        left = 3600.0 if deadline is None else deadline - monotonic()
+        if left <= 0:
+            raise ExchangeTimeoutError(
+                f"{lanes} lanes did not answer within {limit} s; the next recv() goes on waiting.",
+                timeout=limit,
+            )
+        files = [worker.fileno() for worker in workers if worker not in ready]
+        known = [file for file in files if file is not None]
+        # Where a transport has nothing to wait on it is asked again and again.
+        select.select(known, [], [], left if len(known) == len(files) else min(left, _POLL))
+
+
+def merge_infos(parts: list[tuple[dict[str, Any], int]]) -> dict[str, Any]:
+    """The infos of all lanes, of those of the workers and their numbers of rows.
+
+    Lists become the arrays of objects that they stand for.
+    """
+    if len(parts) == 1:
+        return {key: _restored(value) for key, value in parts[0][0].items()}
+    merged: dict[str, Any] = {}
+    total = sum(rows for _, rows in parts)
+    first = 0
+    for infos, rows in parts:
+        for key, value in infos.items():
+            if isinstance(value, dict):
+                if key not in merged:
+                    merged[key] = merge_infos([(p.get(key, {}), n) for p, n in parts])
+                continue
+            if key not in merged:
+                merged[key] = _column(value, total)
+            column = merged[key]
+            if isinstance(value, list):
+                for row, item in enumerate(value, first):
+                    column[row] = item
+            else:
+                column[first : first + rows] = value
+        first += rows
+    return merged
+
+
+def _column(value: Any, rows: int) -> Any:
+    if isinstance(value, list):
+        return np.full(rows, None, object)
+    return np.zeros((rows, *value.shape[1:]), value.dtype)
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _restored(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    column = np.full(len(value), None, object)
+    for row, item in enumerate(value):
+        column[row] = item
+    return column
