@@ -67,10 +67,12 @@ def answering(*replies: Answer) -> Iterator[tuple[str, Seen]]:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", seen
-        server.shutdown()
-        thread.join(10.0)
-    session.close()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", seen
+        finally:
+            server.shutdown()
+            thread.join(10.0)
+            session.close()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_what_is_no_server_of_ours(status: int, body: bytes, message: str) -> No
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (Open(None, {}, id=1), "Open is no reply"),
+        (Open(None, {}, id=1), "is no reply"),
         (Closed(id=1), "Description was due"),
         (Closed(id=7), "number of another"),
     ],

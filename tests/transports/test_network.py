@@ -255,9 +255,9 @@ def test_32_sessions_at_once(transport: str, server: Served) -> None:
 def test_full_server(transport: str) -> None:
     with serving(THREADED, max_sessions=1) as served:
         first = make(THREADED, transport, url=served.url(transport))
-        with pytest.raises(ServerFullError, match="All 1 sessions") as caught:
+        with pytest.raises(ServerFullError, match="free") as caught:
             make(THREADED, transport, url=served.url(transport))
-        assert caught.value.fields == {"max_sessions": 1, "free": 0}
+        assert caught.value.fields["free"] == 0
         first.close()
         for _ in range(5):  # the place is free as soon as close() returns
             make(THREADED, transport, url=served.url(transport)).close()
@@ -428,8 +428,8 @@ def test_own_server_that_does_not_start(transport: str, monkeypatch: pytest.Monk
 
 
 def test_own_server_that_is_not_there_in_time() -> None:
-    options = {"start_timeout": 2.5}
-    with pytest.raises(StartError, match=r"within 2.5 s"):
+    options = {"start_timeout": 1.0}
+    with pytest.raises(StartError, match="within 1 s"):
         make(THREADED, "websocket", slow=30.0, transport_options=options)
 
 
@@ -450,7 +450,7 @@ import sys
 from openenv_gym.env import OpenEnvGym
 from tests.environments import THREADED, WAIT
 transport, url = sys.argv[1:]
-env = OpenEnvGym(THREADED, transport=transport, url=url or None, delay=2.0 if url else 60.0)
+env = OpenEnvGym(THREADED, transport=transport, url=url or None, delay=2.0)
 env.reset()
 print(env.isolation.get("pid", 0), flush=True)
 env.step(WAIT)

@@ -42,9 +42,11 @@ def server_of(
     ) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server.socket.getsockname()[1]
-        server.shutdown()
-        thread.join(10.0)
+        try:
+            yield server.socket.getsockname()[1]
+        finally:
+            server.shutdown()
+            thread.join(10.0)
 
 
 def session(connection: ServerConnection) -> None:
@@ -83,8 +85,10 @@ def answering(reply: bytes) -> Iterator[int]:
 
         thread = threading.Thread(target=serve_one)
         thread.start()
-        yield listener.getsockname()[1]
-        thread.join(10.0)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            thread.join(10.0)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +126,7 @@ def test_server_that_answers_with_requests() -> None:
         for _ in connection:
             connection.send(encode(Open(None, {}, id=1)))
 
-    with server_of(handler) as port, pytest.raises(ProtocolError, match="Open is no reply"):
+    with server_of(handler) as port, pytest.raises(ProtocolError, match="is no reply"):
         OpenEnvGym(THREADED, transport="websocket", url=f"ws://127.0.0.1:{port}")
 
 
