@@ -11,7 +11,6 @@ cost some themselves (the last two rows tell: a step with and without them).
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import socket
 import subprocess
@@ -28,6 +27,7 @@ import probe
 from rich.console import Console
 from rich.table import Table
 
+import openenv_gym.transport as codec_user
 from openenv_gym.bench.machine import describe, summary
 from openenv_gym.bench.workloads import WORKLOADS, Workload, make_ours, register
 
@@ -89,10 +89,8 @@ def wrap_client(layers: probe.Layers, workload: Workload, transport: str) -> Non
         return
     cls = registry.load(registry.transport(transport))
     layers.wrap("transport", cls, "exchange")
-    module = "pipe" if transport in ("process", "docker") else "network"
-    codec = importlib.import_module(f"openenv_gym_transports.{module}")
-    layers.wrap("encode", codec, "encode")
-    layers.wrap("decode", codec, "decode")
+    layers.wrap("encode", codec_user, "encode")
+    layers.wrap("decode", codec_user, "decode")
     _wrap_sockets(layers)
 
 

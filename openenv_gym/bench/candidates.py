@@ -159,6 +159,18 @@ class Lane(gymnasium.Env[Any, Any]):
         self._envs.close()
 
 
+def hosted(workload: Workload, *, unwrapped: bool = False) -> Candidate:
+    """The plain ``gymnasium.Env`` as an environment of ours, in process."""
+    id = workload.hosted
+    assert id is not None, "it can be hosted"
+
+    def make() -> gymnasium.Env[Any, Any]:
+        env = gymnasium.make(id, transport="inprocess")
+        return env.unwrapped if unwrapped else env
+
+    return Stepped("inprocess hosted", make)
+
+
 def vector(workload: Workload) -> Candidate:
     """The plain environment in gymnasium's ``AsyncVectorEnv``, alone."""
     id = workload.plain
@@ -319,4 +331,6 @@ def local(workload: Workload, transports: list[str], *, unwrapped: bool = False)
     if workload.plain is not None:
         candidates.append(plain(workload, unwrapped=unwrapped))
         candidates += [Pickled(workload), vector(workload)]
+    if workload.hosted is not None:
+        candidates.append(hosted(workload, unwrapped=unwrapped))
     return candidates + [ours(workload, name, unwrapped=unwrapped) for name in transports]

@@ -25,6 +25,7 @@ class Workload:
         name: How it is called.
         id: Id of the environment of ours.
         plain: Id of the same as a plain ``gymnasium.Env``, if there is one.
+        hosted: Id of that plain one as an environment of ours, which hosts it as it is.
         image: The bundled environment whose image can run it in a container.
         noop: An episode never ends, and any action will do: openenv's server has it too.
         options: Options of the environment of ours.
@@ -35,16 +36,19 @@ class Workload:
     plain: str | None
     image: str
     noop: bool = True
+    hosted: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+
+
+def _noop(name: str, cls: str) -> Workload:
+    plain, hosted = (f"openenv-bench/{kind}{cls}-v0" for kind in ("Plain", "Hosted"))
+    return Workload(name, f"openenv-bench/{cls}-v0", plain, "echo", hosted=hosted)
 
 
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("small", "openenv-bench/Small-v0", "openenv-bench/PlainSmall-v0", "echo"),
-        Workload("84x84x4", "openenv-bench/Stack-v0", "openenv-bench/PlainStack-v0", "echo"),
-        Workload("210x160x3", "openenv-bench/Frame-v0", "openenv-bench/PlainFrame-v0", "echo"),
-        Workload("text", "openenv-bench/Page-v0", "openenv-bench/PlainPage-v0", "echo"),
+        *(_noop(name, cls) for name, cls in _CLASSES.items()),
         Workload("chess", "openenv/Chess-v0", None, "chess", noop=False),
         Workload(
             "cartpole",
@@ -63,8 +67,10 @@ def register() -> None:
     for name, cls in _CLASSES.items():
         workload = WORKLOADS[name]
         assert workload.plain is not None
+        assert workload.hosted is not None
         if workload.id not in gymnasium.registry:
             openenv_gym.register_environment(workload.id, f"{_NOOP}:{cls}")
+            openenv_gym.register_environment(workload.hosted, f"{_NOOP}:Plain", workload=name)
             gymnasium.register(
                 workload.plain, entry_point=f"{_NOOP}:Plain", kwargs={"workload": name}
             )

@@ -114,3 +114,41 @@ def test_command_of_the_package() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "inprocess" in done.stdout
+
+
+class TestOthers:
+    def test_profile(self, tmp_path: Path) -> None:
+        words = ["--steps", "30", "--only", "inprocess", "process", "websocket", "http"]
+        printed = ran("profile_step", *words, "--json", tmp_path / "a.json")
+        found = json.loads((tmp_path / "a.json").read_text())["transports"]
+        assert set(found) == {"inprocess", "process", "websocket", "http"}, printed
+        for one in found.values():
+            assert one["layers"]["client adapter"] > 0
+        assert found["process"]["layers"]["server environment"] > 0
+        assert found["inprocess"]["layers"]["client environment"] > 0
+
+    def test_startup(self, tmp_path: Path) -> None:
+        only = ["import gymnasium", "import openenv_gym", "inprocess", "process"]
+        ran("startup", "--quick", "--only", *only, "--json", tmp_path / "a.json")
+        report = json.loads((tmp_path / "a.json").read_text())
+        assert report["absent"] == {}
+        assert set(report["samples"]) == set(only)
+        first = report["samples"]["process"][0]
+        phases = ("Python", "imports", "connect", "env", "adapter", "reset")
+        assert sum(first[phase] for phase in phases) == pytest.approx(first["total"])
+        assert report["bars"][0]["value"] > 0
+
+    def test_memory(self, tmp_path: Path) -> None:
+        words = ["--steps", "1000", "--only", "inprocess", "process"]
+        ran("memory", *words, "--json", tmp_path / "a.json", "--plot", tmp_path)
+        found = json.loads((tmp_path / "a.json").read_text())["transports"]
+        assert set(found["inprocess"]) == {"client"}
+        assert set(found["process"]) == {"client", "server"}
+        assert (tmp_path / "memory.png").exists()
+
+    def test_sessions(self, tmp_path: Path) -> None:
+        words = ["--sessions", "8", "--seconds", "2"]
+        ran("sessions", *words, "--json", tmp_path / "a.json")
+        report = json.loads((tmp_path / "a.json").read_text())
+        assert report["errors"] == []
+        assert report["steps"] == report["steps_wanted"] == 16
