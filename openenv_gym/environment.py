@@ -38,6 +38,11 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
             be set by the constructor, where it depends on the options.
         steps_after_end: A step after the end of the episode is the environment's own affair,
             not an error.
+        players: How many players the caller moves for, in turn; all may see each observation. May
+            be set by the constructor. Where there is more than one, each info has
+            ``current_player_id``, whose turn it is, from 0; the reward is the mover's, and its
+            negative the other's. Where the game is not such, info has ``rewards``, a list of what
+            each player got by the step.
         render_mode: What the user chose at ``make``; set before :meth:`spaces` is called.
     """
 
@@ -45,6 +50,7 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
     render_fps: ClassVar[int] = 4
     inline: bool = False
     steps_after_end: ClassVar[bool] = False
+    players: int = 1
 
     action_type: ClassVar[type[Action]]
     observation_type: ClassVar[type[Observation]]
@@ -78,8 +84,12 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
         return {}
 
     def metadata(self) -> Mapping[str, Any]:
-        """What goes into ``env.metadata``: render modes and frames per second."""
-        return {"render_modes": list(self.render_modes), "render_fps": self.render_fps}
+        """What goes into ``env.metadata``: render modes, frames per second, number of players."""
+        return {
+            "render_modes": list(self.render_modes),
+            "render_fps": self.render_fps,
+            "players": self.players,
+        }
 
     @abstractmethod
     def reset(self) -> ObservationT:

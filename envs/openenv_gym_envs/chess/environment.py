@@ -89,6 +89,7 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
             )
         # It waits for another process.
         self.inline = opponent != "stockfish"
+        self.players = 2 if opponent == "self" else 1
         self._agent_color = agent_color
         self._max_plies = max_plies
         self._gamma = gamma
@@ -199,6 +200,7 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
             fen=fen_of(board),
             is_check=game.is_check,
             result=game.result,
+            current_player_id=int(board.turn == chess.BLACK),
             done=game.result is not None,
             truncated=game.truncated,
             reward=reward,

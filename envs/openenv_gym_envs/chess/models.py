@@ -57,6 +57,7 @@ class ChessObservation(Observation):
         fen: The position in Forsyth-Edwards notation.
         is_check: The side whose turn it is stands in check.
         result: ``"1-0"``, ``"0-1"`` or ``"1/2-1/2"`` once the game is over.
+        current_player_id: Whose turn it is: 0 is White, 1 is Black.
     """
 
     planes: Annotated[Array, Box(0, 1, (PLANES, 8, 8), np.uint8)]
@@ -64,6 +65,7 @@ class ChessObservation(Observation):
     fen: Annotated[str, Info()] = ""
     is_check: Annotated[bool, Info()] = False
     result: Annotated[str | None, Info()] = None
+    current_player_id: Annotated[int, Info()] = 0
 
 
 class ChessState(State):

@@ -52,6 +52,7 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
     ) -> None:
         # A deep search takes milliseconds: too long for a server's event loop.
         self.inline = opponent != "minimax" or depth <= 2
+        self.players = 2 if opponent == "self" else 1
         self._opponent = opponent
         self._depth = depth
         self._agent_player = agent_player
@@ -143,6 +144,7 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         return Connect4Observation(
             board=self._board.copy(),
             legal_actions=[] if self._done else self._legal(),
+            current_player_id=int(self._player == -1),
             done=self._done,
             reward=reward,
             metadata={"next_player": self._player},

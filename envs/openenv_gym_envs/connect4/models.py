@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from openenv_gym.models import Action, Array, LegalActions, Observation, State
+from openenv_gym.models import Action, Array, Info, LegalActions, Observation, State
 
 ROWS = 6
 COLUMNS = 7
@@ -30,10 +30,12 @@ class Connect4Observation(Observation):
         board: (6, 7) int8, row 0 on top: 0 empty, 1 a piece of the player who began,
             -1 a piece of the other.
         legal_actions: The columns that are not full; none once the game is over.
+        current_player_id: Whose turn it is: 0 is the player who began, 1 the other.
     """
 
     board: Annotated[Array, Box(-1, 1, (ROWS, COLUMNS), np.int8)]
     legal_actions: Annotated[list[int], LegalActions()]
+    current_player_id: Annotated[int, Info()] = 0
 
 
 class Connect4State(State):
