@@ -9,8 +9,10 @@ used here, which proves at both ends that they know a key without sending it.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import struct
+from collections.abc import Sequence
 from multiprocessing import AuthenticationError as ProcessAuthenticationError
 from multiprocessing import connection
 from typing import Any
@@ -23,6 +25,14 @@ MAX_MESSAGE = 1 << 30
 _HEAD = struct.Struct("!I")
 _TIMEVAL = struct.Struct("ll")
 _BUFFER = 1 << 16
+
+
+def readable(files: Sequence[int], seconds: float) -> bool:
+    """Waits until one of the file descriptors can be read; False if none could so long."""
+    poll = select.poll()  # unlike select() it takes any number
+    for file in files:
+        poll.register(file, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def limit_waits(sock: socket.socket, seconds: float | None) -> None:

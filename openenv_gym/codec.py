@@ -124,9 +124,19 @@ def _view(data: memoryview) -> np.ndarray[Any, Any]:
     return np.ndarray(shape, dtype, data, end)
 
 
+def _own(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array as the caller's own: writable, aligned, and in memory that is nobody else's.
+
+    Of a large picture that is its part of the message's memory, which nobody else has any more.
+    """
+    flags = array.flags
+    if array.nbytes > _SMALL and flags.writeable and flags.aligned:
+        return array
+    return array.copy()
+
+
 _EXTENSIONS: dict[int, Callable[[memoryview], Any]] = {
-    # The copy makes it the caller's own: writable, aligned, and free of the message's memory.
-    _ARRAY: lambda data: _view(data).copy(),
+    _ARRAY: lambda data: _own(_view(data)),
     _SCALAR: lambda data: _view(data)[()],
     _TUPLE: lambda data: tuple(_values.decode(data)),
     _SET: lambda data: set(_values.decode(data)),

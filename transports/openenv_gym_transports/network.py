@@ -128,7 +128,7 @@ class NetworkTransport(Transport):
         self._unanswered.append(data)
         return data
 
-    def _answer(self, data: bytes | bytearray) -> Reply | None:
+    def _answer(self, data: bytes | bytearray | memoryview) -> Reply | None:
         """The reply in the bytes, if it is the one to the last request."""
         reply = self.decode(data)
         # An older number answers a request that was given up. 0 answers what was no request.

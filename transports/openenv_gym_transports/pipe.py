@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 import time
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from openenv_gym.channel import Channel
+from openenv_gym.channel import Channel, readable
 from openenv_gym.errors import (
     ConnectError,
     ExchangeTimeoutError,
@@ -58,6 +57,16 @@ class PipeTransport(Transport):
         try:
             self._channel = self._connect(request.environment)
             return super().open(request)
+        except (SessionLostError, ExchangeTimeoutError) as error:
+            fate = self._fate()
+            self.close()
+            raise StartError(
+                f"The environment {request.environment!r} did not start, for which it had "
+                f"{self._start_timeout} s (start_timeout=). {fate}".rstrip(),
+                environment=request.environment,
+                start_timeout=self._start_timeout,
+                fate=fate,
+            ) from error
         except BaseException:
             self.close()
             raise
@@ -75,6 +84,8 @@ class PipeTransport(Transport):
         try:
             channel.send_bytes(data)
         except OSError as error:
+            # The other end would take the next message for the rest of one sent in part.
+            channel.shutdown()
             raise self._lost() from error
 
     def receive(self, timeout: float | None) -> Reply:
@@ -99,7 +110,7 @@ class PipeTransport(Transport):
 
     def ready(self, timeout: float) -> bool:
         """Implements Transport.ready."""
-        return bool(self._channel is None or select.select([self._channel], [], [], timeout)[0])
+        return self._channel is None or readable([self._channel.fileno()], timeout)
 
     def fileno(self) -> int | None:
         """Implements Transport.fileno."""

@@ -7,7 +7,6 @@ takes twice as long. Here the caller reads. Pings are answered whenever it does.
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 import ssl
 from collections import deque
@@ -21,9 +20,11 @@ from websockets.protocol import CONNECTING, OPEN
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
-from openenv_gym.channel import MAX_MESSAGE, limit_waits
+from openenv_gym.channel import MAX_MESSAGE, limit_waits, readable
+from openenv_gym_transports.wsframes import Frames
 
-_READ = 1 << 18
+_READ = 1 << 16
+_SWITCHING, _END_OF_HEAD = b"HTTP/1.1 101", b"\r\n\r\n"
 _NORMAL_CLOSURE = 1000
 _GOODBYE_LIMIT = 0.1
 
@@ -49,7 +50,7 @@ class WebSocket:
         self._protocol = ClientProtocol(
             uri, subprotocols=[Subprotocol(subprotocol)], max_size=MAX_MESSAGE
         )
-        self._messages: deque[bytes | bytearray] = deque()
+        self._messages: deque[bytes | bytearray | memoryview] = deque()
         self._fragments: list[bytes | bytearray | memoryview] = []
         started = monotonic()
         self._socket = _connected(uri, limit)
@@ -71,9 +72,18 @@ class WebSocket:
         self._protocol.send_request(request)
         self._set_limit(deadline - monotonic())
         self._flush()
+        answer = begun = b""
         while self._protocol.state is CONNECTING and self._protocol.handshake_exc is None:
-            self._read()
+            data = self._recv()
+            answer += data
+            end = answer.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+            if end >= len(_END_OF_HEAD) and answer.startswith(_SWITCHING):
+                # What is behind the handshake are frames.
+                begun = answer[end:]
+                data = data[: len(data) - len(begun)]
+            self._feed(data)
             self._set_limit(deadline - monotonic())
+        self._frames = Frames(begun)
         if self._protocol.handshake_exc is not None:
             if isinstance(self._protocol.handshake_exc.__cause__, EOFError):
                 raise ConnectionResetError("it hung up during the handshake")
@@ -93,13 +103,15 @@ class WebSocket:
 
     def ready(self, timeout: float) -> bool:
         """Whether there is something to receive; waits for it as long as that."""
-        return bool(self._messages or select.select([self._socket], [], [], timeout)[0])
+        if self._messages or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+            return True
+        return readable([self._socket.fileno()], timeout)
 
     def fileno(self) -> int:
         """Of the socket."""
         return self._socket.fileno()
 
-    def receive(self, timeout: float | None) -> bytes | bytearray:
+    def receive(self, timeout: float | None) -> bytes | bytearray | memoryview:
         """Receives a message.
 
         Args:
@@ -130,26 +142,50 @@ class WebSocket:
         self._limit = seconds
 
     def _read(self) -> None:
-        """Waits for bytes, and takes what is in them."""
-        protocol = self._protocol
+        """Takes the frames that are there, or waits for bytes."""
+        frames = self._frames
+        frame: tuple[bool, bytearray | memoryview] | None
         try:
-            data = self._socket.recv(_READ)
+            frame = frames.next()
+            if frame is None:
+                frames.receive(self._socket)
+                frame = frames.next()
         except BlockingIOError as error:
             raise TimeoutError("timed out") from error
+        except EOFError:
+            frame = False, bytearray()
+        except OverflowError as error:
+            raise ConnectionResetError(str(error)) from error
+        if frame is None:
+            return
+        whole, data = frame
+        if whole and not self._fragments and self._protocol.state is OPEN:
+            self._messages.append(data)
+            return
+        self._feed(bytearray(data) if isinstance(data, memoryview) else data)
+        if self._protocol.state not in (OPEN, CONNECTING) and not self._messages:
+            raise self._gone()
+
+    def _recv(self) -> bytes:
+        try:
+            return self._socket.recv(_READ)
+        except BlockingIOError as error:
+            raise TimeoutError("timed out") from error
+
+    def _feed(self, data: bytes | bytearray) -> None:
+        """Gives the protocol what came, and sends what it has to say to that."""
         if data:
-            protocol.receive_data(data)
+            self._protocol.receive_data(data)
         else:
-            protocol.receive_eof()
-        for event in protocol.events_received():
+            self._protocol.receive_eof()
+        for event in self._protocol.events_received():
             if isinstance(event, Frame):
                 self._take(event)
         self._flush()
-        if protocol.state not in (OPEN, CONNECTING) and not self._messages:
-            raise self._gone()
 
     def _take(self, frame: Frame) -> None:
         if frame.opcode is Opcode.BINARY and frame.fin:
-            self._messages.append(frame.data)  # type: ignore[arg-type]
+            self._messages.append(frame.data)
         elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
             self._fragments.append(frame.data)
             if frame.fin:

@@ -1,0 +1,85 @@
+"""Cutting a server's bytes into frames: as websockets' own serializer puts them together."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.frames import Frame, Opcode
+
+from openenv_gym_transports.wsframes import Frames
+
+
+class Chunks:
+    """A socket that gives its bytes in pieces."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self.data = data
+        self.sizes = sizes
+
+    def recv_into(self, buffer: memoryview, /) -> int:
+        size = min(self.sizes.pop() if self.sizes else len(self.data), len(self.data), len(buffer))
+        buffer[:size] = self.data[:size]
+        self.data = self.data[size:]
+        return size
+
+
+def serialized(frames: list[Frame]) -> list[bytes]:
+    return [frame.serialize(mask=False) for frame in frames]
+
+
+def drained(frames: Frames, sock: Chunks) -> list[tuple[bool, bytes]]:
+    got = []
+    while True:
+        frame = frames.next()
+        if frame is not None:
+            got.append((frame[0], bytes(frame[1])))
+            continue
+        try:
+            frames.receive(sock)
+        except EOFError:
+            return got
+
+
+_LENGTHS = st.sampled_from([0, 1, 125, 126, 300, 65535, 65536, 70000, 200_000])
+_FRAMES = st.builds(
+    lambda opcode, length, fin: Frame(opcode, bytes(length), fin),
+    st.sampled_from([Opcode.BINARY, Opcode.TEXT, Opcode.CONT]),
+    _LENGTHS,
+    st.booleans(),
+) | st.just(Frame(Opcode.PING, b"alive?"))
+
+
+@settings(deadline=None)
+@given(st.lists(_FRAMES, max_size=4), st.lists(st.integers(1, 100_000), max_size=20))
+def test_whatever_the_pieces(frames: list[Frame], sizes: list[int]) -> None:
+    pieces = serialized(frames)
+    wanted = [
+        (True, bytes(frame.data)) if frame.opcode is Opcode.BINARY and frame.fin else (False, piece)
+        for frame, piece in zip(frames, pieces, strict=True)
+    ]
+    sock = Chunks(b"".join(pieces), sizes)
+    assert drained(Frames(), sock) == wanted
+
+
+def test_what_was_received_before() -> None:
+    piece = Frame(Opcode.BINARY, b"abc").serialize(mask=False)
+    assert drained(Frames(piece[:2]), Chunks(piece[2:], [])) == [(True, b"abc")]
+
+
+def test_a_message_is_in_memory_of_its_own() -> None:
+    frames = Frames()
+    sock = Chunks(Frame(Opcode.BINARY, bytes(100)).serialize(mask=False) * 2, [])
+    frames.receive(sock)
+    first = frames.next()
+    second = frames.next()
+    assert first is not None
+    assert second is not None
+    first[1][0] = 7
+    assert second[1][0] == 0
+
+
+def test_too_large() -> None:
+    frames = Frames(bytes([0x82, 127]) + (1 << 40).to_bytes(8, "big"))
+    with pytest.raises(OverflowError, match="allowed"):
+        frames.next()
