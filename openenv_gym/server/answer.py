@@ -67,9 +67,15 @@ def refusal(error: OpenEnvGymError, id: int) -> bytes:
     try:
         return encode(failure)
     except OpenEnvGymError:
-        # A field that does not travel: its text does.
-        failure.fields = {name: str(value) for name, value in failure.fields.items()}
+        # Something in it does not travel: its text does.
+        failure.message = _text(failure.message)
+        failure.fields = {_text(name): _text(value) for name, value in failure.fields.items()}
         return encode(failure)
+
+
+def _text(value: Any) -> str:
+    """What a value says, as Unicode text: an error may quote what is none."""
+    return str(value).encode(errors="backslashreplace").decode()
 
 
 def answer(session: Session, data: Any) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from openenv_gym import registry
 from openenv_gym.errors import MissingDependencyError, OptionError, StartError
+from openenv_gym.server.orphans import end_orphans
 
 if TYPE_CHECKING:
     import uvicorn
@@ -184,4 +185,5 @@ def _exit(code: int) -> None:
     """Ends the process at once: a thread that hangs in a step may hang its ordinary end."""
     logging.getLogger(__name__).error("a step does not end, and nobody waits for it")
     logging.shutdown()
+    end_orphans()
     os._exit(code)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from openenv_gym.channel import Channel
 from openenv_gym.errors import OpenEnvGymError, ServerFullError, StartError
 from openenv_gym.server.answer import answer, read, refusal
+from openenv_gym.server.orphans import end_orphans
 from openenv_gym.session import Session
 
 _log = logging.getLogger(__name__)
@@ -185,6 +186,7 @@ def _join_or_abandon(thread: threading.Thread) -> None:
     if thread.is_alive():
         _log.error("a step does not end, and nobody waits for it any more: ending at once")
         logging.shutdown()
+        end_orphans()
         os._exit(1)
 
 

@@ -16,6 +16,7 @@ from openenv_gym.errors import StartError
 
 _LOG_LINES = 200
 _LOG_SHOWN = 15
+_LONGEST_LINE = 4096
 
 
 class Child:
@@ -35,6 +36,7 @@ class Child:
 
     def __init__(self, arguments: Sequence[str], *, fd: int, secret: str | None = None) -> None:
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._rest = b""  # of the output: a line that has not ended yet
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "openenv_gym.cli", *arguments],
@@ -44,6 +46,7 @@ class Child:
                 pass_fds=(fd,),
                 env={**os.environ, "PYTHONPATH": _python_path(), "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
+                bufsize=0,
             )
         except OSError as error:
             raise StartError(f"Cannot start {sys.executable}: {error}.") from error
@@ -61,9 +64,15 @@ class Child:
         return self._process.pid
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.log.append(line.decode(errors="replace").rstrip())
+        """Keeps the last lines, and of one without end its last part."""
+        output = self._process.stdout
+        assert output is not None
+        # Closed here, at the end: a child of the environment that left its group may keep it open.
+        with output:
+            while data := output.read(1 << 16):
+                *lines, rest = (self._rest + data).split(b"\n")
+                self._rest = rest[-_LONGEST_LINE:]
+                self.log.extend(map(_line, lines[-_LOG_LINES:]))
 
     def fate(self) -> str:
         """What became of it, with its last lines."""
@@ -72,11 +81,16 @@ class Child:
             self._process.wait(1.0)
         code = self._process.poll()
         if code is None:
-            return "The process still runs."
-        self._reader.join(1.0)
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
-        lines = list(self.log)[-_LOG_SHOWN:]
-        return f"The process {how}." + ("\nIts last lines:\n" + "\n".join(lines) if lines else "")
+            how = "still runs"
+        else:
+            self._reader.join(1.0)
+            how = f"exited with {code}"
+        if code is not None and code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+        lines = [*self.log, _line(self._rest)] if self._rest else list(self.log)
+        return f"The process {how}." + (
+            "\nIts last lines:\n" + "\n".join(lines[-_LOG_SHOWN:]) if lines else ""
+        )
 
     def dead(self) -> str | None:
         """What became of it, if it is dead."""
@@ -91,6 +105,10 @@ class Child:
             self._process.wait(limit)
         self._finalizer()
         self._reader.join(1.0)
+
+
+def _line(line: bytes) -> str:
+    return line[-_LONGEST_LINE:].decode(errors="replace").rstrip()
 
 
 def _end(process: subprocess.Popen[bytes], owner: int) -> None:
@@ -108,8 +126,6 @@ def _end(process: subprocess.Popen[bytes], owner: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def _python_path() -> str:

@@ -1,0 +1,395 @@
+"""The process transport, on real processes: what dies is noticed, and nothing outlives its use."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from openenv_gym.env import OpenEnvGym
+from openenv_gym.errors import (
+    EnvironmentFailedError,
+    EpisodeError,
+    ExchangeTimeoutError,
+    MissingDependencyError,
+    OptionError,
+    RegistryError,
+    SessionLostError,
+    StartError,
+)
+from openenv_gym_transports import launch, pipe, process
+from tests.servers import eventually, is_running, kill
+from tests.troubles import (
+    CLOSE,
+    COUNT,
+    DETACH,
+    DOTS,
+    HANG,
+    LEAVE,
+    PRINT,
+    RAISE,
+    SPAWN,
+    TROUBLE,
+    nothing_left,
+)
+
+AT_ONCE = 5.0
+"""Seconds: far more than it takes on any machine, far less than any limit of ours."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with nothing_left(tmp_path):
+        yield
+
+
+def make(environment: str = TROUBLE, **keywords: Any) -> OpenEnvGym:
+    return OpenEnvGym(environment, transport="process", **keywords)
+
+
+def pid_of(env: OpenEnvGym) -> int:
+    return int(env.isolation["pid"])
+
+
+def took(call: Any, error: type[Exception]) -> tuple[float, Exception]:
+    begin = time.monotonic()
+    with pytest.raises(error) as caught:
+        call()
+    return time.monotonic() - begin, caught.value
+
+
+def test_it_ends_with_close() -> None:
+    env = make()
+    env.reset()
+    pid = pid_of(env)
+    assert pid != os.getpid()
+    assert env.step(COUNT)[0] == 1
+    env.close()
+    assert not is_running(pid)
+    env.close()
+
+
+def test_killed_in_a_step() -> None:
+    env = make()
+    env.reset()
+    threading.Timer(0.3, kill, [pid_of(env)]).start()
+    seconds, error = took(lambda: env.step(HANG), SessionLostError)
+    assert seconds < AT_ONCE
+    assert "killed by SIGKILL" in str(error)
+    assert "now it hangs" in str(error)
+    assert "gone" in str(error)
+    # What comes after it says so too, at once.
+    assert took(lambda: env.step(COUNT), EpisodeError)[0] < AT_ONCE
+    assert took(env.reset, SessionLostError)[0] < AT_ONCE
+    env.close()
+
+
+def test_killed_between_steps() -> None:
+    env = make()
+    env.reset()
+    kill(pid_of(env))
+    eventually(lambda: not is_running(pid_of(env)))
+    assert took(lambda: env.step(COUNT), SessionLostError)[0] < AT_ONCE
+    env.close()
+
+
+def test_leaving_in_a_step() -> None:
+    env = make()
+    env.reset()
+    seconds, error = took(lambda: env.step(LEAVE), SessionLostError)
+    assert seconds < AT_ONCE
+    assert "exited with 7" in str(error)
+    assert "these are my last words" in str(error)
+    env.close()
+
+
+def test_leaving_while_it_is_made() -> None:
+    seconds, error = took(lambda: make(first="leave"), StartError)
+    assert seconds < AT_ONCE
+    assert "exited with 7" in str(error)
+    assert "these are my last words" in str(error)
+
+
+def test_raising_while_it_is_made() -> None:
+    _, error = took(lambda: make(first="raise"), EnvironmentFailedError)
+    assert "ValueError" in str(error)
+    assert isinstance(error, EnvironmentFailedError)
+    assert "tests/troubles.py" in error.fields["traceback"]
+
+
+def test_raising_in_a_step_ends_the_episode_but_not_the_process() -> None:
+    env = make()
+    env.reset()
+    for _ in range(2):
+        took(lambda: env.step(RAISE), EnvironmentFailedError)
+        _, error = took(lambda: env.step(COUNT), EpisodeError)
+        assert "reset()" in str(error)
+        env.reset()
+        assert env.step(COUNT)[0] == 1
+    env.close()
+
+
+def test_raising_in_close_is_no_matter_of_the_caller() -> None:
+    env = make()
+    env.reset()
+    env.step(CLOSE)
+    env.close()
+
+
+def test_not_ready_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe, "_CLOSE_LIMIT", 0.2)
+    monkeypatch.setattr(process, "_CLOSE_LIMIT", 0.2)
+    options = {"start_timeout": 1.5}
+    _, error = took(lambda: make(first="hang", transport_options=options), StartError)
+    assert "1.5 s" in str(error)
+    assert "now it hangs" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "error"),
+    [
+        ("no.such.module:Class", {}, RegistryError),
+        ("tests.troubles:NoSuchClass", {}, RegistryError),
+        ("tests.troubles:TROUBLE", {}, RegistryError),
+        (TROUBLE, {"no_such_option": 1}, OptionError),
+        (TROUBLE, {"seconds": "long"}, OptionError),
+        ("tests.needy:Needy", {}, MissingDependencyError),
+    ],
+)
+def test_failing_to_start_is_told_as_in_process(
+    environment: str, options: dict[str, Any], error: type[Exception]
+) -> None:
+    begin = time.monotonic()
+    with pytest.raises(error) as there:
+        make(environment, **options)
+    assert time.monotonic() - begin < AT_ONCE
+    with pytest.raises(error) as here:
+        OpenEnvGym(environment, transport="inprocess", **options)
+    # How many places were searched for a module differs.
+    assert str(there.value).partition("searched")[0] == str(here.value).partition("searched")[0]
+
+
+def test_no_python_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    took(make, StartError)
+
+
+def test_a_reply_that_comes_late() -> None:
+    env = make(seconds=1.0, timeout=0.3)
+    env.reset()
+    assert env.step(COUNT)[0] == 1
+    took(lambda: env.step(HANG), ExchangeTimeoutError)
+    _, error = took(lambda: env.step(COUNT), EpisodeError)
+    assert "reset()" in str(error)
+    env.transport.timeout = 30.0
+    assert env.reset()[0] == 0
+    assert [env.step(COUNT)[0] for _ in range(3)] == [1, 2, 3]
+    env.close()
+
+
+def test_a_reset_that_comes_too_early_is_late_itself() -> None:
+    env = make(seconds=1.5, timeout=0.3)
+    env.reset()
+    took(lambda: env.step(HANG), ExchangeTimeoutError)
+    took(env.reset, ExchangeTimeoutError)
+    took(lambda: env.step(COUNT), EpisodeError)
+    eventually(lambda: _resets(env))
+    assert env.step(COUNT)[0] == 1
+    env.close()
+
+
+def _resets(env: OpenEnvGym) -> bool:
+    try:
+        env.reset()
+    except ExchangeTimeoutError:
+        return False
+    return True
+
+
+def test_closing_while_a_step_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe, "_CLOSE_LIMIT", 0.2)
+    monkeypatch.setattr(process, "_CLOSE_LIMIT", 0.2)
+    env = make(timeout=0.3)
+    env.reset()
+    pid = pid_of(env)
+    took(lambda: env.step(HANG), ExchangeTimeoutError)
+    env.close()
+    assert not is_running(pid)
+
+
+def test_a_large_request_to_a_server_that_hangs() -> None:
+    """What was sent by half cannot be taken back: the session is over, and says so."""
+    env = make(seconds=3.0, timeout=0.3)
+    env.reset()
+    took(lambda: env.step(HANG), ExchangeTimeoutError)
+    options = {"large": np.zeros(1_000_000)}
+    took(lambda: env.reset(options=options), SessionLostError)
+    took(env.reset, SessionLostError)
+    env.close()
+
+
+@pytest.mark.parametrize("how", [PRINT, DOTS])
+def test_printing_much_does_not_block(how: int) -> None:
+    env = make(size=50_000_000)
+    env.reset()
+    assert env.step(how)[0] == 1
+    assert env.step(COUNT)[0] == 2
+    child = env.transport._child  # type: ignore[attr-defined]
+    kept = sum(map(len, child.log)) + len(child._rest)
+    assert 0 < kept < 1_000_000
+    env.close()
+
+
+def test_children_of_the_environment_end_with_it() -> None:
+    env = make()
+    env.reset()
+    child = env.step(SPAWN)[4]["child"]
+    assert is_running(child)
+    env.close()
+    eventually(lambda: not is_running(child), AT_ONCE)
+
+
+def test_children_end_also_where_the_environment_left() -> None:
+    env = make()
+    env.reset()
+    child = env.step(SPAWN)[4]["child"]
+    took(lambda: env.step(LEAVE), SessionLostError)
+    env.close()
+    eventually(lambda: not is_running(child), AT_ONCE)
+
+
+def test_a_child_with_a_session_of_its_own_does_not_block() -> None:
+    """It keeps the standard output open, and is out of our reach."""
+    env = make()
+    env.reset()
+    child = env.step(DETACH)[4]["child"]
+    begin = time.monotonic()
+    env.close()
+    took_to_close = time.monotonic() - begin
+    kill(child)
+    assert took_to_close < 2 * AT_ONCE
+
+
+_OWNER = """
+import sys
+from openenv_gym.env import OpenEnvGym
+env = OpenEnvGym({environment!r}, transport="process", seconds=1000.0)
+env.reset()
+child = env.step({spawn})[4]["child"]
+print(env.isolation["pid"], child, flush=True)
+{then}
+"""
+
+
+def owner(then: str) -> tuple[subprocess.Popen[str], int, int]:
+    """A process that owns an environment, which has a child; and the pids of these two."""
+    script = _OWNER.format(environment=TROUBLE, spawn=SPAWN, then=then)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        text=True,
+    )
+    assert process.stdout is not None
+    server, child = map(int, process.stdout.readline().split())
+    process.stdout.close()
+    return process, server, child
+
+
+@pytest.mark.parametrize(
+    ("then", "how"),
+    [
+        (f"env.step({HANG})", signal.SIGKILL),
+        ("import time; time.sleep(1000)", signal.SIGKILL),
+        ("import time; time.sleep(1000)", signal.SIGTERM),
+    ],
+)
+def test_the_owner_is_killed(then: str, how: signal.Signals) -> None:
+    process, server, child = owner(then)
+    try:
+        time.sleep(0.3)  # until it is in its step
+        process.send_signal(how)
+        process.wait()
+        # A step that hangs is given the time to end that close() has.
+        eventually(lambda: not is_running(server), 10.0)
+        eventually(lambda: not is_running(child), AT_ONCE)
+    finally:
+        for pid in (server, child):
+            if is_running(pid):
+                kill(pid)
+
+
+@pytest.mark.parametrize("then", ["", "del env", "1 / 0"])
+def test_the_owner_ends(then: str) -> None:
+    process, server, child = owner("sys.stderr = None\n" + then)
+    process.wait()
+    eventually(lambda: not is_running(server), AT_ONCE)
+    eventually(lambda: not is_running(child), AT_ONCE)
+
+
+def test_a_fork_of_the_owner_ends_without_it() -> None:
+    env = make()
+    env.reset()
+    fork = os.fork()
+    if fork == 0:
+        try:
+            sys.exit(0)  # with all finalizers
+        finally:
+            os._exit(0)
+    os.waitpid(fork, 0)
+    assert env.step(COUNT)[0] == 1
+    env.close()
+
+
+def test_an_environment_that_is_dropped_is_closed() -> None:
+    env = make()
+    pid = pid_of(env)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # which is right to complain
+        del env
+        gc.collect()
+    eventually(lambda: not is_running(pid), 2 * AT_ONCE)
+
+
+def test_interrupting_the_owner_does_not_reach_the_environment() -> None:
+    """Ctrl-C goes to the whole group of the terminal, to which the environment does not belong."""
+    env = make()
+    env.reset()
+    assert os.getpgid(pid_of(env)) != os.getpgid(0)
+    env.close()
+
+
+def test_many_at_once() -> None:
+    envs = [make() for _ in range(3)]
+    assert len({pid_of(env) for env in envs}) == 3
+    for number, env in enumerate(envs):
+        env.reset()
+        for _ in range(number):
+            env.step(COUNT)
+    assert [env.step(COUNT)[0] for env in envs] == [1, 2, 3]
+    for env in envs:
+        env.close()
+
+
+def test_the_log_keeps_the_last_lines_only() -> None:
+    assert launch._LOG_SHOWN <= launch._LOG_LINES
+    env = make()
+    env.reset()
+    env.step(PRINT)
+    _, error = took(lambda: env.step(LEAVE), SessionLostError)
+    assert "these are my last words" in str(error)
+    assert len(str(error)) < 10_000
+    env.close()

@@ -1,0 +1,122 @@
+"""An environment that makes trouble, and what tells whether it left anything behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+from gymnasium.spaces import Discrete
+
+from openenv_gym.environment import Environment
+from openenv_gym.models import Action, Info, Observation, State
+from tests.servers import eventually
+
+Trouble = Literal["count", "hang", "leave", "raise", "print", "dots", "spawn", "detach", "close"]
+TROUBLE = "tests.troubles:Troublesome"
+
+COUNT, HANG, LEAVE, RAISE, PRINT, DOTS, SPAWN, DETACH, CLOSE = range(9)
+"""The actions, in the order of ``Trouble``."""
+
+
+class TroubleAction(Action):
+    do: Trouble
+
+
+class TroubleObservation(Observation):
+    count: Annotated[int, Discrete(1000)] = 0
+    child: Annotated[int | None, Info()] = None
+
+
+class Troublesome(Environment[TroubleAction, TroubleObservation, State]):
+    """Does what it is told.
+
+    Args:
+        first: Trouble that its constructor makes.
+        seconds: How long ``hang`` hangs.
+        size: How many bytes ``print`` and ``dots`` print.
+    """
+
+    def __init__(
+        self, first: Trouble = "count", seconds: float = 1000.0, size: int = 1_000_000
+    ) -> None:
+        self._seconds = seconds
+        self._size = size
+        self._count = 0
+        self._child: int | None = None
+        self._in_close: Trouble = "count"
+        self._do(first)
+
+    def reset(self) -> TroubleObservation:
+        self._count = 0
+        return TroubleObservation()
+
+    def step(self, action: TroubleAction) -> TroubleObservation:
+        self._count += 1
+        self._do(action.do)
+        return TroubleObservation(count=self._count, child=self._child)
+
+    def _do(self, trouble: Trouble) -> None:
+        if trouble == "hang":
+            print("now it hangs", flush=True)
+            time.sleep(self._seconds)
+        elif trouble == "leave":
+            print("these are my last words", flush=True)
+            os._exit(7)
+        elif trouble == "raise":
+            raise ValueError("no such thing: \ud800")
+        elif trouble == "print":
+            for _ in range(self._size // 100):
+                sys.stdout.write("x" * 99 + "\n")
+        elif trouble == "dots":
+            for _ in range(self._size // 10_000):
+                sys.stdout.write("." * 10_000)
+                sys.stdout.flush()
+        elif trouble in ("spawn", "detach"):
+            command = ["sleep", "1000"]
+            detached = trouble == "detach"
+            self._child = subprocess.Popen(command, start_new_session=detached).pid
+        elif trouble == "close":
+            self._in_close = "raise"
+
+    @property
+    def state(self) -> State:
+        return State(step_count=self._count)
+
+    def close(self) -> None:
+        self._do(self._in_close)
+
+
+def children() -> set[int]:
+    """Processes that this one started and did not collect."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid():
+            found.add(int(path.parent.name))
+    return found
+
+
+def _belongings() -> tuple[object, ...]:
+    return children(), len(os.listdir("/proc/self/fd")), threading.active_count()
+
+
+@contextmanager
+def nothing_left(*folders: Path) -> Iterator[None]:
+    """Checks that no process, file descriptor, thread or file is left that was not there before."""
+
+    def state() -> tuple[object, ...]:
+        return *_belongings(), *(sorted(folder.rglob("*")) for folder in folders)
+
+    before = state()
+    yield
+    eventually(lambda: state() == before, 5.0)
