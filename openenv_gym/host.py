@@ -186,6 +186,7 @@ class ModelHost(Host):
 
     def __init__(self, environment: Environment[Any, Any, Any], name: str) -> None:
         self._environment = environment
+        self._step = environment.step
         self._name = name
         overrides = environment.spaces()
         actions = derive(environment.action_type, overrides)
@@ -222,7 +223,7 @@ class ModelHost(Host):
 
     def step(self, action: Any) -> Result:
         """Implements Host.step."""
-        return self._result(self._environment.step(self._action(self._from_space(action))))
+        return self._result(self._step(self._action(self._from_space(action))))
 
     def _result(self, observation: Any) -> Result:
         truncated = observation.truncated

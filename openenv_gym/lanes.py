@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode
 from openenv_gym.errors import ActionError, EpisodeError, OptionError
 from openenv_gym.host import Host
 from openenv_gym.messages import Result, VectorResult
-from openenv_gym.spaces.admit import admission
+from openenv_gym.spaces.admit import admission, batch_admission
 from openenv_gym.spaces.batch import batcher
 
 
@@ -39,7 +39,9 @@ class Lanes:
         self.hosts = hosts
         self._mode = autoreset_mode
         self._limit = max_episode_steps
-        self._admits = [admission(host.action_space) for host in hosts]
+        self._action_space = hosts[0].action_space
+        self._admits = admission(self._action_space)
+        self._admits_all = batch_admission(self._action_space)
         self._batch = batcher(hosts[0].observation_space)
         self._observations: list[Any] = [None] * len(hosts)
         self._elapsed = [0] * len(hosts)
@@ -87,48 +89,58 @@ class Lanes:
             EpisodeError: A lane has no running episode; no lane was stepped.
         """
         chosen = range(len(self.hosts)) if lanes is None else lanes
-        actions = list(actions)
-        self._check(actions, chosen)
+        rows = list(actions)
+        self._check(actions, rows, chosen)
         count = len(chosen)
-        rewards: list[Any] = [0.0] * count
-        terminations, truncations = [False] * count, [False] * count
+        rewards = [0.0] * count
+        terminations, truncations = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
         infos: dict[str, Any] = {}
+        hosts, ended, observations = self.hosts, self._ended, self._observations
         next_step = self._mode is AutoresetMode.NEXT_STEP
-        same_step = self._mode is AutoresetMode.SAME_STEP
-        for row, (lane, action) in enumerate(zip(chosen, actions, strict=True)):
-            if next_step and self._ended[lane]:
+        for row, (lane, action) in enumerate(zip(chosen, rows, strict=True)):
+            if next_step and ended[lane]:
                 info = self._reset(lane, None, {}).info
             else:
-                result = self._step(lane, action)
+                try:
+                    result = hosts[lane].step(action)
+                except BaseException:
+                    self._running[lane] = False  # nobody knows what state it left behind
+                    raise
                 info = result.info
+                observations[lane] = result.observation
                 rewards[row] = result.reward
-                terminations[row], truncations[row] = result.terminated, result.truncated
-                if same_step and self._ended[lane]:
-                    final = {"final_obs": result.observation, "final_info": info}
-                    add_info(infos, final, row, count)
-                    info = self._reset(lane, None, {}).info
-            add_info(infos, info, row, count)
+                if self._over(lane, result):
+                    terminations[row], truncations[row] = result.terminated, result.truncated
+                    if self._mode is AutoresetMode.SAME_STEP:
+                        final = {"final_obs": result.observation, "final_info": info}
+                        add_info(infos, final, row, count)
+                        info = self._reset(lane, None, {}).info
+            if info:
+                add_info(infos, info, row, count)
         return VectorResult(
-            self._batch([self._observations[lane] for lane in chosen]),
+            self._batch(observations if lanes is None else [observations[i] for i in lanes]),
             np.array(rewards, np.float64),
-            np.array(terminations, np.bool_),
-            np.array(truncations, np.bool_),
+            terminations,
+            truncations,
             infos,
         )
 
-    def _step(self, lane: int, action: Any) -> Result:
-        self._running[lane] = False  # nobody knows what state a failure leaves behind
-        result = self.hosts[lane].step(action)
-        self._running[lane] = True
-        self._elapsed[lane] += 1
-        if self._limit is not None and self._elapsed[lane] >= self._limit:
-            result.truncated = True
-        self._ended[lane] = result.terminated or result.truncated
-        self._observations[lane] = result.observation
-        return result
+    def _over(self, lane: int, result: Result) -> bool:
+        """Whether the episode ended, by itself or by the limit."""
+        if self._limit is not None:
+            self._elapsed[lane] += 1
+            if self._elapsed[lane] >= self._limit:
+                result.truncated = True
+        over = result.terminated or result.truncated
+        if over:
+            self._ended[lane] = True
+        return over
 
-    def _check(self, actions: list[Any], lanes: Sequence[int]) -> None:
+    def _check(self, given: Iterable[Any], actions: list[Any], lanes: Sequence[int]) -> None:
         """Before any lane is stepped: all can be."""
+        begun = False not in self._running and True not in self._ended
+        if begun and len(actions) == len(lanes) and self._admits_all(given):
+            return
         if len(actions) != len(lanes):
             raise ActionError(
                 f"{len(actions)} actions for {len(lanes)} lanes; no lane was stepped.",
@@ -151,10 +163,10 @@ class Lanes:
                         "reset(options={'reset_mask': ...}) before the next step().",
                         lanes=[lane],
                     )
-            if not _admitted(self._admits[lane], action):
+            if not _admitted(self._admits, action):
                 raise ActionError(
                     f"The action {str(action)[:200]} ({type(action).__name__}) of lane {lane} is "
-                    f"not in the action space {str(self.hosts[lane].action_space)[:200]}; no lane "
+                    f"not in the action space {str(self._action_space)[:200]}; no lane "
                     "was stepped.",
                     lane=lane,
                     action=repr(action)[:1000],

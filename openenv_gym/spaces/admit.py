@@ -106,3 +106,23 @@ def _one_of(space: spaces.OneOf[Any]) -> Callable[[Any], bool]:
         )
 
     return admits
+
+
+def batch_admission(space: Space[Any]) -> Callable[[Any], bool]:
+    """A function that tells whether all of a batch are actions of the Space, by a short way.
+
+    Where it says no, each is to be looked at: some values have no short way.
+    """
+    if not isinstance(space, spaces.Discrete):
+        return lambda batch: False
+    start, end = int(space.start), int(space.start) + int(space.n)
+
+    def admits(batch: Any) -> bool:
+        return (
+            type(batch) is np.ndarray
+            and batch.dtype == np.int64
+            and batch.ndim == 1
+            and bool(((batch >= start) & (batch < end)).all())
+        )
+
+    return admits
