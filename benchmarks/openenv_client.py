@@ -3,10 +3,12 @@
 Reads lines of JSON, ``{"peer": "sync" | "http", "workload": NAME, "steps": N}``, and answers each
 with ``{"times": [nanoseconds of each step], "seconds": of as many in a row}``. To
 ``{"peer": "docker", "image": NAME}`` it answers with the seconds of a start in a container.
+``{"peer": "gather", ..., "sessions": N}`` steps N sessions at once, by ``asyncio.gather``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -43,6 +45,26 @@ def http(url: str) -> Callable[[], Any]:
     return step
 
 
+_LOOP = asyncio.new_event_loop()
+
+
+def gather(url: str, sessions: int) -> Callable[[], Any]:
+    """One step of each of many sessions of its asynchronous client, all awaited together."""
+    clients = [GenericEnvClient(base_url=url) for _ in range(sessions)]
+
+    async def begin() -> None:
+        for client in clients:
+            await client.connect()
+            await client.reset()
+
+    async def step_all() -> list[Any]:
+        results = await asyncio.gather(*(client.step(ACTION) for client in clients))
+        return [result.observation["observation"] for result in results]
+
+    _LOOP.run_until_complete(begin())
+    return lambda: _LOOP.run_until_complete(step_all())
+
+
 def docker(image: str) -> float:
     """Seconds from nothing to the end of the first reset, by its LocalDockerProvider."""
     began = perf_counter()
@@ -65,7 +87,9 @@ def main() -> None:
             continue
         key = (wanted["peer"], wanted["workload"])
         if key not in steps:
-            steps[key] = makers[key[0]](f"{base}/{key[1]}")
+            url = f"{base}/{key[1]}"
+            many = key[0] == "gather"
+            steps[key] = gather(url, wanted["sessions"]) if many else makers[key[0]](url)
         step, times = steps[key], []
         for _ in range(wanted["steps"]):
             began = perf_counter_ns()

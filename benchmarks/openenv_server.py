@@ -69,6 +69,9 @@ _KINDS = {
 }
 
 
+_SESSIONS = 64  # at a time, as many as the benchmark of vector environments has lanes
+
+
 def make_app() -> FastAPI:
     """The workload whose value is in the file that ``BENCH_VALUES`` names; or all of them."""
     values = json.loads(Path(os.environ["BENCH_VALUES"]).read_text())
@@ -76,7 +79,9 @@ def make_app() -> FastAPI:
     for name, value in values.items():
         kind = _KINDS[name]
         environment = type("Noop", (Noop,), {"kind": kind, "value": value})
-        apps[name] = create_app(environment, NoopAction, kind, env_name=name, max_concurrent_envs=8)
+        apps[name] = create_app(
+            environment, NoopAction, kind, env_name=name, max_concurrent_envs=_SESSIONS
+        )
     if len(apps) == 1:
         return apps.popitem()[1]
     root = FastAPI()

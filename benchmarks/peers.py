@@ -190,6 +190,32 @@ class OpenEnv(Candidate):
         """Implements Candidate.close; server and client are kept for the next workload."""
 
 
+class Gather(Candidate):
+    """Sessions of OpenEnv's asynchronous client, stepped together by ``asyncio.gather``.
+
+    Args:
+        workload: What is stepped.
+        sessions: How many; a step is one of each.
+    """
+
+    name = "openenv gather"
+
+    def __init__(self, workload: Workload, sessions: int) -> None:
+        self._asked = {"peer": "gather", "workload": workload.name, "sessions": sessions}
+
+    def start(self) -> None:
+        """Implements Candidate.start."""
+        self.block(1)
+
+    def block(self, steps: int) -> tuple[NDArray[np.int64], float]:
+        """Implements Candidate.block."""
+        found = _peer(False).ask(**self._asked, steps=steps)
+        return np.array(found["times"], np.int64), found["seconds"]
+
+    def close(self) -> None:
+        """Implements Candidate.close; server and client are kept for the next workload."""
+
+
 def peers(workload: Workload) -> list[Candidate]:
     """OpenEnv's ways to step a workload that its server has."""
     if not workload.noop:

@@ -10,7 +10,7 @@ from typing import Any
 
 from openenv_gym import registry
 from openenv_gym.bench import candidates, machine
-from openenv_gym.bench.measure import QUICK, Candidate, Effort, measure
+from openenv_gym.bench.measure import QUICK, Candidate, Effort, Measured, measure
 from openenv_gym.bench.report import FORMAT, RAW, Bar, compare, load, save, show
 from openenv_gym.bench.workloads import WORKLOADS, Workload, register
 from openenv_gym.errors import MissingDependencyError, OptionError
@@ -95,9 +95,9 @@ def _report(arguments: argparse.Namespace, peers: Peers, bars: Sequence[Bar]) ->
     rows: list[dict[str, Any]] = []
     absent: list[dict[str, Any]] = []
     for workload, chosen in _chosen(arguments, peers):
-        measured, missing = _measure(workload, chosen, effort)
+        found, missing = measured(workload.name, chosen, effort)
         named = {"workload": workload.name}
-        rows += [{**named, "candidate": name, **m.row()} for name, m in measured.items()]
+        rows += [{**named, "candidate": name, **m.row()} for name, m in found.items()]
         absent += [{**named, "candidate": name, "reason": why} for name, why in missing.items()]
     return {
         "format": FORMAT,
@@ -138,7 +138,16 @@ def _chosen(arguments: argparse.Namespace, peers: Peers) -> list[tuple[Workload,
     return found
 
 
-def _measure(workload: Workload, chosen: Sequence[Candidate], effort: Effort) -> Any:
+def measured(
+    what: str, chosen: Sequence[Candidate], effort: Effort
+) -> tuple[dict[str, Measured], dict[str, str]]:
+    """As :func:`~openenv_gym.bench.measure.measure`, with a progress bar.
+
+    Args:
+        what: What is stepped, for the bar.
+        chosen: The candidates.
+        effort: How much is measured.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -149,10 +158,10 @@ def _measure(workload: Workload, chosen: Sequence[Candidate], effort: Effort) ->
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
-        task = progress.add_task(workload.name, total=len(chosen) * (effort.rounds + 1))
+        task = progress.add_task(what, total=len(chosen) * (effort.rounds + 1))
 
         def advance(name: str) -> None:
-            progress.update(task, advance=1, description=f"{workload.name}: {name}")
+            progress.update(task, advance=1, description=f"{what}: {name}")
 
         return measure(chosen, effort, advance)
 
