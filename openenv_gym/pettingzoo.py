@@ -236,8 +236,8 @@ def _make(id: str, keywords: dict[str, Any]) -> gymnasium.Env[Any, Any]:
         return gymnasium.make(id, **{"disable_env_checker": True, **keywords})
     except (gymnasium.error.UnregisteredEnv, ModuleNotFoundError) as error:
         raise RegistryError(
-            f"gymnasium has no environment {id!r}: {error} If another package registers it, "
-            "import that first, or name it: 'module:ns/Name-v0'.",
+            f"There is no environment {id!r} ({error}). If another package registers it, import "
+            "that first, or name it: 'module:ns/Name-v0'.",
             id=id,
         ) from error
 

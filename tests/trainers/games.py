@@ -77,4 +77,38 @@ class Nim(Environment[Taking, Heap, State]):
         return State()
 
 
+class Steering(Action):
+    direction: Annotated[int, Discrete(3)]
+
+
+class Screen(Observation):
+    screen: Annotated[Array, Box(0, 255, (36, 36, 3), np.uint8)]
+
+
+class Catch(Environment[Steering, Screen, State]):
+    """Catches what falls down the screen: nine steps, then 2 if the paddle is below, else -2."""
+
+    def reset(self) -> Screen:
+        self._row, self._column, self._paddle = 0, int(self.np_random.integers(9)), 4
+        return self._observe(0.0)
+
+    def step(self, action: Steering) -> Screen:
+        self._row += 1
+        self._paddle = min(8, max(0, self._paddle + action.direction - 1))
+        caught = 2.0 if self._paddle == self._column else -2.0
+        return self._observe(caught if self._row == 8 else 0.0)
+
+    def _observe(self, reward: float) -> Screen:
+        screen = np.zeros((9, 9, 3), np.uint8)
+        screen[self._row, self._column, 0] = 255
+        screen[8, self._paddle, 1] = 255
+        screen = screen.repeat(4, axis=0).repeat(4, axis=1)
+        return Screen(screen=screen, done=self._row == 8, reward=reward)
+
+    @property
+    def state(self) -> State:
+        return State()
+
+
 register_environment("openenv-test/Nim-v0", f"{__name__}:Nim")
+register_environment("openenv-test/Catch-v0", f"{__name__}:Catch")
