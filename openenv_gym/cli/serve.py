@@ -11,7 +11,7 @@ from typing import Any
 
 from openenv_gym import registry
 from openenv_gym.errors import OptionError
-from openenv_gym.server.orphans import end_orphans_at_exit
+from openenv_gym.server.orphans import end_group_at_exit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     if arguments.owned:
-        end_orphans_at_exit()
+        end_group_at_exit()
     name = registry.environment(arguments.environment).name
     pipe = arguments.pipe is not None or (arguments.fd is not None and not arguments.network)
     if pipe:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from openenv_gym import registry
 from openenv_gym.errors import MissingDependencyError, OptionError, StartError
-from openenv_gym.server.orphans import end_orphans
+from openenv_gym.server.orphans import end_group, owner_left
 
 if TYPE_CHECKING:
     import uvicorn
@@ -176,6 +176,7 @@ def _end_with_owner(server: uvicorn.Server) -> None:
     """Ends the server when the standard input ends, which its owner holds open."""
     while os.read(0, 4096):
         pass
+    owner_left()
     server.should_exit = True
     threading.Event().wait(_HARD_LIMIT)  # the process is gone before, unless a step hangs
     _exit(1)
@@ -185,5 +186,5 @@ def _exit(code: int) -> None:
     """Ends the process at once: a thread that hangs in a step may hang its ordinary end."""
     logging.getLogger(__name__).error("a step does not end, and nobody waits for it")
     logging.shutdown()
-    end_orphans()
+    end_group()
     os._exit(code)

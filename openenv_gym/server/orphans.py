@@ -1,4 +1,8 @@
-"""What an environment started, where its owner was killed: nobody else is left to end it."""
+"""What an environment started must not outlive its owner, who may have been killed.
+
+An owner that lives ends the group of its server. That cannot be relied on, or be asked for: the
+connection of one that was killed ends before the process does.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,24 @@ import atexit
 import os
 import signal
 
-_owner: int | None = None
+_owner_left = False
 
 
-def end_orphans_at_exit() -> None:
-    """Has :func:`end_orphans` called at the end of this process, whose owner is its parent."""
-    global _owner
-    _owner = os.getppid()
-    atexit.register(end_orphans)
+def end_group_at_exit() -> None:
+    """Has :func:`end_group` called at the end of this process, last of all."""
+    atexit.register(end_group)
 
 
-def end_orphans() -> None:
-    """Ends the group of this process, and it as well, if its owner is gone.
+def owner_left() -> None:
+    """Notes that the owner of this server is gone, or has closed it."""
+    global _owner_left
+    _owner_left = True
 
-    An owner that lives ends the group itself, and wants to know how this process ended.
+
+def end_group() -> None:
+    """Ends the group of this process, and it as well, if its owner left.
+
+    Before that the owner wants to know how this process ended.
     """
-    if _owner not in (None, os.getppid()) and os.getpgrp() == os.getpid():
+    if _owner_left and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)

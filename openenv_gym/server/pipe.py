@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from openenv_gym.channel import Channel
 from openenv_gym.errors import OpenEnvGymError, ServerFullError, StartError
 from openenv_gym.server.answer import answer, read, refusal
-from openenv_gym.server.orphans import end_orphans
+from openenv_gym.server.orphans import end_group, owner_left
 from openenv_gym.session import Session
 
 _log = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ class PipeServer:
                 connection.unwatched.set()
                 owned = listener is None or owner_limit is not None
                 if owned and connection.channel is self._owner:
+                    owner_left()
                     _join_or_abandon(connection.thread)
                     return
 
@@ -186,7 +187,7 @@ def _join_or_abandon(thread: threading.Thread) -> None:
     if thread.is_alive():
         _log.error("a step does not end, and nobody waits for it any more: ending at once")
         logging.shutdown()
-        end_orphans()
+        end_group()
         os._exit(1)
 
 
