@@ -187,6 +187,7 @@ class ModelHost(Host):
     def __init__(self, environment: Environment[Any, Any, Any], name: str) -> None:
         self._environment = environment
         self._step = environment.step
+        self._reset_takes = _NOT_OPTIONS & inspect.signature(environment.reset).parameters.keys()
         self._name = name
         overrides = environment.spaces()
         actions = derive(environment.action_type, overrides)
@@ -212,10 +213,9 @@ class ModelHost(Host):
             f"{self._name}'s reset",
             reserved=_NOT_OPTIONS,
         )
-        accepted = inspect.signature(environment.reset).parameters
-        if "seed" in accepted:
+        if "seed" in self._reset_takes:
             keywords["seed"] = seed
-        if "episode_id" in accepted:
+        if "episode_id" in self._reset_takes:
             keywords["episode_id"] = options.get("episode_id")
         if seed is not None:
             environment.seed(seed)

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 
 from openenv_gym.errors import ActionError, EpisodeError, OptionError
 from openenv_gym.host import Host
+from openenv_gym.infos import add_info, gather
 from openenv_gym.messages import Result, VectorResult
 from openenv_gym.spaces.admit import admission, batch_admission
 from openenv_gym.spaces.batch import batcher
@@ -94,7 +95,8 @@ class Lanes:
         count = len(chosen)
         rewards = [0.0] * count
         terminations, truncations = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-        infos: dict[str, Any] = {}
+        infos: list[dict[str, Any]] = []
+        finals: list[tuple[int, dict[str, Any]]] = []
         hosts, ended, observations = self.hosts, self._ended, self._observations
         next_step = self._mode is AutoresetMode.NEXT_STEP
         for row, (lane, action) in enumerate(zip(chosen, rows, strict=True)):
@@ -113,16 +115,18 @@ class Lanes:
                     terminations[row], truncations[row] = result.terminated, result.truncated
                     if self._mode is AutoresetMode.SAME_STEP:
                         final = {"final_obs": result.observation, "final_info": info}
-                        add_info(infos, final, row, count)
+                        finals.append((row, final))
                         info = self._reset(lane, None, {}).info
-            if info:
-                add_info(infos, info, row, count)
+            infos.append(info)
+        gathered = gather(infos)
+        for row, final in finals:
+            add_info(gathered, final, row, count)
         return VectorResult(
             self._batch(observations if lanes is None else [observations[i] for i in lanes]),
             np.array(rewards, np.float64),
             terminations,
             truncations,
-            infos,
+            gathered,
         )
 
     def _over(self, lane: int, result: Result) -> bool:
@@ -208,40 +212,3 @@ def _admitted(admits: Callable[[Any], bool], action: Any) -> bool:
         return admits(action)
     except Exception:  # contains() of a strange value may raise anything
         return False
-
-
-def add_info(infos: dict[str, Any], info: dict[str, Any], row: int, count: int) -> None:
-    """Adds the info of one lane to those of all, in place.
-
-    As ``gymnasium.vector.VectorEnv._add_info``, except that a list stands where that has an array
-    of objects, which could not travel.
-
-    Args:
-        infos: Those of all: for each key an array, a list or a dict, and a mask under ``_key``.
-        info: Of one lane.
-        row: Its row.
-        count: Number of rows.
-    """
-    for key, value in info.items():
-        column = infos.get(key)
-        if isinstance(value, dict) and key != "final_obs":
-            if column is None:
-                column = infos[key] = {}
-            add_info(column, value, row, count)
-        else:
-            if column is None:
-                column = infos[key] = _column(key, value, count)
-            column[row] = value
-        mask = infos.get(f"_{key}")
-        if mask is None:
-            mask = infos[f"_{key}"] = np.zeros(count, np.bool_)
-        mask[row] = True
-
-
-def _column(key: str, value: Any, count: int) -> Any:
-    if key != "final_obs":
-        if type(value) in (int, float, bool) or isinstance(value, np.number):
-            return np.zeros(count, type(value))
-        if isinstance(value, np.ndarray):
-            return np.zeros((count, *value.shape), value.dtype)
-    return [None] * count

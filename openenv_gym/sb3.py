@@ -26,6 +26,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from openenv_gym.errors import MissingDependencyError, OptionError
+from openenv_gym.infos import rows_of
 from openenv_gym.vector import OpenEnvVectorEnv
 
 try:
@@ -245,30 +246,3 @@ class OpenEnvVecEnv(VecEnv):
             return ask()
         except OptionError as error:
             raise NoSuchAttributeError(str(error), **error.fields) from error
-
-
-def rows_of(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:
-    """The infos of a vector environment as one dict for each lane.
-
-    Args:
-        infos: A column for each key, and under ``_key`` the lanes that have it.
-        count: Number of lanes.
-    """
-    rows: list[dict[str, Any]] = [{} for _ in range(count)]
-    for key, column in infos.items():
-        has = infos.get(f"_{key}")
-        if has is None:  # it is such a mask itself
-            continue
-        if isinstance(column, dict):
-            values: Sequence[Any] = rows_of(column, count)
-        elif column.dtype.kind in "biuf" and column.ndim == 1 and column.dtype.itemsize == 8:
-            values = column.tolist()  # as the environments gave them: Python's
-        else:
-            values = column
-        if has.all():
-            for row, value in zip(rows, values, strict=True):
-                row[key] = value
-        else:
-            for lane in np.flatnonzero(has).tolist():
-                rows[lane][key] = values[lane]
-    return rows

@@ -53,7 +53,7 @@ from openenv_gym.spaces.describe import describe
 
 T = TypeVar("T")
 
-_INLINE_LANES = 8  # more are no short step any more
+_INLINE_LANES = 16  # more are no short step any more
 
 _log = logging.getLogger(__name__)
 

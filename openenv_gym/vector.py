@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from openenv_gym import registry
 from openenv_gym.env import make_transport
 from openenv_gym.errors import EpisodeError, OpenEnvGymError, OptionError, TransportError
+from openenv_gym.infos import merge_infos
 from openenv_gym.messages import (
     Frame,
     GetState,
@@ -31,7 +32,7 @@ from openenv_gym.messages import (
 from openenv_gym.spaces.batch import batcher, join
 from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import STEP_TIMEOUT, expect
-from openenv_gym.workers import Worker, merge_infos, split_evenly, wait_for_any
+from openenv_gym.workers import Worker, split_evenly, wait_for_any
 
 Results = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Any
 
-import numpy as np
-
 from openenv_gym.errors import EpisodeError, ExchangeTimeoutError, OpenEnvGymError, ServerFullError
 from openenv_gym.messages import Description, Failure, OpenVector, Reply, Request
 from openenv_gym.transport import Transport
@@ -165,48 +163,3 @@ def wait_for_any(workers: list[Worker], lanes: int, limit: float | None) -> list
         known = [file for file in files if file is not None]
         # Where a transport has nothing to wait on it is asked again and again.
         select.select(known, [], [], left if len(known) == len(files) else min(left, _POLL))
-
-
-def merge_infos(parts: list[tuple[dict[str, Any], int]]) -> dict[str, Any]:
-    """The infos of all lanes, of those of the workers and their numbers of rows.
-
-    Lists become the arrays of objects that they stand for.
-    """
-    if len(parts) == 1:
-        return {key: _restored(value) for key, value in parts[0][0].items()}
-    merged: dict[str, Any] = {}
-    total = sum(rows for _, rows in parts)
-    first = 0
-    for infos, rows in parts:
-        for key, value in infos.items():
-            if isinstance(value, dict):
-                if key not in merged:
-                    merged[key] = merge_infos([(p.get(key, {}), n) for p, n in parts])
-                continue
-            if key not in merged:
-                merged[key] = _column(value, total)
-            column = merged[key]
-            if isinstance(value, list):
-                for row, item in enumerate(value, first):
-                    column[row] = item
-            else:
-                column[first : first + rows] = value
-        first += rows
-    return merged
-
-
-def _column(value: Any, rows: int) -> Any:
-    if isinstance(value, list):
-        return np.full(rows, None, object)
-    return np.zeros((rows, *value.shape[1:]), value.dtype)
-
-
-def _restored(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _restored(item) for key, item in value.items()}
-    if not isinstance(value, list):
-        return value
-    column = np.full(len(value), None, object)
-    for row, item in enumerate(value):
-        column[row] = item
-    return column
