@@ -11,7 +11,8 @@ options of the environment, ``transport``, ``url``, ``max_episode_steps``. The t
 set by ``OPENENV_GYM_TRANSPORT``.
 
 While a script runs, and no longer, gymnasium is changed in the places that :func:`_changes` lists;
-:func:`gymnasium_029` does the same around code of your own.
+:func:`gymnasium_029` does the same around code of your own. Scripts that import ``gym`` are beyond
+this, and so are those that put wrappers of single environments around a vector environment.
 """
 
 from __future__ import annotations
