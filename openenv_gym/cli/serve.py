@@ -11,6 +11,7 @@ from typing import Any
 
 from openenv_gym import registry
 from openenv_gym.errors import OptionError
+from openenv_gym.server.memory import keep_freed_memory
 from openenv_gym.server.orphans import end_group_at_exit
 
 
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    keep_freed_memory()
     if arguments.owned:
         end_group_at_exit()
     name = registry.environment(arguments.environment).name
