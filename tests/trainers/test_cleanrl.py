@@ -180,6 +180,31 @@ def test_wrappers_with_the_arguments_of_029() -> None:
         env.close()
 
 
+def test_the_wrappers_of_scripts_for_continuous_actions() -> None:
+    def thunk() -> gym.Env[Any, Any]:
+        env = gym.make("openenv/Gymnasium-v0")
+        env = gym.wrappers.FlattenObservation(env)
+        env = gym.wrappers.RecordEpisodeStatistics(env)
+        env = gym.wrappers.ClipAction(env)
+        env = gym.wrappers.NormalizeObservation(env)
+        env = gym.wrappers.TransformObservation(env, lambda seen: np.clip(seen, -0.5, 0.5))
+        env = gym.wrappers.NormalizeReward(env, gamma=0.99)
+        return gym.wrappers.TransformReward(env, lambda reward: np.clip(reward, -10, 10))
+
+    with gymnasium_029({"env_id": "Pendulum-v1", "max_episode_steps": 3}):
+        envs = gym.vector.SyncVectorEnv([thunk, thunk])
+        assert envs.single_action_space.shape == (1,)
+        envs.reset(seed=0)
+        for _ in range(3):
+            *_, truncations, infos = envs.step(np.full((2, 1), 9.0, np.float32))
+    assert truncations.all()
+    for info, observation in zip(infos["final_info"], infos["final_observation"], strict=True):
+        assert info["episode"]["l"] == [3]
+        assert info["episode"]["r"][0] < 0
+        assert np.abs(observation).max() <= 0.5
+    envs.close()
+
+
 def test_options_are_for_environments_of_openenv_alone() -> None:
     with gymnasium_029({"env_id": "CartPole-v1"}):
         gym.make("openenv/Gymnasium-v0").close()  # which makes a CartPole-v1 itself
