@@ -160,6 +160,7 @@ class Channel:
 
         Raises:
             AuthenticationError: The other end does not know it, or says that we do not.
+            ProtocolError: The other end says something else.
             EOFError: The other end is gone.
         """
         handshake: Any = connection  # its handshake takes whatever sends and receives bytes
@@ -171,4 +172,8 @@ class Channel:
             raise AuthenticationError(
                 "The two ends of the pipe have different keys. The key is in the file 'key' beside "
                 "the socket: is the directory the right one?"
+            ) from error
+        except (AssertionError, ValueError) as error:  # which is how it finds another protocol
+            raise ProtocolError(
+                "What answers at the other end of the pipe is no server of ours."
             ) from error

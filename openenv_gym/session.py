@@ -119,6 +119,11 @@ class Session:
         """There is an environment: it was made, and not closed yet."""
         return self._host is not None or self._lanes is not None
 
+    @property
+    def is_closed(self) -> bool:
+        """It was closed, and answers no more."""
+        return self._closed
+
     def close(self) -> None:
         """Closes the environment; a second call does nothing."""
         self._closed = True
@@ -145,6 +150,7 @@ class Session:
                 hosts.append(self._make(entry, options, request.render_mode))
                 check_alike(hosts[0], hosts[-1])
             self._lanes = Lanes(hosts, mode, request.max_episode_steps, request.ended)
+            self._lanes.first = request.first
         except BaseException:
             for hosted in hosts:
                 hosted.close()
@@ -201,7 +207,10 @@ class Session:
 
     def _step_vector(self, request: StepVector) -> VectorResult:
         lanes = self._ready_lanes()
-        return self._run(lambda: lanes.step(request.actions, request.lanes))
+        try:
+            return lanes.step(request.actions, request.lanes)
+        except Exception as error:
+            raise self._failed(error, lanes.failed) from error
 
     def _ready_lanes(self) -> Lanes:
         if self._lanes is None:
@@ -263,21 +272,25 @@ class Session:
         except Exception as error:
             raise self._failed(error) from error
 
-    def _failed(self, error: Exception) -> OpenEnvGymError:
-        """The error that tells of one raised by the environment's code."""
+    def _failed(self, error: Exception, lane: int | None = None) -> OpenEnvGymError:
+        """The error that tells of one raised by the environment's code, in a lane if there are."""
         if isinstance(error, OpenEnvGymError) and not isinstance(error, SpaceError):
             return error
         kind = type(error).__name__
+        which = "The environment"
+        fields: dict[str, Any] = {"error": kind}
+        if lane is not None:
+            which, fields = f"The environment of lane {lane}", {**fields, "lane": lane}
         if not self._reveal:
             _log.exception("the environment raised", exc_info=error)
             return EnvironmentFailedError(
-                f"The environment raised {kind}. What it said is in the server's log; start the "
+                f"{which} raised {kind}. What it said is in the server's log; start the "
                 "server with --debug to see it here.",
-                error=kind,
+                **fields,
             )
         return EnvironmentFailedError(
-            f"The environment raised {kind}: {error}",
-            error=kind,
+            f"{which} raised {kind}: {error}",
+            **fields,
             traceback="".join(traceback.format_exception(error)),
         )
 

@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 from openenv_gym.channel import Channel
@@ -69,6 +68,7 @@ class PipeServer:
         self._connections: dict[int, _Connection] = {}
         self._owner: Channel | None = None
         self._poll = select.poll()
+        self._signals: socket.socket | None = None
 
     def serve_connection(self, sock: socket.socket) -> None:
         """Serves the one session of an owner that is connected already; ends with it."""
@@ -100,6 +100,10 @@ class PipeServer:
                     _log.warning("nobody who knows the key connected within %s s", owner_limit)
                     return
             for fd, _ in self._poll.poll(left):
+                if self._signals is not None and fd == self._signals.fileno():
+                    signum = self._signals.recv(1)[0]
+                    self._end_sessions()
+                    raise SystemExit(128 + signum)
                 if listener is not None and fd == listener.fileno():
                     self._converse_in_thread(Channel(listener.accept()[0]), key)
                     continue
@@ -133,9 +137,10 @@ class PipeServer:
             channel.set_timeout(self._idle_timeout)
             if self._free.acquire(blocking=False):
                 try:
-                    self._serve_session(channel)
+                    goodbye = self._serve_session(channel)
                 finally:
                     self._free.release()
+                channel.send_bytes(goodbye)  # now whoever reads it may come again
             else:
                 self._refuse(channel)
         except EOFError:
@@ -149,11 +154,15 @@ class PipeServer:
             unwatched.wait()
             channel.close()
 
-    def _serve_session(self, channel: Channel) -> None:
+    def _serve_session(self, channel: Channel) -> bytes:
+        """Answers until the session is closed; gives the reply to that, which is not sent yet."""
         session = Session(self._environment, options=self._options)
         try:
             while True:
-                channel.send_bytes(answer(session, channel.recv_bytes()))
+                reply = answer(session, channel.recv_bytes())
+                if session.is_closed:
+                    return reply
+                channel.send_bytes(reply)
         finally:
             try:
                 session.close()
@@ -170,15 +179,26 @@ class PipeServer:
         )
         channel.send_bytes(refusal(error, request.id))
 
-    def stop(self, signum: int, frame: FrameType | None) -> None:
-        """Signal handler: closes all sessions, then ends the process."""
+    def end_at(self, *signums: int) -> None:
+        """Has these signals close all sessions and end the process.
+
+        They wake the watcher. A handler that raises may be called where what it raises gets lost:
+        in the midst of clearing away what a connection left.
+        """
+        self._signals, waker = socket.socketpair()
+        waker.setblocking(False)
+        signal.set_wakeup_fd(waker.detach())
+        self._poll.register(self._signals, select.POLLIN)
+        for signum in signums:
+            signal.signal(signum, lambda *_: None)
+
+    def _end_sessions(self) -> None:
         connections = list(self._connections.values())
         for connection in connections:
             connection.channel.shutdown()
             connection.unwatched.set()
         for connection in connections:
             _join_or_abandon(connection.thread)
-        raise SystemExit(128 + signum)
 
 
 def _join_or_abandon(thread: threading.Thread) -> None:
@@ -262,11 +282,14 @@ def serve(
     server = PipeServer(
         environment, options=options, max_sessions=max_sessions, idle_timeout=idle_timeout
     )
-    signal.signal(signal.SIGTERM, server.stop)
-    signal.signal(signal.SIGINT, server.stop)
+    server.end_at(signal.SIGTERM, signal.SIGINT)
     if isinstance(where, socket.socket):
         server.serve_connection(where)
         return
     key = key_of(where)
     with listen(where, address) as listener:
-        server.serve_listener(listener, key, owner_limit=_OWNER_LIMIT if owned else None)
+        try:
+            server.serve_listener(listener, key, owner_limit=_OWNER_LIMIT if owned else None)
+        finally:
+            if address is None:
+                (where / SOCKET).unlink(missing_ok=True)
