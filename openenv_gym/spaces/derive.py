@@ -264,7 +264,7 @@ def _from_items(annotation: Any, told: dict[str, Any], place: str) -> Spaced:
     shortest, length = told.get("min_length") or 0, told.get("max_length")
     if length is None and not shortest:
         return Spaced(spaces.Sequence(item.space), convert.sequence(item.converter, annotation))
-    if length != shortest:
+    if length is None or length != shortest:
         raise SpaceError(
             f"{place} is a list of a bounded length; gymnasium's Sequence knows no such bounds. "
             "Drop min_length and max_length, or give both the same value.",

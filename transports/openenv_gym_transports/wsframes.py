@@ -22,6 +22,7 @@ class Readable(Protocol):
 
     def recv_into(self, buffer: memoryview, /) -> int:
         """As that of a socket."""
+        ...
 
 
 class Frames:

@@ -27,7 +27,7 @@ SPACES: dict[str, Space[Any]] = {
         np.array([-1, 0], np.float32), np.array([0, 7], np.float32), dtype=np.float32
     ),
     "Box.scalar": spaces.Box(0, 1, (), np.float32),
-    "Box.bool": spaces.Box(0, 1, (3,), np.bool_),
+    "Box.bool": spaces.Box(0, 1, (3,), np.dtype("bool")),
     "Discrete": spaces.Discrete(5),
     "Discrete.start": spaces.Discrete(5, start=-2),
     "MultiDiscrete": spaces.MultiDiscrete([3, 5], start=[1, -1]),
