@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from openenv_gym.spaces.utf8 import Utf8
 
 _SHORT = Utf8(20)
+_BOOL: Any = np.bool_  # which gymnasium's own types leave out
 
 SPACES: dict[str, Space[Any]] = {
     "Box": spaces.Box(-1, 1, (2, 3), np.float32),
@@ -27,7 +28,7 @@ SPACES: dict[str, Space[Any]] = {
         np.array([-1, 0], np.float32), np.array([0, 7], np.float32), dtype=np.float32
     ),
     "Box.scalar": spaces.Box(0, 1, (), np.float32),
-    "Box.bool": spaces.Box(0, 1, (3,), np.dtype("bool")),
+    "Box.bool": spaces.Box(0, 1, (3,), _BOOL),
     "Discrete": spaces.Discrete(5),
     "Discrete.start": spaces.Discrete(5, start=-2),
     "MultiDiscrete": spaces.MultiDiscrete([3, 5], start=[1, -1]),
