@@ -28,6 +28,11 @@ class Lanes:
         autoreset_mode: What happens when an episode ends.
         max_episode_steps: After so many steps an episode is truncated; None: never.
         ended: They count as ended, so that the next step resets them.
+
+    Attributes:
+        hosts: The environments.
+        first: Number of the first lane, for errors.
+        failed: The lane, so numbered, whose environment raised; None if none did.
     """
 
     def __init__(
@@ -38,6 +43,8 @@ class Lanes:
         ended: bool,
     ) -> None:
         self.hosts = hosts
+        self.first = 0
+        self.failed: int | None = None
         self._mode = autoreset_mode
         self._limit = max_episode_steps
         self._action_space = hosts[0].action_space
@@ -91,6 +98,7 @@ class Lanes:
         """
         chosen = range(len(self.hosts)) if lanes is None else lanes
         rows = list(actions)
+        self.failed = None
         self._check(actions, rows, chosen)
         count = len(chosen)
         rewards = [0.0] * count
@@ -107,6 +115,7 @@ class Lanes:
                     result = hosts[lane].step(action)
                 except BaseException:
                     self._running[lane] = False  # nobody knows what state it left behind
+                    self.failed = self.first + lane
                     raise
                 info = result.info
                 observations[lane] = result.observation
@@ -151,28 +160,29 @@ class Lanes:
                 actions=len(actions),
                 lanes=len(lanes),
             )
-        idle = [lane for lane in lanes if not self._running[lane]]
+        idle = [self.first + lane for lane in lanes if not self._running[lane]]
         if idle:
             raise EpisodeError(
                 f"The lanes {idle} have no running episode: call reset() before step().", lanes=idle
             )
         resets = self._mode is AutoresetMode.NEXT_STEP
         for lane, action in zip(lanes, actions, strict=True):
+            number = self.first + lane
             if self._ended[lane]:
                 if resets:
                     continue  # its action is not used
                 if self._mode is AutoresetMode.DISABLED:
                     raise EpisodeError(
-                        f"The episode of lane {lane} is over: reset it by "
+                        f"The episode of lane {number} is over: reset it by "
                         "reset(options={'reset_mask': ...}) before the next step().",
-                        lanes=[lane],
+                        lanes=[number],
                     )
             if not _admitted(self._admits, action):
                 raise ActionError(
-                    f"The action {str(action)[:200]} ({type(action).__name__}) of lane {lane} is "
+                    f"The action {str(action)[:200]} ({type(action).__name__}) of lane {number} is "
                     f"not in the action space {str(self._action_space)[:200]}; no lane "
                     "was stepped.",
-                    lane=lane,
+                    lane=number,
                     action=repr(action)[:1000],
                 )
 

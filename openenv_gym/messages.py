@@ -53,6 +53,7 @@ class OpenVector(Request):
         max_episode_steps: After so many steps an episode is truncated.
         ended: The lanes take the place of ones that were lost in the midst of an episode: the next
             step resets them, as if their episodes had just ended.
+        first: Number of the first lane, for errors: other sessions may have those before.
     """
 
     environment: str | None
@@ -61,6 +62,7 @@ class OpenVector(Request):
     autoreset_mode: str = "NextStep"
     max_episode_steps: int | None = None
     ended: bool = False
+    first: int = 0
 
 
 class ResetVector(Request):

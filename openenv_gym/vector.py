@@ -29,10 +29,11 @@ from openenv_gym.messages import (
     StepVector,
     VectorResult,
 )
-from openenv_gym.spaces.batch import batcher, join
+from openenv_gym.recovery import Recovery, substitute
+from openenv_gym.spaces.batch import join
 from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import STEP_TIMEOUT, expect
-from openenv_gym.workers import Worker, split_evenly, wait_for_any
+from openenv_gym.workers import Worker, open_all, split_evenly, wait_for_any
 
 Results = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
@@ -86,32 +87,39 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         **options: Any,
     ) -> None:
         _check_counts(num_envs, workers, lane_options, on_failure)
-        mode = AutoresetMode(autoreset_mode)
+        mode = _mode(autoreset_mode)
         name = None if environment is None else registry.environment(environment).name
         settings = {"url": url, "token": token, "timeout": timeout}
         each = [{**options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
+        self._numbers = frozenset(range(num_envs))
         self.render_mode = render_mode
         self.closed = False
         self._timeout = timeout
-        self._restart = on_failure == "restart"
-        self._restarts_left = max_restarts
+        self._recovery = Recovery(max_restarts, enabled=on_failure == "restart")
         self._last: list[Any] = [None] * num_envs  # observations, for lanes that are lost
+        self._lost: TransportError | None = None
+        self._batches: dict[int, Any] = {}
         self._workers = [
             Worker(
                 lambda: make_transport(transport, settings, transport_options or {}),
-                OpenVector(name, each[first:end], render_mode, mode.value, max_episode_steps),
+                OpenVector(
+                    name,
+                    each[first:end],
+                    render_mode,
+                    mode.value,
+                    max_episode_steps,
+                    first=first,
+                ),
                 range(first, end),
             )
             for first, end in split_evenly(num_envs, workers)
         ]
         try:
-            # One after the other: starting many at once drowns an engine.
-            descriptions = [worker.open() for worker in self._workers]
+            description = open_all(self._workers)
         except BaseException:
             self.close()
             raise
-        description = descriptions[0]
         self.single_action_space = parse(description.action_space)
         self.single_observation_space = parse(description.observation_space)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -138,12 +146,16 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         seeds = self._seeds(seed)
         given = dict(options or {})
         chosen = _reset_mask(given.pop("reset_mask", None), self.num_envs)
+        requests: list[ResetVector] = []
         for worker in self._workers:
             lanes = None
             if chosen is not None:
                 lanes = [i for i, lane in enumerate(worker.lanes) if chosen[lane]]
-            worker.try_send(ResetVector([seeds[lane] for lane in worker.lanes], given, lanes))
-        observations, _, _, _, infos = self._joined(self._received(self._workers))
+            requests.append(ResetVector([seeds[lane] for lane in worker.lanes], given, lanes))
+            worker.try_send(requests[-1])
+        results = self._received(self._workers, requests)
+        self._lost = None
+        observations, _, _, _, infos = self._joined(results)
         return observations, infos
 
     def _seeds(self, seed: int | list[int | None] | None) -> list[int | None]:
@@ -163,6 +175,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             TransportError: A worker is lost, and is not to be restarted.
         """
         self._check_idle()
+        self._check_whole()
         rows = actions if isinstance(actions, np.ndarray) else list(self._rows(actions))
         if len(rows) != self.num_envs:
             raise OptionError(f"{len(rows)} actions for {self.num_envs} lanes: give one for each.")
@@ -170,23 +183,39 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             worker.try_send(StepVector(rows[worker.lanes.start : worker.lanes.stop]))
         return self._joined(self._received(self._workers))
 
-    def _received(self, workers: list[Worker]) -> list[VectorResult]:
+    def _received(
+        self, workers: list[Worker], resets: list[ResetVector] | None = None
+    ) -> list[VectorResult]:
         """The results of workers; all are received before anything is raised.
+
+        Args:
+            workers: Those that were sent something.
+            resets: What they were sent, if that was resets.
 
         Raises:
             OpenEnvGymError: What one of them raised, and was not to be mended by a restart.
         """
         results: list[VectorResult] = []
         errors: list[OpenEnvGymError] = []
-        for worker in workers:
+        for number, worker in enumerate(workers):
+            lanes = worker.sent or list(worker.lanes)
+            if resets is not None and (chosen := resets[number].lanes) is not None:
+                lanes = [worker.lanes[i] for i in chosen]
             try:
                 try:
                     results.append(expect(VectorResult, worker.receive(self._timeout)))
                 except TransportError as lost:
-                    results.append(self._replace(worker, lost))
+                    self._recovery.start_anew(worker, lost, lanes)
+                    if resets is not None:  # by which nothing is lost
+                        results.append(expect(VectorResult, worker.ask(resets[number])))
+                        continue
+                    last = [self._last[lane] for lane in lanes]
+                    space, mode = self.single_observation_space, self._mode
+                    results.append(substitute(worker, str(lost), last, space, mode))
             except OpenEnvGymError as error:
                 errors.append(error)
         if errors:
+            self._lost = next((e for e in errors if isinstance(e, TransportError)), None)
             raise errors[0]
         return results
 
@@ -204,8 +233,11 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         )
         infos = merge_infos([(r.infos, len(r.rewards)) for r in results])
         rows = np.arange(self.num_envs) if lanes is None else np.array(lanes)
-        if self._restart:
-            batch = batch_space(self.single_observation_space, len(rows))
+        if self._recovery.enabled:
+            batch = self._batches.get(len(rows))
+            if batch is None:
+                batch = batch_space(self.single_observation_space, len(rows))
+                self._batches[len(rows)] = batch
             for lane, observation in zip(rows, iterate(batch, observations), strict=True):
                 self._last[lane] = observation
         if "action_mask" in infos:
@@ -223,31 +255,6 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             raise EpisodeError(f"There are no masks for the actions {self.single_action_space}.")
         return self._mask.copy()
 
-    def _replace(self, worker: Worker, lost: TransportError) -> VectorResult:
-        """Starts a lost worker anew; its lanes are truncated."""
-        lanes = worker.sent or list(worker.lanes)
-        last = [self._last[lane] for lane in lanes]
-        begun = all(observation is not None for observation in last)
-        whole = len(lanes) == len(worker.lanes)
-        if not (self._restart and self._restarts_left > 0 and begun and whole):
-            spent = " The budget of restarts is spent." if self._restarts_left == 0 else ""
-            raise type(lost)(
-                f"The lanes {lanes} are lost.{spent} {lost}", **{**lost.fields, "lanes": lanes}
-            ) from lost
-        self._restarts_left -= 1
-        worker.restart()
-        all_lanes = np.ones(len(lanes), np.bool_)
-        failure = {"failure": [str(lost)] * len(lanes), "_failure": all_lanes}
-        infos: dict[str, Any] = dict(failure)
-        if self._mode is AutoresetMode.SAME_STEP:
-            began = expect(VectorResult, worker.ask(ResetVector([None] * len(lanes))))
-            infos |= {"final_obs": last, "_final_obs": all_lanes}
-            infos |= {"final_info": failure, "_final_info": all_lanes, **began.infos}
-            observations = began.observations
-        else:
-            observations = batcher(self.single_observation_space)(last)
-        return VectorResult(observations, np.zeros(len(lanes)), ~all_lanes, all_lanes.copy(), infos)
-
     def send(self, actions: Any, lanes: Sequence[int]) -> None:
         """Sends actions to some lanes, and does not wait: the others are not held up.
 
@@ -257,13 +264,26 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         Args:
             actions: One for each of the lanes.
             lanes: Their numbers. All lanes of them that share a worker must be sent at once.
+
+        Raises:
+            EpisodeError: Their worker has not answered what it was sent before; nothing was sent.
         """
-        by_lane = dict(zip(lanes, actions, strict=True))
+        self._check_whole()
+        by_lane = dict(zip(lanes, actions, strict=False))
+        if not len(by_lane) == len(lanes) == len(actions) or not by_lane.keys() <= self._numbers:
+            raise OptionError(
+                f"{len(actions)} actions for the lanes {list(lanes)}: give one for each, and each "
+                f"lane of 0 to {self.num_envs - 1} once."
+            )
+        sending: list[tuple[Worker, list[int]]] = []
         for worker in self._workers:
             mine = [lane for lane in worker.lanes if lane in by_lane]
             if mine:
-                rows = [lane - worker.lanes.start for lane in mine]
-                worker.try_send(StepVector([by_lane[lane] for lane in mine], rows), mine)
+                worker.check_received()
+                sending.append((worker, mine))
+        for worker, mine in sending:
+            rows = [lane - worker.lanes.start for lane in mine]
+            worker.try_send(StepVector([by_lane[lane] for lane in mine], rows), mine)
 
     def recv(
         self, min_lanes: int = 1, timeout: float | None = None
@@ -294,6 +314,13 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             raise EpisodeError("The environments are closed: make new ones.")
         if any(worker.sent for worker in self._workers):
             raise EpisodeError("Some lanes were sent actions: recv() comes before step and reset.")
+
+    def _check_whole(self) -> None:
+        if self._lost is not None:
+            raise EpisodeError(
+                "The last step's outcome was lost on the way, so the episodes cannot go on: call "
+                "reset()."
+            ) from self._lost
 
     def render(self) -> tuple[Any, ...] | None:
         """Implements gymnasium.vector.VectorEnv.render: a picture of each lane."""
@@ -366,6 +393,14 @@ def _check_counts(
         raise OptionError(f"lane_options= has {len(lane_options)} items for {num_envs} lanes.")
     if on_failure not in ("raise", "restart"):
         raise OptionError(f"on_failure={on_failure!r}: take 'raise' or 'restart'.")
+
+
+def _mode(wanted: str | AutoresetMode) -> AutoresetMode:
+    try:
+        return AutoresetMode(wanted)
+    except ValueError:
+        known = ", ".join(repr(mode.value) for mode in AutoresetMode)
+        raise OptionError(f"autoreset_mode={wanted!r}: take one of {known}.") from None
 
 
 def _reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_] | None:

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Any
 
-from openenv_gym.errors import EpisodeError, ExchangeTimeoutError, OpenEnvGymError, ServerFullError
+from openenv_gym.errors import (
+    EpisodeError,
+    ExchangeTimeoutError,
+    OpenEnvGymError,
+    OptionError,
+    ServerFullError,
+)
 from openenv_gym.messages import Description, Failure, OpenVector, Reply, Request
 from openenv_gym.transport import Transport
 
@@ -43,12 +49,7 @@ class Worker:
             ServerFullError: There is no room for its lanes.
         """
         self._transport = self._make()
-        try:
-            return self._transport.open(self._request)
-        except ServerFullError as error:
-            raise ServerFullError(
-                f"{error} No lane was taken.", **{**error.fields, "lanes": list(self.lanes)}
-            ) from error
+        return self._transport.open(self._request)
 
     def restart(self) -> None:
         """Starts it anew; its lanes count as ended."""
@@ -56,15 +57,11 @@ class Worker:
         self._request.ended = True
         self.open()
 
-    def try_send(self, request: Request, lanes: Sequence[int] = ()) -> None:
-        """Sends a request on its way; what goes wrong with that is told by :meth:`receive`.
-
-        Args:
-            request: What is asked.
-            lanes: Those that it is for, where the reply is not waited for at once.
+    def check_received(self) -> None:
+        """Checks that nothing is under way.
 
         Raises:
-            EpisodeError: Lanes that were sent something before have not been received.
+            EpisodeError: Lanes that were sent something have not been received.
         """
         if self.sent:
             raise EpisodeError(
@@ -72,6 +69,14 @@ class Worker:
                 "their worker.",
                 lanes=self.sent,
             )
+
+    def try_send(self, request: Request, lanes: Sequence[int] = ()) -> None:
+        """Sends a request on its way; what goes wrong with that is told by :meth:`receive`.
+
+        Args:
+            request: What is asked.
+            lanes: Those that it is for, where the reply is not waited for at once.
+        """
         transport = self._opened()
         self.sent, self._unsent = list(lanes), None
         try:
@@ -132,6 +137,39 @@ class Worker:
         return self._transport
 
 
+def open_all(workers: Sequence[Worker]) -> Description:
+    """Starts workers, one after the other: starting many at once drowns an engine.
+
+    Raises:
+        ServerFullError: The server has not as many places as they have lanes.
+        OptionError: Their lanes are of different Spaces.
+    """
+    first: Description | None = None
+    for number, worker in enumerate(workers):
+        try:
+            description = worker.open()
+        except ServerFullError as error:
+            # Those before this one took some, which they will not keep.
+            wanted = sum(len(each.lanes) for each in workers)
+            free = error.fields.get("free", 0) + sum(len(each.lanes) for each in workers[:number])
+            most = error.fields.get("max_sessions")
+            raise ServerFullError(
+                f"{wanted} lanes were asked for, but {free} of the server's {most} sessions are "
+                "free; no lane was taken. Close some, or serve with a larger --max-sessions.",
+                **{**error.fields, "wanted": wanted, "free": free},
+            ) from error
+        first = first or description
+        for what in ("action_space", "observation_space"):
+            if getattr(description, what) != getattr(first, what):
+                raise OptionError(
+                    f"The lanes of a vector have one {what}, but those of {list(worker.lanes)} "
+                    "have another, by their options. Make an environment of each.",
+                    space=what,
+                )
+    assert first is not None, "there is a worker"
+    return first
+
+
 def split_evenly(lanes: int, workers: int) -> Iterator[tuple[int, int]]:
     """First and end of each worker's lanes; the first workers get one more if need be."""
     share, rest = divmod(lanes, workers)
@@ -159,7 +197,11 @@ def wait_for_any(workers: list[Worker], lanes: int, limit: float | None) -> list
                 f"{lanes} lanes did not answer within {limit} s; the next recv() goes on waiting.",
                 timeout=limit,
             )
-        files = [worker.fileno() for worker in workers if worker not in ready]
-        known = [file for file in files if file is not None]
-        # Where a transport has nothing to wait on it is asked again and again.
-        select.select(known, [], [], left if len(known) == len(files) else min(left, _POLL))
+        poll, pausing = select.poll(), False
+        for worker in workers:
+            file = None if worker in ready else worker.fileno()
+            if file is not None:
+                poll.register(file, select.POLLIN)
+            elif worker not in ready:
+                pausing = True  # nothing to wait on: it is asked again and again
+        poll.poll(1e3 * (min(left, _POLL) if pausing else left))
