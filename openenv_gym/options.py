@@ -7,9 +7,10 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, NotRequired, Required
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic takes typing's own from 3.12 on
 
 from openenv_gym.errors import OptionError
 from openenv_gym.models import OwnerOnly
@@ -34,18 +35,17 @@ def checked(
     Raises:
         OptionError: One is unknown, missing or wrong; the error lists the known ones.
     """
-    model = _model(function, reserved)
-    known = sorted(model.model_fields)
+    signature = _signature(function, reserved)
+    known = sorted(signature.parameters)
     try:
-        options = model(**given)
+        return signature.options.validate_python(dict(given))
     except ValidationError as error:
-        problems = [_problem(detail, known) for detail in error.errors()]
+        problems = [_problem(detail) for detail in error.errors()]
         raise OptionError(
-            f"Options of {what}: {'; '.join(problems)}. {_listing(model)}",
+            f"Options of {what}: {'; '.join(problems)}. {_listing(signature.parameters)}",
             options=sorted(given),
             known=known,
         ) from error
-    return {name: getattr(options, name) for name in options.model_fields_set}
 
 
 def check_allowed(
@@ -62,12 +62,12 @@ def check_allowed(
     Raises:
         OptionError: One is marked OwnerOnly, or set by the owner to another value.
     """
-    for name, field in _model(function, frozenset()).model_fields.items():
-        if name not in given:
-            continue
+    parameters = _signature(function, frozenset()).parameters
+    for name in given:
+        annotation = parameters[name].annotation if name in parameters else Any
         if name in fixed and fixed[name] != given[name]:
             reason = f"is set to {fixed[name]!r} by the owner of the server: leave it out"
-        elif any(isinstance(mark, OwnerOnly) for mark in field.metadata):
+        elif any(isinstance(mark, OwnerOnly) for mark in getattr(annotation, "__metadata__", ())):
             reason = (
                 "is for the owner of the server alone, since it names something on its host; "
                 f"there: openenv-gym serve --option {name}=..."
@@ -77,7 +77,7 @@ def check_allowed(
         raise OptionError(f"Options of {what}: {name!r} {reason}.", option=name)
 
 
-def _problem(detail: Any, known: list[str]) -> str:
+def _problem(detail: Any) -> str:
     name = detail["loc"][0] if detail["loc"] else "?"
     if detail["type"] == "extra_forbidden":
         return f"{name!r} is unknown"
@@ -86,11 +86,11 @@ def _problem(detail: Any, known: list[str]) -> str:
     return f"{name}={detail['input']!r}: {detail['msg']}"
 
 
-def _listing(model: type[BaseModel]) -> str:
+def _listing(parameters: Mapping[str, inspect.Parameter]) -> str:
     known = []
-    for name, field in model.model_fields.items():
-        default = "" if field.is_required() else f" = {field.default!r}"
-        known.append(f"{name}: {_told(field.annotation)}{default}")
+    for name, parameter in parameters.items():
+        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        known.append(f"{name}: {_told(parameter.annotation)}{default}")
     return f"It takes: {', '.join(known)}." if known else "It takes none."
 
 
@@ -104,11 +104,18 @@ def _told(annotation: Any) -> str:
     return inspect.formatannotation(annotation).replace("typing.", "")
 
 
+class _Signature(NamedTuple):
+    """What a signature takes, with the annotations resolved, and how that is validated."""
+
+    parameters: dict[str, inspect.Parameter]
+    options: TypeAdapter[dict[str, Any]]
+
+
 @cache
-def _model(function: Callable[..., Any], reserved: frozenset[str]) -> type[BaseModel]:
+def _signature(function: Callable[..., Any], reserved: frozenset[str]) -> _Signature:
     hinted = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]  # its own signature, whatever it is
     hints = typing.get_type_hints(hinted, include_extras=True)
-    fields: dict[str, Any] = {}
+    parameters: dict[str, inspect.Parameter] = {}
     extra: typing.Literal["allow", "forbid"] = "forbid"
     for name, parameter in inspect.signature(function).parameters.items():
         if name in reserved or name == "self":
@@ -116,7 +123,15 @@ def _model(function: Callable[..., Any], reserved: frozenset[str]) -> type[BaseM
         if parameter.kind is parameter.VAR_KEYWORD:
             extra = "allow"
         elif parameter.kind is not parameter.VAR_POSITIONAL:
-            default = ... if parameter.default is parameter.empty else parameter.default
-            fields[name] = (hints.get(name, Any), default)
-    config = ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())
-    return create_model("Options", __config__=config, **fields)
+            parameters[name] = parameter.replace(annotation=hints.get(name, Any))
+    # A model would have no fields of the names of its own attributes, such as "copy" and "json".
+    kinds = {
+        name: (Required if parameter.default is parameter.empty else NotRequired)[
+            parameter.annotation
+        ]
+        for name, parameter in parameters.items()
+    }
+    make: Any = TypedDict  # for a type checker it takes literals only
+    options = make("options", kinds)
+    options.__pydantic_config__ = ConfigDict(extra=extra, arbitrary_types_allowed=True)
+    return _Signature(parameters, TypeAdapter(options))

@@ -138,10 +138,18 @@ def load(entry: Entry) -> Callable[..., Any]:
     module, _, attribute = entry.target.partition(":")
     try:
         loaded: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            loaded = getattr(loaded, part)
     except ImportError as error:
         raise _import_error(entry, module, error) from error
+    except (ValueError, TypeError) as error:
+        if module and not module.startswith("."):
+            raise
+        raise RegistryError(
+            f"{entry.target!r} names no module. Name a class as 'module:Class'.",
+            target=entry.target,
+        ) from error
+    try:
+        for part in attribute.split("."):
+            loaded = getattr(loaded, part)
     except AttributeError as error:
         raise RegistryError(
             f"The module {module} has no {attribute}. Name a class as 'module:Class'.",
@@ -160,11 +168,14 @@ def _import_error(entry: Entry, module: str, error: ImportError) -> Exception:
             f"searched {len(sys.path)} places of sys.path.",
             target=entry.target,
         )
+    package = error.name
+    if package is not None and sys.modules.get(package.partition(".")[0]) is None:
+        package = package.partition(".")[0]  # not only a part of it is missing
     install = f'pip install "openenv-gym[{entry.extra}]"' if entry.extra else "install it"
     return MissingDependencyError(
-        f"{entry.name} needs the package {error.name or error}, which is not installed here: "
+        f"{entry.name} needs the package {package or error}, which is not installed here: "
         f"{install}.",
         name=entry.name,
-        package=error.name,
+        package=package,
         extra=entry.extra,
     )
