@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
 import shutil
@@ -20,7 +21,8 @@ from rich.console import Console
 from openenv_gym.bench.measure import UnavailableError
 from openenv_gym.errors import OpenEnvGymError
 
-TAG = f"openenv-gym-bench/openenv:{VERSION}"
+SERVER = HERE / "openenv_server.py"
+TAG = f"openenv-gym-bench/openenv:{VERSION}-{hashlib.sha256(SERVER.read_bytes()).hexdigest()[:8]}"
 DOCKERFILE = """\
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
@@ -72,7 +74,7 @@ def _write(folder: Path, workload: str) -> None:
     app.mkdir()
     # One environment, as such a server has.
     (app / "values.json").write_text(json.dumps({workload: values()[workload]}))
-    shutil.copyfile(HERE / "openenv_server.py", app / "openenv_server.py")
+    shutil.copyfile(SERVER, app / SERVER.name)
 
 
 class Provider:
