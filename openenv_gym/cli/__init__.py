@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 where an error was printed.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    # No list(): once it ran, the command of that name is a name of this module.
+    words = [*(sys.argv[1:] if arguments is None else arguments)]
     parser = argparse.ArgumentParser(
         prog="openenv-gym",
         description="Every OpenEnv environment as a gymnasium.Env.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from openenv_gym import registry
-from openenv_gym.errors import OptionError
+from openenv_gym.errors import OptionError, StartError
 from openenv_gym.server.memory import keep_freed_memory
 from openenv_gym.server.orphans import end_group_at_exit
 
@@ -95,12 +95,12 @@ def options_of(words: list[str]) -> dict[str, Any]:
     """The options in words of the form NAME=VALUE.
 
     Raises:
-        OptionError: A word has no "=".
+        OptionError: A word is not of this form.
     """
     options: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
-        if not equals:
+        if not equals or not name:
             raise OptionError(f"--option {word}: write NAME=VALUE.", option=word)
         try:
             options[name] = json.loads(value)
@@ -112,9 +112,16 @@ def options_of(words: list[str]) -> dict[str, Any]:
 def _serve_pipe(name: str, arguments: argparse.Namespace) -> None:
     from openenv_gym.server.pipe import serve
 
+    if not arguments.owned:  # an owner is told when it asks
+        registry.load(registry.environment(name))
     where: Path | socket.socket = arguments.pipe
     if arguments.fd is not None:
-        where = socket.socket(fileno=arguments.fd)
+        try:
+            where = socket.socket(fileno=arguments.fd)
+        except OSError as error:
+            raise StartError(
+                f"--fd {arguments.fd} is no socket that was inherited: {error}."
+            ) from error
         where.set_inheritable(False)
     address = None
     if arguments.port is not None:

@@ -7,6 +7,7 @@ thread watches the connection for a hang-up, also while a step runs.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -15,7 +16,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -179,18 +180,26 @@ class PipeServer:
         )
         channel.send_bytes(refusal(error, request.id))
 
-    def end_at(self, *signums: int) -> None:
-        """Has these signals close all sessions and end the process.
+    @contextlib.contextmanager
+    def ending_at(self, *signums: int) -> Iterator[None]:
+        """While it lasts these signals close all sessions and end the process.
 
         They wake the watcher. A handler that raises may be called where what it raises gets lost:
         in the midst of clearing away what a connection left.
         """
         self._signals, waker = socket.socketpair()
-        waker.setblocking(False)
-        signal.set_wakeup_fd(waker.detach())
-        self._poll.register(self._signals, select.POLLIN)
-        for signum in signums:
-            signal.signal(signum, lambda *_: None)
+        with self._signals, waker:
+            waker.setblocking(False)
+            signal.set_wakeup_fd(waker.fileno())
+            before = {signum: signal.signal(signum, lambda *_: None) for signum in signums}
+            self._poll.register(self._signals, select.POLLIN)
+            try:
+                yield
+            finally:
+                self._poll.unregister(self._signals)
+                for signum, handler in before.items():
+                    signal.signal(signum, handler)
+                signal.set_wakeup_fd(-1)
 
     def _end_sessions(self) -> None:
         connections = list(self._connections.values())
@@ -282,14 +291,14 @@ def serve(
     server = PipeServer(
         environment, options=options, max_sessions=max_sessions, idle_timeout=idle_timeout
     )
-    server.end_at(signal.SIGTERM, signal.SIGINT)
-    if isinstance(where, socket.socket):
-        server.serve_connection(where)
-        return
-    key = key_of(where)
-    with listen(where, address) as listener:
-        try:
-            server.serve_listener(listener, key, owner_limit=_OWNER_LIMIT if owned else None)
-        finally:
-            if address is None:
-                (where / SOCKET).unlink(missing_ok=True)
+    with server.ending_at(signal.SIGTERM, signal.SIGINT):
+        if isinstance(where, socket.socket):
+            server.serve_connection(where)
+            return
+        key = key_of(where)
+        with listen(where, address) as listener:
+            try:
+                server.serve_listener(listener, key, owner_limit=_OWNER_LIMIT if owned else None)
+            finally:
+                if address is None:
+                    (where / SOCKET).unlink(missing_ok=True)
