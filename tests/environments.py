@@ -96,3 +96,36 @@ class InlineCounting(Counting):
 
 
 THREADED, INLINE = "tests.environments:Counting", "tests.environments:InlineCounting"
+
+
+class WalkAction(Action):
+    right: bool
+
+
+class WalkObservation(Observation):
+    place: Annotated[Array, Box(-1.0, 1.0, (2,), np.float32)]
+    noise: Annotated[Array, Box(0.0, 1.0, (3,), np.float32)]
+
+
+class Walk(Environment[WalkAction, WalkObservation, State]):
+    """A walk to the right or the left, observed by a Dict; any action will do."""
+
+    def reset(self) -> WalkObservation:
+        self._at = 0
+        return self._observation(0.0)
+
+    def step(self, action: WalkAction) -> WalkObservation:
+        self._at += 1 if action.right else -1
+        return self._observation(float(action.right))
+
+    def _observation(self, reward: float) -> WalkObservation:
+        return WalkObservation(
+            place=np.array([self._at / 4, -self._at / 4], np.float32),
+            noise=self.np_random.random(3, np.float32),
+            done=abs(self._at) == 4,
+            reward=reward,
+        )
+
+    @property
+    def state(self) -> State:
+        return State()
