@@ -86,15 +86,21 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         self._mask: NDArray[np.int8] | None = None
         name = None if environment is None else registry.environment(environment).name
         if isinstance(transport, Transport):
-            if url or token or transport_options:
+            if url or token or transport_options or timeout != STEP_TIMEOUT:
                 raise OptionError(
-                    "transport= is an object; url=, token= and transport_options= belong into its "
-                    "constructor."
+                    "transport= is an object; url=, token=, timeout= and transport_options= "
+                    "belong into its constructor."
+                )
+            if transport.taken:
+                raise OptionError(
+                    "This transport object is in use already, or was: it is for one environment. "
+                    "Make another for this one, or name the transport."
                 )
             self.transport = transport
         else:
             settings = {"url": url, "token": token, "timeout": timeout}
             self.transport = make_transport(transport, settings, transport_options or {})
+        self.transport.taken = True
         if timing:
             self.transport.stopwatch = Stopwatch()
         try:

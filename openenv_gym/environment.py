@@ -61,11 +61,11 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for base in getattr(cls, "__orig_bases__", ()):
+        for base in cls.__dict__.get("__orig_bases__", ()):
             origin = typing.get_origin(base)
             if isinstance(origin, type) and issubclass(origin, Environment):
                 models = typing.get_args(base)
-                if all(isinstance(model, type) for model in models):
+                if len(models) == 3 and all(isinstance(model, type) for model in models):
                     cls.action_type, cls.observation_type, cls.state_type = models
 
     @property

@@ -7,6 +7,7 @@ them on to a ``gymnasium.Env``, which speaks in values itself.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from openenv_gym.errors import RegistryError, SpaceError
 from openenv_gym.messages import Result
 from openenv_gym.models import State
 from openenv_gym.options import checked
-from openenv_gym.spaces.convert import IDENTITY, identity, table
+from openenv_gym.spaces.convert import identity, table
 from openenv_gym.spaces.derive import ModelSpace, derive
 
 _NOT_OPTIONS = frozenset({"seed", "episode_id"})
@@ -88,7 +89,10 @@ def host(entry: registry.Entry, options: Mapping[str, Any], render_mode: str | N
         RegistryError: It makes no environment.
     """
     make = registry.load(entry)
-    takes_mode = "render_mode" in inspect.signature(make).parameters
+    try:
+        takes_mode = "render_mode" in inspect.signature(make).parameters
+    except ValueError as error:  # builtins have none
+        raise RegistryError(f"{entry.target} makes no environment.", target=entry.target) from error
     keywords = checked(make, options, entry.name, reserved=frozenset({"render_mode"}))
 
     def made(mode: str | None) -> Any:
@@ -108,7 +112,8 @@ def host(entry: registry.Entry, options: Mapping[str, Any], render_mode: str | N
                 environment = made(mode)
             return GymnasiumHost(environment)
     except BaseException:
-        environment.close()
+        with contextlib.suppress(Exception):  # why it cannot be used matters more
+            environment.close()
         raise
     raise RegistryError(
         f"{entry.target} makes a {type(environment).__name__}, which is no environment. Derive it "
@@ -285,7 +290,7 @@ def _mask_maker(
     size, start = int(space.n), int(space.start)
     converter = next(iter(actions.fields.values())).converter
     index: Callable[[Any], int] = converter.to_space
-    if converter is IDENTITY:
+    if index is identity:
         index = table(range(start, start + size), start, name).to_space
 
     def mask(observation: BaseModel) -> NDArray[np.int8]:

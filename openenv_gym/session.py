@@ -163,7 +163,12 @@ class Session:
         if not self._owner:
             check_allowed(registry.load(entry), given, self._options, entry.name)
         options = {**self._options, **given}
-        return self._run(lambda: host(entry, options, render_mode))
+        try:
+            return host(entry, options, render_mode)
+        except SpaceError:
+            raise  # which says what to write in a model; in an episode it is the environment's
+        except Exception as error:
+            raise self._failed(error) from error
 
     def _entry(self, wanted: str | None) -> registry.Entry:
         """What is to be made, in a session that has nothing yet."""

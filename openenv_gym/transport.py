@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from openenv_gym.codec import decode, encode
 from openenv_gym.errors import ProtocolError
@@ -28,14 +28,21 @@ class Transport(ABC):
 
     Attributes:
         stopwatch: Where it is set, each exchange is timed.
+        taken: An environment has it, or had it.
     """
 
     name: str
     """The word for it in ``transport=``."""
 
+    taken: bool = False
+
     def __init__(self, *, timeout: float | None = STEP_TIMEOUT) -> None:
         self.timeout = timeout
         self.stopwatch: Stopwatch | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: gymnasium's wrappers copy an environment's spec, with the transport in it."""
+        return self
 
     @abstractmethod
     def send(self, request: Request) -> None:

@@ -1,0 +1,286 @@
+"""OpenEnvGym: the keywords of ``gymnasium.make``, and what a user sees."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Discrete
+
+import openenv_gym
+from openenv_gym.env import OpenEnvGym
+from openenv_gym.errors import (
+    EpisodeError,
+    MissingDependencyError,
+    OptionError,
+    ProtocolError,
+    RegistryError,
+)
+from openenv_gym.messages import Open, Reply, Request
+from openenv_gym.session import Session
+from openenv_gym.transport import Transport
+from openenv_gym_transports.inprocess import InProcessTransport
+from openenv_gym_transports.process import ProcessTransport
+from tests.recorded import HERE, Recorded
+from tests.troubles import TROUBLE
+
+
+@pytest.fixture(autouse=True)
+def _no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENENV_GYM_TRANSPORT", raising=False)
+
+
+def transport_of(env: Any) -> str:
+    name: str = env.unwrapped.isolation["transport"]
+    env.close()
+    return name
+
+
+def test_the_transport_by_name() -> None:
+    assert transport_of(gymnasium.make("openenv/Echo-v0")) == "inprocess"
+    assert transport_of(gymnasium.make("openenv/Echo-v0", transport="process")) == "process"
+
+
+def test_the_transport_by_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENENV_GYM_TRANSPORT", "process")
+    assert transport_of(gymnasium.make("openenv/Echo-v0")) == "process"
+    assert transport_of(gymnasium.make("openenv/Echo-v0", transport="inprocess")) == "inprocess"
+    monkeypatch.setenv("OPENENV_GYM_TRANSPORT", "")
+    assert transport_of(gymnasium.make("openenv/Echo-v0")) == "inprocess"
+
+
+def test_a_variable_that_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENENV_GYM_TRANSPORT", "proces")
+    with pytest.raises(RegistryError, match="'process'"):
+        gymnasium.make("openenv/Echo-v0")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "said"),
+    [
+        ({"transport": "proces"}, RegistryError, "Did you mean 'process'"),
+        ({"url": "unix:///tmp"}, OptionError, "'url' is unknown"),
+        ({"token": "x"}, OptionError, "'token' is unknown"),
+        ({"transport_options": {"more": 1}}, OptionError, "'more' is unknown"),
+        ({"transport": "process", "timeout": "long"}, OptionError, "timeout='long'"),
+        ({"no_such_option": 1}, OptionError, "'no_such_option' is unknown"),
+    ],
+)
+def test_wrong_keywords(keywords: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        gymnasium.make("openenv/Echo-v0", **keywords)
+
+
+@pytest.mark.parametrize("kind", [InProcessTransport, ProcessTransport])
+def test_a_transport_object(kind: type[Transport]) -> None:
+    transport = kind(timeout=20.0)
+    env = gymnasium.make("openenv/Echo-v0", transport=transport)
+    assert env.unwrapped.transport is transport  # type: ignore[attr-defined]
+    env.reset()
+    assert env.step("hi")[0] == "hi"
+    # The spec is copied by gymnasium's wrappers, the transport in it is not.
+    assert env.spec is not None
+    assert env.spec.kwargs["transport"] is transport
+    assert copy.deepcopy(transport) is transport
+    with pytest.raises(OptionError, match="already"):
+        gymnasium.make(env.spec)
+    with pytest.raises(OptionError, match="already"):
+        gymnasium.make("openenv/Echo-v0", transport=transport)
+    assert env.step("still here")[0] == "still here"
+    env.close()
+    with pytest.raises(OptionError, match="already"):
+        gymnasium.make("openenv/Echo-v0", transport=transport)
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [{"url": "unix:///tmp"}, {"token": "x"}, {"timeout": 5.0}, {"transport_options": {"x": 1}}],
+)
+def test_a_transport_object_has_its_own_settings(keywords: dict[str, Any]) -> None:
+    transport = InProcessTransport()
+    with pytest.raises(OptionError, match="constructor"):
+        OpenEnvGym("echo", transport=transport, **keywords)
+    OpenEnvGym("echo", transport=transport).close()  # it was not used
+
+
+def test_what_fails_on_opening_is_closed() -> None:
+    with pytest.raises(openenv_gym.OpenEnvGymError):
+        OpenEnvGym(HERE, fails="metadata")
+    assert Recorded.calls.count("close") == 1
+
+
+def test_human_rendering_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    env = gymnasium.make("openenv/Echo-v0", render_mode="human")
+    env.reset()
+    env.step("Grüße 😀")
+    assert env.render() is None
+    assert capsys.readouterr().out.splitlines()[-1] == "Grüße 😀"
+    assert env.render_mode == "human"
+    env.close()
+
+
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes an environment that renders pictures only, for a human."""
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setattr(Recorded, "render_modes", ("rgb_array",))
+    monkeypatch.setattr(Recorded, "render", lambda self: np.zeros((4, 6, 3), np.uint8))
+    return lambda: OpenEnvGym(HERE, render_mode="human")
+
+
+def test_human_rendering_draws(pictures: Any) -> None:
+    import pygame
+
+    env = pictures()
+    env.reset()
+    env.step(1)
+    assert pygame.display.get_surface().get_size() == (6, 4)
+    env.close()
+    assert not pygame.display.get_init()
+
+
+def test_drawing_needs_pygame(pictures: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    env = pictures()
+    with pytest.raises(MissingDependencyError, match="pygame-ce"):
+        env.reset()
+    env.close()
+
+
+def test_render_modes() -> None:
+    env = OpenEnvGym(HERE)
+    assert env.metadata["render_modes"] == ["human", "ansi", "rgb_array"]
+    assert env.metadata["render_fps"] == 4
+    with pytest.raises(EpisodeError, match="render_mode="):
+        env.render()
+    env.close()
+    env = OpenEnvGym(HERE, render_mode="ansi")
+    with pytest.raises(EpisodeError, match=r"reset\(\)"):
+        env.render()
+    env.reset()
+    assert env.render() == "picture in ansi"
+    env.close()
+    env = OpenEnvGym(TROUBLE)
+    assert env.metadata["render_modes"] == []
+    env.close()
+
+
+def test_action_masks() -> None:
+    env = OpenEnvGym(HERE, legal=[2, 3])
+    with pytest.raises(EpisodeError, match=r"reset\(\)"):
+        env.action_masks()
+    _, info = env.reset()
+    assert env.action_masks().dtype == np.bool_
+    assert env.action_masks().tolist() == [False, True, True, False]
+    assert info["action_mask"].dtype == np.int8
+    assert env.action_space.sample(info["action_mask"]) in (2, 3)
+    env.close()
+
+
+def test_a_mask_where_the_environment_tells_none() -> None:
+    env = OpenEnvGym(TROUBLE)
+    assert isinstance(env.action_space, Discrete)
+    assert env.action_masks().tolist() == [True] * int(env.action_space.n)
+    env.close()
+    env = OpenEnvGym("echo")
+    with pytest.raises(EpisodeError, match="Discrete"):
+        env.action_masks()
+    env.close()
+
+
+def test_masks_take_no_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = OpenEnvGym(HERE, legal=[1])
+    env.reset()
+    Recorded.calls.clear()
+    env.action_masks()
+    assert Recorded.calls == []
+    env.close()
+
+
+def test_a_time_limit() -> None:
+    env = gymnasium.make("openenv/Echo-v0", max_episode_steps=2)
+    env.reset()
+    assert [env.step("x")[3] for _ in range(2)] == [False, True]
+    env.reset()
+    assert env.step("x")[3] is False
+    env.close()
+
+
+def test_state() -> None:
+    env = OpenEnvGym(HERE)
+    assert env.state() == {"episode_id": None, "step_count": 7}
+    env.close()
+    with pytest.raises(EpisodeError, match="closed"):
+        env.state()
+
+
+@pytest.mark.parametrize("transport", ["inprocess", "process"])
+@pytest.mark.parametrize("seed", [0, 2**31, 2**70])
+def test_seeds(transport: str, seed: int) -> None:
+    env = OpenEnvGym("connect4", transport=transport, opponent="random")
+    runs = []
+    for _ in range(2):
+        env.action_space.seed(1)
+        env.reset(seed=seed)
+        runs.append([env.step(column)[0].tolist() for column in (0, 1)])
+    assert runs[0] == runs[1]
+    env.close()
+
+
+@pytest.mark.parametrize("transport", ["inprocess", "process"])
+@pytest.mark.parametrize("seed", [-1, 1.5, "x"])
+def test_seeds_that_are_none(transport: str, seed: Any) -> None:
+    env = OpenEnvGym("echo", transport=transport)
+    with pytest.raises((gymnasium.error.Error, OptionError)):
+        env.reset(seed=seed)
+    env.reset(seed=1)
+    env.close()
+
+
+def test_the_name_of_the_environment_is_checked_first() -> None:
+    with pytest.raises(RegistryError, match="Did you mean 'echo'"):
+        OpenEnvGym("ecco", transport=InProcessTransport())
+
+
+def test_without_a_name_and_a_server() -> None:
+    for transport in ("inprocess", "process"):
+        with pytest.raises(OptionError, match="name"):
+            OpenEnvGym(transport=transport)
+
+
+class Lying(Transport):
+    """Answers each request as if it were the first."""
+
+    name = "lying"
+
+    def send(self, request: Request) -> None:
+        self._session = Session()
+
+    def receive(self, timeout: float | None) -> Reply:
+        return self._session.handle(Open("echo", {}))
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_reply_of_another_kind() -> None:
+    env = OpenEnvGym("echo", transport=Lying())
+    for call in (env.reset, env.state, env.render, lambda: env.step("x")):
+        with pytest.raises((ProtocolError, EpisodeError), match=r"Description where|reset\(\)"):
+            call()
+
+
+def test_gymnasium_make_does_not_warn() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        env = gymnasium.make("openenv/Echo-v0", render_mode="ansi")
+        env.reset(seed=1)
+        env.step("a")
+        env.render()
+        env.close()
