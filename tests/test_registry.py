@@ -62,7 +62,6 @@ def test_an_unknown_transport() -> None:
     [
         ("chess", "chess", "chess"),
         ("websockets", "websocket", "server"),
-        ("httpx", "http", "server"),
     ],
 )
 def test_a_missing_package_names_the_extra(

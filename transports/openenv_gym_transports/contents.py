@@ -34,7 +34,6 @@ PACKAGES = ("openenv_gym", "openenv_gym_transports", "openenv_gym_envs")
 CLIENT_ONLY = frozenset(
     {
         "docker",  # starts containers; there is no engine in one
-        "httpx",  # client side of the http transport
         "websockets",  # client side of the websocket transport
     }
 )
