@@ -27,7 +27,7 @@ def names(lines: list[str]) -> set[str]:
 
 class TestRequirements:
     def test_only_what_the_server_needs(self) -> None:
-        core = {"gymnasium", "msgspec", "numpy", "pydantic"}
+        core = {"gymnasium", "msgspec", "numpy", "pydantic", "typing-extensions"}
         assert names(requirements("echo")) == core
         assert names(requirements("chess")) == core | {"chess", "pillow"}
         assert names(requirements("some.module:Class")) == core
