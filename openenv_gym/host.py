@@ -290,12 +290,15 @@ def _mask_maker(
     size, start = int(space.n), int(space.start)
     converter = next(iter(actions.fields.values())).converter
     index: Callable[[Any], int] = converter.to_space
+    counted = index is identity and start == 0
     if index is identity:
         index = table(range(start, start + size), start, name).to_space
 
     def mask(observation: BaseModel) -> NDArray[np.int8]:
         flags = np.zeros(size, np.int8)
-        legal = [index(value) - start for value in getattr(observation, name)]
+        legal: list[int] = getattr(observation, name)
+        if not (counted and legal and min(legal) >= 0 and max(legal) < size):
+            legal = [index(value) - start for value in legal]
         flags[legal] = 1
         return cast("NDArray[np.int8]", flags)
 

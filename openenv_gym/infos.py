@@ -151,7 +151,7 @@ def rows_of(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:
             values = column.tolist()  # as the environments gave them: Python's
         else:
             values = column
-        if has.all():
+        if np.count_nonzero(has) == count:
             for row, value in zip(rows, values, strict=True):
                 row[key] = value
         else:

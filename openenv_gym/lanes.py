@@ -107,6 +107,7 @@ class Lanes:
         finals: list[tuple[int, dict[str, Any]]] = []
         hosts, ended, observations = self.hosts, self._ended, self._observations
         next_step = self._mode is AutoresetMode.NEXT_STEP
+        limited = self._limit is not None
         for row, (lane, action) in enumerate(zip(chosen, rows, strict=True)):
             if next_step and ended[lane]:
                 info = self._reset(lane, None, {}).info
@@ -120,7 +121,8 @@ class Lanes:
                 info = result.info
                 observations[lane] = result.observation
                 rewards[row] = result.reward
-                if self._over(lane, result):
+                maybe = limited or result.terminated or result.truncated
+                if maybe and self._over(lane, result):
                     terminations[row], truncations[row] = result.terminated, result.truncated
                     if self._mode is AutoresetMode.SAME_STEP:
                         final = {"final_obs": result.observation, "final_info": info}

@@ -33,6 +33,7 @@ from openenv_gym.recovery import Recovery, substitute
 from openenv_gym.spaces.batch import join
 from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import STEP_TIMEOUT, expect
+from openenv_gym.vector_options import autoreset, check_counts, reset_mask, seeds_of
 from openenv_gym.workers import Worker, open_all, split_evenly, wait_for_any
 
 Results = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -86,8 +87,8 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         transport_options: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        _check_counts(num_envs, workers, lane_options, on_failure)
-        mode = _mode(autoreset_mode)
+        check_counts(num_envs, workers, lane_options, on_failure)
+        mode = autoreset(autoreset_mode)
         name = None if environment is None else registry.environment(environment).name
         settings = {"url": url, "token": token, "timeout": timeout}
         each = [{**options, **given} for given in lane_options or [{}] * num_envs]
@@ -143,9 +144,9 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
                 only these lanes begin a new episode.
         """
         self._check_idle()
-        seeds = self._seeds(seed)
+        seeds = seeds_of(seed, self.num_envs)
         given = dict(options or {})
-        chosen = _reset_mask(given.pop("reset_mask", None), self.num_envs)
+        chosen = reset_mask(given.pop("reset_mask", None), self.num_envs)
         requests: list[ResetVector] = []
         for worker in self._workers:
             lanes = None
@@ -157,15 +158,6 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         self._lost = None
         observations, _, _, _, infos = self._joined(results)
         return observations, infos
-
-    def _seeds(self, seed: int | list[int | None] | None) -> list[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, int | np.integer):
-            return [int(seed) + lane for lane in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise OptionError(f"{len(seed)} seeds for {self.num_envs} lanes: give one for each.")
-        return list(seed)
 
     def step(self, actions: Any) -> Results:
         """Implements gymnasium.vector.VectorEnv.step.
@@ -224,26 +216,35 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _joined(self, results: list[VectorResult], lanes: Sequence[int] | None = None) -> Results:
         """The results of workers as one, for all lanes or for some."""
-        observations = join(self.single_observation_space, [r.observations for r in results])
-        rewards, terminations, truncations = (
-            np.concatenate([getattr(result, name) for result in results])
-            if len(results) > 1
-            else getattr(results[0], name)
-            for name in ("rewards", "terminations", "truncations")
-        )
+        if len(results) == 1:
+            only = results[0]
+            observations, rewards = only.observations, only.rewards
+            terminations, truncations = only.terminations, only.truncations
+        else:
+            observations = join(self.single_observation_space, [r.observations for r in results])
+            rewards = np.concatenate([r.rewards for r in results])
+            terminations = np.concatenate([r.terminations for r in results])
+            truncations = np.concatenate([r.truncations for r in results])
         infos = merge_infos([(r.infos, len(r.rewards)) for r in results])
-        rows = np.arange(self.num_envs) if lanes is None else np.array(lanes)
         if self._recovery.enabled:
-            batch = self._batches.get(len(rows))
-            if batch is None:
-                batch = batch_space(self.single_observation_space, len(rows))
-                self._batches[len(rows)] = batch
-            for lane, observation in zip(rows, iterate(batch, observations), strict=True):
-                self._last[lane] = observation
+            self._keep(observations, range(self.num_envs) if lanes is None else lanes)
         if "action_mask" in infos:
-            told = infos["_action_mask"]
-            self._mask[rows[told]] = infos["action_mask"][told]
+            told, masks = infos["_action_mask"], infos["action_mask"]
+            if lanes is None and np.count_nonzero(told) == len(told):
+                self._mask = masks.astype(np.bool_)
+            else:
+                rows = np.arange(self.num_envs) if lanes is None else np.array(lanes)
+                self._mask[rows[told]] = masks[told]
         return observations, rewards, terminations, truncations, infos
+
+    def _keep(self, observations: Any, lanes: Sequence[int]) -> None:
+        """Keeps the observations of lanes, for when they are lost."""
+        batch = self._batches.get(len(lanes))
+        if batch is None:
+            batch = batch_space(self.single_observation_space, len(lanes))
+            self._batches[len(lanes)] = batch
+        for lane, observation in zip(lanes, iterate(batch, observations), strict=True):
+            self._last[lane] = observation
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions are legal in each lane; all, where the environment does not tell.
@@ -378,42 +379,3 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         """Implements gymnasium.vector.VectorEnv.close_extras; at any moment, and more than once."""
         for worker in self._workers:
             worker.close()
-
-
-def _check_counts(
-    num_envs: int, workers: int, lane_options: Sequence[Any] | None, on_failure: str
-) -> None:
-    if not 1 <= workers <= num_envs:
-        raise OptionError(
-            f"workers={workers} cannot share num_envs={num_envs} lanes: 1 to {num_envs} can.",
-            workers=workers,
-            num_envs=num_envs,
-        )
-    if lane_options is not None and len(lane_options) != num_envs:
-        raise OptionError(f"lane_options= has {len(lane_options)} items for {num_envs} lanes.")
-    if on_failure not in ("raise", "restart"):
-        raise OptionError(f"on_failure={on_failure!r}: take 'raise' or 'restart'.")
-
-
-def _mode(wanted: str | AutoresetMode) -> AutoresetMode:
-    try:
-        return AutoresetMode(wanted)
-    except ValueError:
-        known = ", ".join(repr(mode.value) for mode in AutoresetMode)
-        raise OptionError(f"autoreset_mode={wanted!r}: take one of {known}.") from None
-
-
-def _reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_] | None:
-    if mask is None:
-        return None
-    if (
-        not isinstance(mask, np.ndarray)
-        or mask.dtype != np.bool_
-        or mask.shape != (num_envs,)
-        or not mask.any()
-    ):
-        raise OptionError(
-            f"reset_mask must be a bool array of shape ({num_envs},) that is true somewhere, not "
-            f"{mask!r}."
-        )
-    return mask
