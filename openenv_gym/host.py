@@ -199,9 +199,8 @@ class ModelHost(Host):
         observations = derive(environment.observation_type, overrides)
         self._mask = _mask_maker(actions, observations)
         self._info = _info_getters(observations)
-        self._to_space, self._from_space = observations.to_space, actions.from_space
-        # What Model(**fields) calls, without the frame around it.
-        self._action = actions.model.__pydantic_validator__.validate_python
+        self._to_space = observations.to_space
+        self._action = _action_maker(actions)
         self.action_space, self.observation_space = actions.space, observations.space
         self.metadata = dict(environment.metadata())
         self.render_mode = environment.render_mode
@@ -228,7 +227,7 @@ class ModelHost(Host):
 
     def step(self, action: Any) -> Result:
         """Implements Host.step."""
-        return self._result(self._step(self._action(self._from_space(action))))
+        return self._result(self._step(self._action(action)))
 
     def _result(self, observation: Any) -> Result:
         truncated = observation.truncated
@@ -261,6 +260,18 @@ class ModelHost(Host):
     def close(self) -> None:
         """Implements Host.close."""
         self._environment.close()
+
+
+def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:
+    """How a value of the action space becomes the model."""
+    # What Model(**fields) calls, without the frame around it.
+    validate: Callable[[Any], BaseModel] = actions.model.__pydantic_validator__.validate_python
+    from_space = actions.from_space
+    if len(actions.fields) == 1:  # nearly always
+        ((name, only),) = actions.fields.items()
+        from_value = only.converter.from_space
+        return lambda value: validate({name: from_value(value)})
+    return lambda value: validate(from_space(value))
 
 
 def _info_getters(observations: ModelSpace) -> list[tuple[str, Callable[[Any], Any]]]:
