@@ -152,3 +152,10 @@ class TestOthers:
         report = json.loads((tmp_path / "a.json").read_text())
         assert report["errors"] == []
         assert report["steps"] == report["steps_wanted"] == 16
+
+    def test_vector(self, tmp_path: Path) -> None:
+        ran("vector", "--quick", "--groups", "in process", "--json", tmp_path / "a.json")
+        report = json.loads((tmp_path / "a.json").read_text())
+        assert {row["candidate"] for row in report["rows"]} == {"SyncVectorEnv", "inprocess"}
+        assert report["absent"] == []
+        assert report["bars"][0]["value"] > 0
