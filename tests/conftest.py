@@ -8,11 +8,19 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from openenv_gym.errors import EngineMissingError, MissingDependencyError
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+
+# How long an example takes says how busy the machine is, no more.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 @cache
