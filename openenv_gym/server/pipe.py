@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 SOCKET, KEY = "socket", "key"
 """Names of the two files in the directory of a pipe."""
 
+_UNREADY = "notyet"  # no shorter than the socket's name: a path of it may have 107 bytes
+
 _HANDSHAKE_LIMIT = 10.0
 _CLOSE_LIMIT = 5.0
 _OWNER_LIMIT = 60.0
@@ -250,11 +252,18 @@ def listen(directory: Path, address: tuple[str, int] | None) -> socket.socket:
     try:
         if address is not None:
             return socket.create_server(address)
-        path.unlink(missing_ok=True)
+        # It gets its name when it listens: who sees it can connect.
+        unready = directory / _UNREADY
+        unready.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen(64)
+        try:
+            listener.bind(str(unready))
+            unready.chmod(0o600)
+            listener.listen(64)
+            unready.rename(path)
+        except BaseException:
+            listener.close()
+            raise
         return listener
     except OSError as error:
         raise StartError(

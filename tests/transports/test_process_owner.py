@@ -1,0 +1,126 @@
+"""The owner of a process: however it ends, the environment ends with it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openenv_gym.env import OpenEnvGym
+from tests.servers import eventually, is_running, kill
+from tests.troubles import (
+    COUNT,
+    HANG,
+    SPAWN,
+    TROUBLE,
+    nothing_left,
+)
+
+AT_ONCE = 5.0
+"""Seconds: far more than it takes on any machine, far less than any limit of ours."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with nothing_left(tmp_path):
+        yield
+
+
+def make(environment: str = TROUBLE, **keywords: Any) -> OpenEnvGym:
+    return OpenEnvGym(environment, transport="process", **keywords)
+
+
+def pid_of(env: OpenEnvGym) -> int:
+    return int(env.isolation["pid"])
+
+
+_OWNER = """
+import sys
+from openenv_gym.env import OpenEnvGym
+env = OpenEnvGym({environment!r}, transport="process", seconds=1000.0)
+env.reset()
+child = env.step({spawn})[4]["child"]
+print(env.isolation["pid"], child, flush=True)
+{then}
+"""
+
+
+def owner(then: str) -> tuple[subprocess.Popen[str], int, int]:
+    """A process that owns an environment, which has a child; and the pids of these two."""
+    script = _OWNER.format(environment=TROUBLE, spawn=SPAWN, then=then)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        text=True,
+    )
+    assert process.stdout is not None
+    server, child = map(int, process.stdout.readline().split())
+    process.stdout.close()
+    return process, server, child
+
+
+@pytest.mark.parametrize(
+    ("then", "how"),
+    [
+        (f"env.step({HANG})", signal.SIGKILL),
+        ("import time; time.sleep(1000)", signal.SIGKILL),
+        ("import time; time.sleep(1000)", signal.SIGTERM),
+    ],
+)
+def test_the_owner_is_killed(then: str, how: signal.Signals) -> None:
+    process, server, child = owner(then)
+    try:
+        time.sleep(0.3)  # until it is in its step
+        process.send_signal(how)
+        process.wait()
+        # A step that hangs is given the time to end that close() has.
+        eventually(lambda: not is_running(server), 10.0)
+        eventually(lambda: not is_running(child), AT_ONCE)
+    finally:
+        for pid in (server, child):
+            if is_running(pid):
+                kill(pid)
+
+
+@pytest.mark.parametrize("then", ["", "del env", "1 / 0"])
+def test_the_owner_ends(then: str) -> None:
+    process, server, child = owner("sys.stderr = None\n" + then)
+    process.wait()
+    eventually(lambda: not is_running(server), AT_ONCE)
+    eventually(lambda: not is_running(child), AT_ONCE)
+
+
+def test_a_fork_of_the_owner_ends_without_it() -> None:
+    env = make()
+    env.reset()
+    fork = os.fork()
+    if fork == 0:
+        try:
+            sys.exit(0)  # with all finalizers
+        finally:
+            os._exit(0)
+    os.waitpid(fork, 0)
+    assert env.step(COUNT)[0] == 1
+    env.close()
+
+
+def test_an_environment_that_is_dropped_is_closed() -> None:
+    env = make()
+    pid = pid_of(env)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # which is right to complain
+        del env
+        gc.collect()
+    eventually(lambda: not is_running(pid), 2 * AT_ONCE)
