@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import gymnasium
 import numpy as np
@@ -23,7 +23,6 @@ from openenv_gym.messages import (
     Reset,
     Result,
     StateReply,
-    Step,
 )
 from openenv_gym.options import checked
 from openenv_gym.spaces.describe import parse
@@ -112,6 +111,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
     def _open(self, name: str | None, render_mode: str | None, options: dict[str, Any]) -> None:
         description = self.transport.open(Open(name, options, render_mode))
         self._send: Callable[[Request], Reply] = self.transport.exchange
+        self._step: Callable[[Any], Result] = self.transport.step
         self.action_space = parse(description.action_space)
         self.observation_space = parse(description.observation_space)
         modes = [*description.metadata.get("render_modes", [])]
@@ -149,12 +149,10 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
                 "reset()."
             ) from self._failure
         try:
-            result = self._send(Step(action))
+            result = self._step(action)
         except TransportError as error:
             self._failure = error
             raise
-        if type(result) is not Result:
-            result = expect(Result, result)
         info = self._taken(result) if self._watched else result.info
         return result.observation, result.reward, result.terminated, result.truncated, info
 
@@ -224,14 +222,14 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         """Implements gymnasium.Env.close; ends what the transport started. May be called twice."""
         if not self._closed:
             self._closed = True
-            self._send = _refuse
+            self._send = self._step = _refuse
             view = getattr(self, "_view", None)
             if view is not None:
                 view.close()
             self.transport.close()
 
 
-def _refuse(request: Request) -> Reply:
+def _refuse(request: Any) -> NoReturn:
     raise EpisodeError("The environment is closed: make a new one.")
 
 

@@ -158,8 +158,10 @@ class GymnasiumHost(Host):
 
     def step(self, action: Any) -> Result:
         """Implements Host.step."""
-        observation, reward, terminated, truncated, info = self._step(action)
-        return Result(observation, reward, bool(terminated), bool(truncated), info)
+        result = Result(*self._step(action))
+        if type(result.terminated) is not bool or type(result.truncated) is not bool:
+            result.terminated, result.truncated = bool(result.terminated), bool(result.truncated)
+        return result
 
     def render(self) -> Any:
         """Implements Host.render."""

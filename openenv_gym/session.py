@@ -224,13 +224,20 @@ class Session:
         return self._lanes
 
     def _step(self, request: Step) -> Result:
+        return self.step(request.action)
+
+    def step(self, action: Any) -> Result:
+        """One step; what :meth:`handle` does with Step, for who is in this process.
+
+        Raises:
+            OpenEnvGymError: It failed; the error says why.
+        """
         hosted = self._host
         if hosted is None or not self._running:
             self._ready()
             raise EpisodeError("There is no running episode: call reset() before step().")
         if self._over and not hosted.steps_after_end:
             raise EpisodeError("The episode is over: call reset() before the next step().")
-        action = request.action
         try:
             admitted = self._admits(action)
         except Exception:  # contains() of a strange value may raise anything

@@ -8,7 +8,16 @@ from typing import Any, Self, TypeVar
 
 from openenv_gym.codec import decode, encode
 from openenv_gym.errors import ProtocolError
-from openenv_gym.messages import Description, Failure, Open, OpenVector, Reply, Request
+from openenv_gym.messages import (
+    Description,
+    Failure,
+    Open,
+    OpenVector,
+    Reply,
+    Request,
+    Result,
+    Step,
+)
 from openenv_gym.timing import Stopwatch
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
@@ -104,6 +113,10 @@ class Transport(ABC):
         if type(reply) is Failure:
             raise reply.error()
         return reply
+
+    def step(self, action: Any) -> Result:
+        """One step; a transport that needs no message for it may take a shorter way."""
+        return expect(Result, self.exchange(Step(action)))
 
     def open(self, request: Open | OpenVector) -> Description:
         """Starts and connects what is needed, and opens the session."""

@@ -27,11 +27,13 @@ class InProcessTransport(Transport):
         self._reply: Reply | None = None
         # The whole of an exchange: what fails is raised where it happened, with its cause.
         self.exchange = self._session.handle  # type: ignore[method-assign]
+        self.step = self._session.step  # type: ignore[method-assign]
 
     def open(self, request: Open | OpenVector) -> Description:
         """Makes the environment; from here on exchanges are timed, if they are to be."""
         if self.stopwatch is not None:
             self.exchange = self._timed  # type: ignore[method-assign]
+            self.step = super().step  # type: ignore[method-assign]
         return super().open(request)
 
     def _timed(self, request: Request) -> Reply:
