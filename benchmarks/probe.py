@@ -102,7 +102,8 @@ def wrap_session(layers: Layers, environment: str) -> None:
     from openenv_gym.session import Session
 
     names = {Open: "open", Reset: "reset"}
-    timed = layers.timed("session", Session.handle)
+    layers.wrap("session", Session, "step")
+    handled = Session.handle
 
     def handle(self: Session, request: Any) -> Any:
         name = names.get(type(request))
@@ -112,7 +113,7 @@ def wrap_session(layers: Layers, environment: str) -> None:
                 layers.wrap("environment", registry.load(registry.environment(environment)), "step")
         elif name:
             layers.mark(name)
-        reply = timed(self, request)
+        reply = handled(self, request)
         if name:
             layers.mark(f"{name} done")
         if type(request) is GetState:

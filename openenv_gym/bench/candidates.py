@@ -9,6 +9,7 @@ import multiprocessing
 import socket
 import subprocess
 import sys
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
@@ -199,9 +200,9 @@ class Exchange(Candidate):
             exchange()
         return times, perf_counter() - begin
 
+    @abstractmethod
     def exchange(self) -> None:
         """One round trip."""
-        raise NotImplementedError
 
 
 class RawEcho(Exchange):
