@@ -28,10 +28,11 @@ class Lanes:
         autoreset_mode: What happens when an episode ends.
         max_episode_steps: After so many steps an episode is truncated; None: never.
         ended: They count as ended, so that the next step resets them.
+        first: Number of the first lane, for errors.
 
     Attributes:
         hosts: The environments.
-        first: Number of the first lane, for errors.
+        first: Number of the first lane.
         failed: The lane, so numbered, whose environment raised; None if none did.
     """
 
@@ -41,9 +42,10 @@ class Lanes:
         autoreset_mode: AutoresetMode,
         max_episode_steps: int | None,
         ended: bool,
+        first: int,
     ) -> None:
         self.hosts = hosts
-        self.first = 0
+        self.first = first
         self.failed: int | None = None
         self._mode = autoreset_mode
         self._limit = max_episode_steps

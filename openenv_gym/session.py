@@ -6,6 +6,7 @@ is one place where a step happens.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import traceback
 from collections.abc import Callable, Mapping
@@ -149,11 +150,12 @@ class Session:
             for options in request.options:
                 hosts.append(self._make(entry, options, request.render_mode))
                 check_alike(hosts[0], hosts[-1])
-            self._lanes = Lanes(hosts, mode, request.max_episode_steps, request.ended)
-            self._lanes.first = request.first
+            limit = request.max_episode_steps
+            self._lanes = Lanes(hosts, mode, limit, request.ended, request.first)
         except BaseException:
             for hosted in hosts:
-                hosted.close()
+                with contextlib.suppress(Exception):  # why it failed is what matters
+                    hosted.close()
             raise
         return _description(entry.name, hosts[0])
 

@@ -15,6 +15,7 @@ from openenv_gym.messages import (
     Close,
     GetState,
     Open,
+    OpenVector,
     Render,
     Reset,
     Step,
@@ -68,6 +69,20 @@ def test_an_environment_that_fails_on_opening_is_closed_once(name: str) -> None:
     failure(session, Open(HERE, {"fails": name}))
     session.close()
     assert Recorded.calls.count("close") == 1
+
+
+def test_lanes_that_cannot_all_be_made_are_all_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[Any] = []
+
+    def close(self: Any) -> None:
+        closed.append(self)
+        raise KeyError("close")
+
+    monkeypatch.setattr(Recorded, "close", close)
+    error = failure(Session(), OpenVector(HERE, [{}, {}, {"fails": "init"}]))
+    assert isinstance(error, EnvironmentFailedError)
+    assert error.fields["error"] == "RuntimeError"
+    assert len(set(map(id, closed))) == 2
 
 
 def test_what_close_raises_does_not_hide_why(monkeypatch: pytest.MonkeyPatch) -> None:

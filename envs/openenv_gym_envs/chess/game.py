@@ -9,7 +9,7 @@ import chess
 
 from openenv_gym.errors import OptionError
 from openenv_gym_envs.chess.moves import UCI_MOVES
-from openenv_gym_envs.chess.position import en_passant_square
+from openenv_gym_envs.chess.position import en_passant_square, kinds_of
 
 DRAW = "1/2-1/2"
 # Text of each move, by its squares and promotion: Move.uci() makes it anew each time.
@@ -122,12 +122,7 @@ def board_from_fen(fen: str) -> chess.Board:
 def _position(board: chess.Board) -> Hashable:
     """What makes two positions the same under FIDE's rule of repetition."""
     return (
-        board.pawns,
-        board.knights,
-        board.bishops,
-        board.rooks,
-        board.queens,
-        board.kings,
+        *kinds_of(board),
         board.occupied_co[chess.WHITE],
         board.turn,
         board.castling_rights,

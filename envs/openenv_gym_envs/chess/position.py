@@ -46,7 +46,7 @@ def planes(board: chess.Board, viewer: chess.Color, repeated: bool) -> NDArray[n
         (20, 8, 8) uint8, all 0 or 1, a fresh array.
     """
     own, other = board.occupied_co[viewer], board.occupied_co[not viewer]
-    kinds = _kinds(board)
+    kinds = kinds_of(board)
     rights = board.castling_rights
     king_side, queen_side = _RIGHTS[viewer]
     other_king_side, other_queen_side = _RIGHTS[not viewer]
@@ -74,7 +74,7 @@ def fen(board: chess.Board) -> str:
     cells = bytearray(b"." * 64)
     for colour in chess.COLORS:
         side = board.occupied_co[colour]
-        for letter, kind in zip(_LETTERS[colour].encode(), _kinds(board), strict=True):
+        for letter, kind in zip(_LETTERS[colour].encode(), kinds_of(board), strict=True):
             left = kind & side
             while left:
                 lowest = left & -left
@@ -98,11 +98,12 @@ def material(board: chess.Board) -> int:
     white, black = board.occupied_co[chess.WHITE], board.occupied_co[chess.BLACK]
     return sum(
         value * ((kind & white).bit_count() - (kind & black).bit_count())
-        for value, kind in zip(_VALUES, _kinds(board), strict=False)
+        for value, kind in zip(_VALUES, kinds_of(board), strict=False)
     )
 
 
-def _kinds(board: chess.Board) -> tuple[int, int, int, int, int, int]:
+def kinds_of(board: chess.Board) -> tuple[int, int, int, int, int, int]:
+    """Bitboards of the kinds of pieces, of both colours, from pawns to kings."""
     return (
         board.pawns,
         board.knights,
