@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from openenv_gym.errors import EngineMissingError, MissingDependencyError
+from tests.stock.peers import missing as missing_peers
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -36,11 +37,17 @@ def no_engine() -> str | None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test marked ``docker`` skips without an engine, unless one is required."""
+    """A test marked ``docker`` skips without an engine, unless one is required; ``peers`` alike."""
     if item.get_closest_marker("docker") and (reason := no_engine()):
-        if os.environ.get("OPENENV_GYM_REQUIRE_DOCKER") == "1":
-            pytest.fail(f"OPENENV_GYM_REQUIRE_DOCKER=1, but: {reason}", pytrace=False)
-        pytest.skip(reason)
+        _skip_unless_required("OPENENV_GYM_REQUIRE_DOCKER", reason)
+    if item.get_closest_marker("peers") and (reason := missing_peers()):
+        _skip_unless_required("OPENENV_GYM_REQUIRE_PEERS", reason)
+
+
+def _skip_unless_required(variable: str, reason: str) -> None:
+    if os.environ.get(variable) == "1":
+        pytest.fail(f"{variable}=1, but: {reason}", pytrace=False)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

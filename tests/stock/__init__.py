@@ -1,0 +1,1 @@
+"""The real openenv at the other end: its clients with our servers, its servers with our clients."""
