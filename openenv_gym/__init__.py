@@ -118,5 +118,6 @@ def register_environment(
 
 
 for _entry in _registry.ENVIRONMENTS.values():
-    if _entry.id is not None and _entry.id not in _gymnasium.registry:
-        register_environment(_entry.id, _entry.name)
+    for _id, _options in _entry.ids().items():
+        if _id not in _gymnasium.registry:
+            register_environment(_id, _entry.name, **_options)

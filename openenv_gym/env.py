@@ -83,7 +83,9 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         self._closed = False
         self._failure: TransportError | None = None
         self._mask: NDArray[np.int8] | None = None
-        name = None if environment is None else registry.environment(environment).name
+        entry = None if environment is None else registry.environment(environment)
+        if entry is not None:
+            options = {**entry.options, **options}
         if isinstance(transport, Transport):
             if url or token or transport_options or timeout != STEP_TIMEOUT:
                 raise OptionError(
@@ -103,7 +105,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         if timing:
             self.transport.stopwatch = Stopwatch()
         try:
-            self._open(name, render_mode, options)
+            self._open(entry and entry.name, render_mode, options)
         except BaseException:
             self.transport.close()
             raise

@@ -10,7 +10,7 @@ import difflib
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +28,9 @@ class Entry:
         id: The id that ``gymnasium.make`` takes, if it has one.
         extra: The extra of openenv-gym that installs what it needs.
         summary: One line on what it is.
+        options: Options that the name stands for.
+        variants: Options of further ids, by what stands in them behind the name and a dot: of
+            ``openenv/Atari-v0`` the variant ``pong`` is ``openenv/Atari.pong-v0``.
     """
 
     name: str
@@ -35,10 +38,27 @@ class Entry:
     id: str | None = None
     extra: str | None = None
     summary: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def ids(self) -> Mapping[str, Mapping[str, Any]]:
+        """All its ids, and the options that each stands for."""
+        if self.id is None:
+            return {}
+        stem, _, version = self.id.rpartition("-")
+        found = {f"{stem}.{variant}-{version}": told for variant, told in self.variants.items()}
+        return {self.id: self.options, **found}
 
 
-def _bundled(name: str, target: str, id: str, summary: str) -> Entry:
-    return Entry(name, f"openenv_gym_envs.{target}", id, name, summary)
+def _bundled(
+    name: str,
+    target: str,
+    id: str,
+    summary: str,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Entry:
+    home = f"openenv_gym_envs.{target}"
+    return Entry(name, home, id, extra=name, summary=summary, variants=variants or {})
 
 
 ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
@@ -88,11 +108,17 @@ TRANSPORTS: Mapping[str, Entry] = MappingProxyType(
 )
 """Transports by the name that ``transport=`` takes."""
 
-_IDS = {entry.id: entry for entry in ENVIRONMENTS.values()}
+_IDS = {
+    id: replace(entry, id=id, options=options) if options else entry
+    for entry in ENVIRONMENTS.values()
+    for id, options in entry.ids().items()
+}
 
 
 def environment(name: str) -> Entry:
     """The environment of a short name, an id, or ``module:Class``.
+
+    That of a variant's id is the environment with the options that the id stands for.
 
     Raises:
         RegistryError: There is none.
@@ -102,7 +128,7 @@ def environment(name: str) -> Entry:
         return found
     if ":" in name:
         return Entry(name, name)
-    raise _unknown("environment", name, [*ENVIRONMENTS, *filter(None, _IDS)])
+    raise _unknown("environment", name, [*ENVIRONMENTS, *_IDS])
 
 
 def transport(name: str) -> Entry:
@@ -121,8 +147,9 @@ def _unknown(kind: str, name: str, known: list[str]) -> RegistryError:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     own = ", or 'module:Class' for one of your own" if kind == "environment" else ""
+    told = [one for one in known if "." not in one]  # the variants are too many to list
     return RegistryError(
-        f"There is no {kind} {name!r}.{hint} Known are {', '.join(known)}{own}.",
+        f"There is no {kind} {name!r}.{hint} Known are {', '.join(told)}{own}.",
         name=name,
         known=known,
     )

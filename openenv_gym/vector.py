@@ -89,7 +89,9 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
     ) -> None:
         check_counts(num_envs, workers, lane_options, on_failure)
         mode = autoreset(autoreset_mode)
-        name = None if environment is None else registry.environment(environment).name
+        entry = None if environment is None else registry.environment(environment)
+        if entry is not None:
+            options = {**entry.options, **options}
         settings = {"url": url, "token": token, "timeout": timeout}
         each = [{**options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
@@ -105,7 +107,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             Worker(
                 lambda: make_transport(transport, settings, transport_options or {}),
                 OpenVector(
-                    name,
+                    entry and entry.name,
                     each[first:end],
                     render_mode,
                     mode.value,

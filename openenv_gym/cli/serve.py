@@ -80,14 +80,15 @@ def run(arguments: argparse.Namespace) -> int:
     keep_freed_memory()
     if arguments.owned:
         end_group_at_exit()
-    name = registry.environment(arguments.environment).name
+    entry = registry.environment(arguments.environment)
+    options = {**entry.options, **options_of(arguments.option)}
     pipe = arguments.pipe is not None or (arguments.fd is not None and not arguments.network)
     if pipe:
-        _serve_pipe(name, arguments)
+        _serve_pipe(entry, options, arguments)
     else:
         from openenv_gym.server.network import serve
 
-        serve(name, options_of(arguments.option), arguments)
+        serve(entry.name, options, arguments)
     return 0
 
 
@@ -109,11 +110,13 @@ def options_of(words: list[str]) -> dict[str, Any]:
     return options
 
 
-def _serve_pipe(name: str, arguments: argparse.Namespace) -> None:
+def _serve_pipe(
+    entry: registry.Entry, options: dict[str, Any], arguments: argparse.Namespace
+) -> None:
     from openenv_gym.server.pipe import serve
 
     if not arguments.owned:  # an owner is told when it asks
-        registry.load(registry.environment(name))
+        registry.load(entry)
     where: Path | socket.socket = arguments.pipe
     if arguments.fd is not None:
         try:
@@ -127,10 +130,10 @@ def _serve_pipe(name: str, arguments: argparse.Namespace) -> None:
     if arguments.port is not None:
         address = (arguments.host or "127.0.0.1", arguments.port)
     serve(
-        name,
+        entry.name,
         where,
         address=address,
-        options=options_of(arguments.option),
+        options=options,
         owned=arguments.owned,
         max_sessions=arguments.max_sessions or 1,
         idle_timeout=arguments.idle_timeout,

@@ -66,7 +66,7 @@ def create_app(
     entry = registry.environment(environment)
     sessions = Sessions(
         entry.name,
-        options=options,
+        options={**entry.options, **(options or {})},
         owner=owner,
         max_sessions=max_sessions,
         idle_timeout=idle_timeout,

@@ -1,0 +1,181 @@
+"""What a step of each environment costs beside the library that it is made with.
+
+    python benchmarks/environments.py [--quick] [--only NAME ...] [--transport NAME] [--json FILE]
+
+Prints a row for each environment: steps per second through ``gymnasium.make`` and of the bare
+library, which makes the same observation and mask, and their ratio. Both take turns, block by
+block; a ratio is the median of the ratios of blocks of the same round. Steps and resets are timed,
+the choice of an action is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter, perf_counter_ns
+from typing import Any
+
+import gymnasium
+import numpy as np
+from bare import Player
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+import openenv_gym  # noqa: F401  # registers the ids
+from openenv_gym.bench import machine
+from openenv_gym.bench.measure import QUICK, Candidate, Effort, UnavailableError, measure, ratio
+from openenv_gym.bench.report import FORMAT, save
+from openenv_gym.errors import OpenEnvGymError
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An environment and its library.
+
+    Attributes:
+        name: How the row is called.
+        id: The environment's id.
+        bare: ``module:Class`` of the player of the library, in the package ``bare``.
+        options: Options of the environment.
+        bar: The ratio of steps per second to reach; None where there is none.
+    """
+
+    name: str
+    id: str
+    bare: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    bar: float | None = None
+
+
+COMPARISONS = (
+    Comparison(
+        "CartPole", "openenv/Gymnasium-v0", "gymnasium_:CartPole", {"env_id": "CartPole-v1"}, 0.7
+    ),
+)
+
+
+class Ours(Player):
+    """An environment of ours, as users step it."""
+
+    def __init__(self, id: str, options: Mapping[str, Any]) -> None:
+        self._env: gymnasium.Env[Any, Any] = gymnasium.make(id, **options)
+        self._env.action_space.seed(0)
+        self._seed: int | None = 0
+
+    def reset(self) -> None:
+        """Implements Player.reset."""
+        _, self._info = self._env.reset(seed=self._seed)
+        self._seed = None
+
+    def choose(self) -> Any:
+        """Implements Player.choose."""
+        return self._env.action_space.sample(self._info.get("action_mask"))
+
+    def step(self, action: Any) -> bool:
+        """Implements Player.step."""
+        _, _, terminated, truncated, self._info = self._env.step(action)
+        return terminated or truncated
+
+    def close(self) -> None:
+        """Implements Player.close."""
+        self._env.close()
+
+
+class Played(Candidate):
+    """A player, timed."""
+
+    def __init__(self, name: str, make: Any) -> None:
+        self.name = name
+        self._make = make
+        self._player: Player | None = None
+
+    def start(self) -> None:
+        """Implements Candidate.start."""
+        try:
+            self._player = self._make()
+        except (OpenEnvGymError, ImportError) as error:
+            raise UnavailableError(str(error)) from error
+        self._player.reset()
+
+    def block(self, steps: int) -> tuple[NDArray[np.int64], float]:
+        """Implements Candidate.block."""
+        assert self._player is not None
+        times = np.empty(steps, np.int64)
+        spent = 0.0
+        for number in range(steps):
+            action = self._player.choose()
+            began = perf_counter_ns()
+            over = self._player.step(action)
+            times[number] = perf_counter_ns() - began
+            if over:
+                began_reset = perf_counter()
+                self._player.reset()
+                spent += perf_counter() - began_reset
+        return times, spent + float(times.sum()) / 1e9
+
+    def close(self) -> None:
+        """Implements Candidate.close."""
+        if self._player is not None:
+            self._player.close()
+
+
+def compare(comparison: Comparison, transport: str, effort: Effort) -> dict[str, Any]:
+    """The row of one environment."""
+
+    def bare() -> Player:
+        module, _, name = comparison.bare.partition(":")
+        made: Player = getattr(importlib.import_module(f"bare.{module}"), name)()
+        return made
+
+    def ours() -> Player:
+        return Ours(comparison.id, {"transport": transport, **comparison.options})
+
+    measured, absent = measure([Played("ours", ours), Played("bare", bare)], effort)
+    row: dict[str, Any] = {"name": comparison.name, "id": comparison.id, "transport": transport}
+    row |= {name: told.row() for name, told in measured.items() if not absent}
+    if absent:
+        row["absent"] = absent
+    else:
+        row["ratio"] = ratio(measured["ours"].rates, measured["bare"].rates)
+        row["bar"] = comparison.bar
+    return row
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a look, not a measurement")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="rows whose name begins so")
+    parser.add_argument("--transport", default="inprocess", help="of ours (inprocess)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all of it")
+    arguments = parser.parse_args()
+    wanted = tuple(arguments.only or [""])
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    table = Table("environment", "ours, steps/s", "bare, steps/s", "ratio", "bar")
+    rows = []
+    for comparison in COMPARISONS:
+        if not comparison.name.startswith(wanted):
+            continue
+        with console.status(comparison.name):
+            row = compare(comparison, arguments.transport, QUICK if arguments.quick else Effort())
+        rows.append(row)
+        if "absent" in row:
+            table.add_row(row["name"], *row["absent"].values())
+            continue
+        bar = "" if row["bar"] is None else f">= {row['bar']}"
+        speeds = (f"{row[name]['steps_per_s']:,.0f}" for name in ("ours", "bare"))
+        table.add_row(row["name"], *speeds, f"{row['ratio']:.2f}", bar)
+    told = machine.describe()
+    console.print(table)
+    console.print(machine.summary(told))
+    if arguments.json:
+        save(arguments.json, {"format": FORMAT, "machine": told, "rows": rows})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
