@@ -84,8 +84,9 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         self._failure: TransportError | None = None
         self._mask: NDArray[np.int8] | None = None
         entry = None if environment is None else registry.environment(environment)
+        name = None
         if entry is not None:
-            options = {**entry.options, **options}
+            name, options = entry.name, {**entry.options, **options}
         if isinstance(transport, Transport):
             if url or token or transport_options or timeout != STEP_TIMEOUT:
                 raise OptionError(
@@ -105,7 +106,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         if timing:
             self.transport.stopwatch = Stopwatch()
         try:
-            self._open(entry and entry.name, render_mode, options)
+            self._open(name, render_mode, options)
         except BaseException:
             self.transport.close()
             raise

@@ -90,8 +90,9 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         check_counts(num_envs, workers, lane_options, on_failure)
         mode = autoreset(autoreset_mode)
         entry = None if environment is None else registry.environment(environment)
+        name = None
         if entry is not None:
-            options = {**entry.options, **options}
+            name, options = entry.name, {**entry.options, **options}
         settings = {"url": url, "token": token, "timeout": timeout}
         each = [{**options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
@@ -107,7 +108,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             Worker(
                 lambda: make_transport(transport, settings, transport_options or {}),
                 OpenVector(
-                    entry and entry.name,
+                    name,
                     each[first:end],
                     render_mode,
                     mode.value,

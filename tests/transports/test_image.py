@@ -93,6 +93,29 @@ class TestContext:
         assert (target / "packages/single.py").is_file()
         assert not (target / "packages/mine/tests").exists()
 
+    def test_only_the_wheels_that_are_needed(self, tmp_path: Path) -> None:
+        wheelhouse, target = tmp_path / "wheels", tmp_path / "context"
+        for folder in (wheelhouse, target):
+            folder.mkdir()
+        needed = {f"{name}-1.0-py3-none-any.whl" for name in ("pip", "numpy", "pydantic_core")}
+        for name in {*needed, "torch-2.0-py3-none-any.whl", "chess-1.11-py3-none-any.whl"}:
+            (wheelhouse / name).touch()
+        write_context(target, "connect4", wheelhouse)
+        assert {path.name for path in (target / "wheelhouse").iterdir()} == needed
+
+    def test_all_wheels_where_it_is_not_known_which(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wheelhouse, target = tmp_path / "wheels", tmp_path / "context"
+        for folder in (wheelhouse, target):
+            folder.mkdir()
+        (wheelhouse / "torch-2.0-py3-none-any.whl").touch()
+        monkeypatch.setattr(contents, "requirements", lambda environment: ["not-installed-here"])
+        write_context(target, "connect4", wheelhouse)
+        assert [path.name for path in (target / "wheelhouse").iterdir()] == [
+            "torch-2.0-py3-none-any.whl"
+        ]
+
 
 class TestName:
     def test_one_name_for_one_content(self) -> None:
