@@ -8,6 +8,7 @@ them on to a ``gymnasium.Env``, which speaks in values itself.
 from __future__ import annotations
 
 import contextlib
+import enum
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -257,7 +258,7 @@ class ModelHost(Host):
     def state(self) -> dict[str, Any]:
         """Implements Host.state."""
         state: State = self._environment.state
-        return state.model_dump()
+        return cast("dict[str, Any]", _without_enums(state.model_dump()))
 
     def close(self) -> None:
         """Implements Host.close."""
@@ -280,10 +281,26 @@ def _info_getters(observations: ModelSpace) -> list[tuple[str, Callable[[Any], A
     """How each Info field is read: plain values as they are, models and enums dumped."""
     getters: list[tuple[str, Callable[[Any], Any]]] = []
     for name in observations.info_fields:
-        annotation: Any = observations.model.model_fields[name].annotation
-        plain = annotation in _PLAIN
-        getters.append((name, identity if plain else TypeAdapter(annotation).dump_python))
+        field = observations.model.model_fields[name]
+        plain = field.annotation in _PLAIN
+        getters.append((name, identity if plain else _dumper(field.rebuild_annotation())))
     return getters
+
+
+def _dumper(annotation: Any) -> Callable[[Any], Any]:
+    dump = TypeAdapter[Any](annotation).dump_python
+    return lambda value: _without_enums(dump(value))
+
+
+def _without_enums(value: Any) -> Any:
+    """The value with the values of enums, which travel, in place of their members."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {_without_enums(key): _without_enums(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return type(value)(map(_without_enums, value))
+    return value
 
 
 def _mask_maker(

@@ -105,6 +105,53 @@ def derive(model: type[BaseModel], overrides: Mapping[str, Space[Any]] | None = 
     return ModelSpace(model, fields, tuple(info_fields), legal_actions)
 
 
+def fitted(model: type[BaseModel], space: Space[Any]) -> ModelSpace:
+    """The Space of a model as it was derived from it at the other end.
+
+    Options of the environment may have set Spaces of fields, of which the model knows nothing.
+
+    Args:
+        model: A subclass of Action or Observation.
+        space: What :func:`derive` made of it there.
+
+    Raises:
+        SpaceError: It was made of another model.
+    """
+    names = _spaced_names(model)
+    parts: Mapping[str, Space[Any]] = {}
+    if len(names) == 1:
+        parts = {names[0]: space}
+    elif isinstance(space, spaces.Dict):
+        parts = space.spaces
+    if [*parts] != names:
+        raise SpaceError(
+            f"{model.__name__} has the fields {names}, which make another Space than {space}. Take "
+            "the models of this environment, of the same version at both ends.",
+            model=model.__name__,
+        )
+    return derive(
+        model, {name: part for name, part in parts.items() if _own_space(model, name) != part}
+    )
+
+
+def _spaced_names(model: type[BaseModel]) -> list[str]:
+    return [
+        name
+        for name, field in model.model_fields.items()
+        if name not in _BASE_FIELDS
+        and not _marked(field, Info)
+        and not _marked(field, LegalActions)
+    ]
+
+
+def _own_space(model: type[BaseModel], name: str) -> Space[Any] | None:
+    """The Space that a field has by its type; None where that tells none."""
+    try:
+        return _checked_field(model, name, model.model_fields[name], None).space
+    except SpaceError:
+        return None
+
+
 def _marked(field: FieldInfo, kind: type) -> bool:
     return any(isinstance(mark, kind) or mark is kind for mark in field.metadata)
 

@@ -3,6 +3,11 @@
 ``import chess`` inside this package is python-chess: imports are absolute.
 """
 
+from openenv_gym.client import EnvClient
 from openenv_gym_envs.chess.models import ChessAction, ChessObservation, ChessState
 
-__all__ = ["ChessAction", "ChessObservation", "ChessState"]
+__all__ = ["ChessAction", "ChessEnv", "ChessObservation", "ChessState"]
+
+
+class ChessEnv(EnvClient[ChessAction, ChessObservation, ChessState], environment="chess"):
+    """The typed client of Chess."""

@@ -1,0 +1,248 @@
+"""The typed API of the OpenEnv guide, over every transport.
+
+::
+
+    from openenv_gym_envs.echo import EchoAction, EchoEnv
+
+    with EchoEnv(base_url="http://localhost:8000") as env:    # EchoEnv() runs it in this process
+        env.reset()
+        result = env.step(EchoAction(message="Hello!"))
+        print(result.observation.echoed_message, result.reward, result.done)
+
+A client is :class:`~openenv_gym.env.OpenEnvGym` in terms of the environment's models: they make the
+values of the Spaces that travel, and are put together again of what comes back.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+from gymnasium.spaces import Discrete
+from pydantic import BaseModel, ValidationError
+
+from openenv_gym.env import OpenEnvGym
+from openenv_gym.errors import ActionError, OptionError, SpaceError
+from openenv_gym.spaces.derive import ModelSpace, fitted
+from openenv_gym.transport import Transport
+
+ActionT = TypeVar("ActionT", bound=BaseModel)
+ObservationT = TypeVar("ObservationT", bound=BaseModel)
+StateT = TypeVar("StateT", bound=BaseModel)
+
+_SCHEMES = {
+    "websocket": {"http": "ws", "https": "wss"},
+    "http": {"ws": "http", "wss": "https"},
+}
+
+
+@dataclass(frozen=True)
+class StepResult(Generic[ObservationT]):
+    """What a reset or a step gave.
+
+    Attributes:
+        observation: The observation.
+        reward: Reward of the step; 0.0 after a reset.
+        done: The episode is over.
+        truncated: It is over by a limit that is not part of the task.
+        metadata: Of the observation.
+    """
+
+    observation: ObservationT
+    reward: float
+    done: bool
+    truncated: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class EnvClient(Generic[ActionT, ObservationT, StateT]):
+    """An environment by its models; what OpenEnv's own typed clients are.
+
+    A subclass names the models and the environment, and needs no more::
+
+        class EchoEnv(EnvClient[EchoAction, EchoObservation, State], environment="echo"):
+            pass
+
+    Args:
+        base_url: A server that runs already: ``http://``, ``https://``, ``ws://`` or ``wss://``, to
+            which a WebSocket is made unless ``transport="http"`` is given; or ``unix://`` and the
+            folder of a pipe. Without it the environment runs in this process, or where
+            ``transport`` says.
+        transport: Name of a transport, or a Transport object.
+        **keywords: As of ``gymnasium.make``: ``token``, ``timeout``, ``render_mode``,
+            ``transport_options``; all others are options of the environment.
+
+    Attributes:
+        env: The ``gymnasium.Env`` behind it, for all that this API has no word for: Spaces, action
+            masks, rendering, isolation.
+
+    Raises:
+        OpenEnvGymError: As of :class:`~openenv_gym.env.OpenEnvGym`.
+        SpaceError: The environment has other models than this client.
+    """
+
+    environment: ClassVar[str | None] = None
+    action_type: ClassVar[type[BaseModel]]
+    observation_type: ClassVar[type[BaseModel]]
+    state_type: ClassVar[type[BaseModel]]
+
+    def __init_subclass__(cls, *, environment: str | None = None, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if environment is not None:
+            cls.environment = environment
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            models = typing.get_args(base)
+            if typing.get_origin(base) is EnvClient and all(isinstance(m, type) for m in models):
+                cls.action_type, cls.observation_type, cls.state_type = models
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        transport: str | Transport | None = None,
+        **keywords: Any,
+    ) -> None:
+        if not hasattr(self, "action_type"):
+            raise OptionError(
+                f"{type(self).__name__} names no models. Derive it from EnvClient[ThingAction, "
+                'ThingObservation, ThingState], environment="thing".'
+            )
+        url = base_url
+        if base_url is not None and not isinstance(transport, Transport):
+            scheme, _, rest = base_url.partition("://")
+            transport = transport or ("process" if scheme == "unix" else "websocket")
+            url = f"{_SCHEMES.get(transport, {}).get(scheme, scheme)}://{rest}"
+        self.env = OpenEnvGym(self.environment, transport=transport, url=url, **keywords)
+        try:
+            actions = fitted(self.action_type, self.env.action_space)
+            observations = fitted(self.observation_type, self.env.observation_space)
+        except BaseException:
+            self.env.close()
+            raise
+        self._to_space = actions.to_space
+        self._fields = _fields_getter(observations, actions)
+
+    @classmethod
+    def from_docker_image(
+        cls,
+        image: str | None = None,
+        *,
+        transport_options: dict[str, Any] | None = None,
+        **keywords: Any,
+    ) -> Self:
+        """A client of a container that is started for it, and ends with it.
+
+        Args:
+            image: The image; by default that of the environment, built at first use.
+            transport_options: Further keywords of the transport ``docker``.
+            **keywords: As of the constructor.
+        """
+        options = {**(transport_options or {}), **({} if image is None else {"image": image})}
+        return cls(transport="docker", transport_options=options, **keywords)
+
+    def reset(
+        self, seed: int | None = None, episode_id: str | None = None, **options: Any
+    ) -> StepResult[ObservationT]:
+        """Begins an episode.
+
+        Args:
+            seed: Of its randomness.
+            episode_id: What :meth:`state` is to call it.
+            **options: Of the environment's reset.
+        """
+        if episode_id is not None:
+            options["episode_id"] = episode_id
+        observation, info = self.env.reset(seed=seed, options=options or None)
+        return self._result(observation, 0.0, False, False, info)
+
+    def step(self, action: ActionT) -> StepResult[ObservationT]:
+        """Carries out an action. Its ``metadata`` does not travel.
+
+        Raises:
+            ActionError: It is no action of this environment; nothing was stepped.
+            SpaceError: The environment has other models than this client.
+            EpisodeError: There is no running episode.
+            EnvironmentFailedError: The environment's own code raised.
+            TransportError: Whether the step was carried out is not known: call reset().
+        """
+        if not isinstance(action, self.action_type):
+            raise ActionError(
+                f"{type(self).__name__}.step() takes a {self.action_type.__name__}, not a "
+                f"{type(action).__name__}; the environment was not stepped."
+            )
+        return self._result(*self.env.step(self._to_space(action)))
+
+    def _result(
+        self, value: Any, reward: Any, terminated: bool, truncated: bool, info: dict[str, Any]
+    ) -> StepResult[ObservationT]:
+        done = terminated or truncated
+        fields = {**self._fields(value, info), "done": done, "reward": reward}
+        if "truncated" in self.observation_type.model_fields:  # OpenEnv's own have only done
+            fields["truncated"] = truncated
+            fields["terminated"] = True if terminated and truncated else None
+        try:
+            observation = self.observation_type.model_validate(fields)
+        except ValidationError as error:
+            raise SpaceError(
+                f"What the environment observed makes no {self.observation_type.__name__}: "
+                f"{error}. Take the models of this environment, of the same version at both ends.",
+                model=self.observation_type.__name__,
+            ) from error
+        return StepResult(
+            typing.cast("ObservationT", observation), reward, done, truncated, fields["metadata"]
+        )
+
+    def state(self) -> StateT:
+        """What there is to know beside the observation."""
+        return typing.cast("StateT", self.state_type.model_validate(self.env.state()))
+
+    def sync(self) -> Self:
+        """Itself: OpenEnv's own clients are asynchronous until they are asked for this."""
+        return self
+
+    def close(self) -> None:
+        """Ends what was started for it; a second call does nothing."""
+        self.env.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _fields_getter(
+    observations: ModelSpace, actions: ModelSpace
+) -> Callable[[Any, dict[str, Any]], dict[str, Any]]:
+    """How a value of the observation space and its info become the observation's fields."""
+    from_space, in_info = observations.from_space, observations.info_fields
+    legal = observations.legal_actions
+    beside = frozenset({*in_info, "action_mask"})
+
+    def fields(value: Any, info: dict[str, Any]) -> dict[str, Any]:
+        told: dict[str, Any] = from_space(value)
+        told["metadata"] = {name: item for name, item in info.items() if name not in beside}
+        told.update({name: info[name] for name in in_info if name in info})
+        if legal is not None and "action_mask" in info:
+            told[legal] = legal_values(info["action_mask"])
+        return told
+
+    if legal is None:
+        return fields
+    # The host that made a mask saw to it that there is one field, and that it is Discrete.
+    (only,) = actions.fields.values()
+    first, action = int(typing.cast("Discrete", only.space).start), only.converter.from_space
+
+    def legal_values(mask: Any) -> list[Any]:
+        return [action(first + index) for index in np.flatnonzero(mask).tolist()]
+
+    return fields
