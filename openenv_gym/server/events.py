@@ -12,6 +12,12 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 
+Answer = Callable[[Any], bytes | None]
+"""The reply to a binary message; None where the application must get the message itself."""
+
+ANSWER_FRAMES = "openenv_gym.frames"
+"""An ASGI extension of a WebSocket: a function that takes an :data:`Answer`, once accepted."""
+
 _PATIENCE = 0.5  # seconds until it pays to watch whether the client still waits
 _BACKLOG = 64  # messages of a client that does not wait for the replies
 

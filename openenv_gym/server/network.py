@@ -88,10 +88,12 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
 
 def uvicorn_settings() -> dict[str, Any]:
     """What uvicorn needs to be told."""
+    from openenv_gym.server.frames import FrameProtocol
+
     return {
         "loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
         "http": "httptools" if importlib.util.find_spec("httptools") else "h11",
-        "ws": "websockets-sansio",
+        "ws": FrameProtocol,
         "ws_per_message_deflate": False,
         "ws_max_size": _MAX_FRAME,
         # Pings keep proxies from closing a silent connection. A pong is not waited for: a client

@@ -126,6 +126,32 @@ class Sessions:
         except OpenEnvGymError as error:
             return refusal(error, request.id)
 
+    def step_at_once(self, id: str, line: Line, data: Any) -> bytes | None:
+        """Takes a request that is a step of an inline environment, and no other.
+
+        Args:
+            id: Of the session.
+            line: The connection that it came over.
+            data: The encoded request.
+
+        Returns:
+            The encoded reply; None for what only :meth:`submit` can take.
+        """
+        hosted = self._sessions.get(id)
+        if hosted is None or hosted.line is not line or not hosted.inline or hosted.busy:
+            return None
+        try:
+            request = read(data)
+        except OpenEnvGymError as error:
+            return refusal(error, 0)
+        if type(request) not in _STEPS:
+            return None
+        try:
+            reply = hosted.submit(request)
+        except OpenEnvGymError as error:
+            return refusal(error, request.id)
+        return reply if isinstance(reply, bytes) else None
+
     def detach(self, id: str, line: Line | None) -> None:
         """Notes that a connection is gone: from now on the session waits to be resumed."""
         hosted = self._sessions.get(id)
@@ -229,6 +255,11 @@ class _Hosted:
         self.ending = False
 
     @property
+    def inline(self) -> bool:
+        """Its steps are carried out on the event loop."""
+        return self._session.inline
+
+    @property
     def busy(self) -> bool:
         """A request is being carried out."""
         return not isinstance(self._reply, bytes) and not self._reply.done()
@@ -259,7 +290,7 @@ class _Hosted:
             )
         # An inline environment says that its steps are short and that the thread is all one to
         # it. All else that it does may take its time, and stays on the session's thread.
-        if type(request) in _STEPS and self._session.inline and not self.busy:
+        if type(request) in _STEPS and self.inline and not self.busy:
             self._reply = carry_out(self._session, request)
         else:
             arrived = perf_counter_ns() if request.timed else 0

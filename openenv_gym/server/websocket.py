@@ -6,10 +6,11 @@ A client that offers our subprotocol speaks it; one that offers none speaks Open
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from starlette.responses import PlainTextResponse
 
-from openenv_gym.server.events import Event, Events, Receive, Scope, Send
+from openenv_gym.server.events import ANSWER_FRAMES, Event, Events, Receive, Scope, Send
 from openenv_gym.server.sessions import Sessions, new_id
 
 PATH = "/ws"
@@ -48,6 +49,8 @@ class WebSocketFace:
         }
         await send(accept)
         line, events = _Line(send), Events(receive)
+        if (offer := scope["extensions"].get(ANSWER_FRAMES)) is not None:
+            offer(partial(self._sessions.step_at_once, id, line))
         try:
             while (event := await events.next())["type"] == "websocket.receive":
                 data = event.get("bytes")

@@ -1,0 +1,84 @@
+"""Frames that are answered where they arrive, and those that are not."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from openenv_gym.codec import decode, encode
+from openenv_gym.messages import Open, Reply, Request, Reset, Result, Step
+from openenv_gym.server.websocket import SUBPROTOCOL
+from tests.environments import INLINE, THREADED
+from tests.servers import serving
+
+
+@contextmanager
+def conversation(environment: str) -> Iterator[ClientConnection]:
+    id = secrets.token_urlsafe(24)
+    with (
+        serving(environment) as served,
+        connect(
+            served.url("websocket") + "/ws",
+            subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
+            additional_headers={"x-session-id": id},
+            compression=None,
+        ) as connection,
+    ):
+        yield connection
+
+
+def encoded(number: int, message: Request) -> bytes:
+    message.id = number
+    return encode(message)
+
+
+def received(connection: ClientConnection) -> Reply:
+    data = connection.recv(timeout=10.0)
+    assert isinstance(data, bytes)
+    reply = decode(data)
+    assert isinstance(reply, Reply)
+    return reply
+
+
+@pytest.mark.parametrize("environment", [INLINE, THREADED])
+def test_replies_keep_the_order_of_requests_sent_ahead(environment: str) -> None:
+    """A step that could be answered at once waits for the reply to what came before it."""
+    messages: list[Request] = [Open(environment, {"slow": 0.3}, None), Reset(0, None)]
+    messages += [Step(0) for _ in range(20)] + [Reset(1, None)] + [Step(0) for _ in range(3)]
+    with conversation(environment) as connection:
+        for number, message in enumerate(messages, 1):
+            connection.send(encoded(number, message))
+        replies = [received(connection) for _ in messages]
+    assert [reply.id for reply in replies] == list(range(1, len(messages) + 1))
+    counts = [r.observation["count"] for r in replies if isinstance(r, Result)]
+    assert counts == [*range(21), *range(4)]
+
+
+def test_a_step_in_fragments() -> None:
+    with conversation(INLINE) as connection:
+        for number, message in enumerate([Open(INLINE, {}, None), Reset(0, None)], 1):
+            connection.send(encoded(number, message))
+            received(connection)
+        data = encoded(3, Step(0))
+        connection.send([data[:4], data[4:]])
+        reply = received(connection)
+        assert isinstance(reply, Result)
+        assert reply.observation["count"] == 1
+        # And one whole after it.
+        connection.send(encoded(4, Step(0)))
+        assert received(connection).id == 4
+
+
+def test_what_is_no_message_is_refused_and_the_next_step_goes_on() -> None:
+    with conversation(INLINE) as connection:
+        for number, message in enumerate([Open(INLINE, {}, None), Reset(0, None)], 1):
+            connection.send(encoded(number, message))
+            received(connection)
+        connection.send(b"\xff\x00")
+        assert "CodecError" in repr(received(connection))
+        connection.send(encoded(3, Step(0)))
+        assert received(connection).id == 3
