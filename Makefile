@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Written by .ci/engine where it prepared a base image and wheels for building without a network.
 -include .build/docker.mk
 
-.PHONY: demo test lint bench install clean
+.PHONY: demo demo-all test lint bench install clean
 
 install: $(VENV)/.installed
 
@@ -18,6 +18,9 @@ $(VENV)/.installed: pyproject.toml
 
 demo: install
 	$(BIN)/python examples/demo.py
+
+demo-all: install
+	$(BIN)/openenv-gym demo
 
 test: install
 	$(BIN)/python -m pytest

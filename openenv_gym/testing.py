@@ -16,10 +16,9 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
-import struct
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -30,38 +29,18 @@ from gymnasium.utils.env_checker import check_env
 
 from openenv_gym.errors import ActionError, EpisodeError, OpenEnvGymError, OptionError
 from openenv_gym.registry import TRANSPORTS
+from openenv_gym.trajectory import Env, Transition, play, same
 
-Env = gymnasium.Env[Any, Any]
-
-
-class Transition(NamedTuple):
-    """One reset or step: action (None for a reset), and what came back."""
-
-    action: Any
-    observation: Any
-    reward: Any
-    terminated: Any
-    truncated: Any
-    info: dict[str, Any]
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are the same, bit for bit and type for type; NaN is the same as NaN."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, np.ndarray | np.generic):
-        return (
-            bool(one.dtype == other.dtype)
-            and one.shape == other.shape
-            and one.tobytes() == other.tobytes()
-        )
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, float):
-        return struct.pack("d", one) == struct.pack("d", other)
-    return bool(one == other)
+__all__ = [
+    "Env",
+    "EnvironmentContract",
+    "TrajectoryContract",
+    "Transition",
+    "assert_checked",
+    "assert_same_trajectory",
+    "play",
+    "same",
+]
 
 
 def assert_same_trajectory(got: list[Transition], wanted: list[Transition]) -> None:
@@ -69,20 +48,6 @@ def assert_same_trajectory(got: list[Transition], wanted: list[Transition]) -> N
     for number, (one, other) in enumerate(zip(got, wanted, strict=True)):
         for field, a, b in zip(Transition._fields, one, other, strict=True):
             assert same(a, b), f"{field} of transition {number}:\n{a!r}\nis not\n{b!r}"
-
-
-def play(env: Env, *, seed: int, steps: int) -> Iterator[Transition]:
-    """Random legal actions from a seed; begins a new episode, unseeded, when one ends."""
-    env.action_space.seed(seed)
-    transition = Transition(None, *_reset(env, seed))
-    yield transition
-    for _ in range(steps):
-        if transition.terminated or transition.truncated:
-            transition = Transition(None, *_reset(env, None))
-        else:
-            action = env.action_space.sample(transition.info.get("action_mask"))
-            transition = Transition(action, *env.step(action))
-        yield transition
 
 
 def assert_checked(env: Env) -> None:
@@ -103,11 +68,6 @@ def _contained(space: Space[Any], value: Any) -> bool:
             return space.contains(value)
         except Exception:
             return False
-
-
-def _reset(env: Env, seed: int | None) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-    observation, info = env.reset(seed=seed)
-    return observation, 0.0, False, False, info
 
 
 def _transports() -> list[Any]:

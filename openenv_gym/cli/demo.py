@@ -1,0 +1,138 @@
+"""``openenv-gym demo``: a short episode of each environment, in this process and in a container."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from openenv_gym import registry
+from openenv_gym.env import OpenEnvGym
+from openenv_gym.errors import OpenEnvGymError
+from openenv_gym.trajectory import Transition, play, same
+
+SEED = 2026
+TRANSPORTS = ("inprocess", "docker")
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What is shown of an environment.
+
+    Attributes:
+        options: Options of the environment.
+        actions: What an agent does there; random legal actions where there are none.
+        steps: How many steps, at most.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    actions: Sequence[Any] = ()
+    steps: int = 20
+
+
+EPISODES: Mapping[str, Episode] = {
+    "connect4": Episode({"opponent": "random"}),
+    "echo": Episode(actions=("Hello!", "¿Qué tal?", "日本語"), steps=3),
+    "gymnasium": Episode({"env_id": "CartPole-v1"}),
+}
+"""Of the environments that need more than random actions and their default options."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("environment", nargs="*", help="names of environments (all)")
+    parser.add_argument(
+        "--transport",
+        nargs="+",
+        default=list(TRANSPORTS),
+        help=f"how they run ({' '.join(TRANSPORTS)}); the first is what the others must equal",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plays, and prints a table; 1 where a trajectory differs from the first transport's."""
+    names = arguments.environment or list(registry.ENVIRONMENTS)
+    entries = [registry.environment(name) for name in names]
+    transports = [registry.transport(name).name for name in arguments.transport]
+    rows: list[tuple[str, ...]] = []
+    absent: dict[str, str] = {}
+    differing = False
+    for entry in entries:
+        first: Played | None = None
+        for transport in transports:
+            print(f"{entry.name} over {transport} ...", flush=True)
+            try:
+                played = Played(entry, transport)
+            except OpenEnvGymError as error:
+                absent[f"{entry.name} over {transport}"] = str(error)
+                rows.append((entry.name, transport, "not shown, see below", "", "", "", ""))
+                continue
+            first = first or played
+            equal = same(played.trajectory, first.trajectory)
+            differing |= not equal
+            rows.append(played.row("" if played is first else "yes" if equal else "NO"))
+    _print(("environment", "transport", "start-up", "steps", "a step", "reward", "same"), rows)
+    for what, why in absent.items():
+        print(f"\n{what} is not shown: {why}")
+    return 1 if differing else 0
+
+
+class Played:
+    """An episode over one transport.
+
+    Args:
+        entry: The environment.
+        transport: Name of the transport.
+
+    Attributes:
+        trajectory: What came of it.
+    """
+
+    def __init__(self, entry: registry.Entry, transport: str) -> None:
+        self._names = (entry.name, transport)
+        episode = EPISODES.get(entry.name, Episode())
+        self.trajectory: list[Transition] = []
+
+        def make() -> OpenEnvGym:
+            return OpenEnvGym(entry.name, transport=transport, **episode.options)
+
+        if transport == "docker":
+            make().close()  # the image is built, if need be, before anything is timed
+        begun = time.perf_counter()
+        env = make()
+        try:
+            playing = play(env, seed=SEED, steps=episode.steps, actions=episode.actions)
+            self.trajectory.append(next(playing))
+            self._started = time.perf_counter() - begun
+            for transition in playing:
+                self.trajectory.append(transition)
+                if transition.terminated or transition.truncated:
+                    break
+            self._spent = time.perf_counter() - begun - self._started
+        finally:
+            env.close()
+
+    def row(self, equal: str) -> tuple[str, ...]:
+        """Its row of the table.
+
+        Args:
+            equal: Whether it equals that over the first transport.
+        """
+        steps = len(self.trajectory) - 1
+        return (
+            *self._names,
+            f"{self._started:.2f} s",
+            str(steps),
+            f"{1e3 * self._spent / max(steps, 1):.2f} ms",
+            f"{sum(float(transition.reward) for transition in self.trajectory):g}",
+            equal,
+        )
+
+
+def _print(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    print()
+    for row in (head, *rows):
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
