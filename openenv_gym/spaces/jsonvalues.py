@@ -1,0 +1,297 @@
+"""Values of JSON to values of Spaces and back, each one that arrives checked.
+
+:mod:`openenv_gym.spaces.convert` converts what a model has validated. Here nothing has: a server of
+another make sends what it likes, so a value that is not in the Space is an error that names it.
+
+JSON has no NaN and no infinity: OpenEnv's servers send null for them, which is read as NaN where a
+Space holds floats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import singledispatch
+from typing import Any, NoReturn
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.spaces import Space
+
+from openenv_gym.errors import SpaceError
+from openenv_gym.spaces.convert import Converter
+from openenv_gym.spaces.utf8 import Utf8
+
+_SHOWN = 80
+
+
+def refuse(place: str, value: Any, why: str) -> NoReturn:
+    """Raises the error for a value that is not in its Space."""
+    shown = repr(value)
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    raise SpaceError(f"{place} is {shown}, {why}.", field=place, value=shown)
+
+
+@singledispatch
+def json_values(space: Space[Any], place: str) -> Converter:
+    """How values of JSON become values of the Space, and back.
+
+    Args:
+        space: The Space.
+        place: The field, for errors.
+
+    Raises:
+        SpaceError: Its values have no form in JSON.
+    """
+    raise SpaceError(f"{place}: values of {space} have no form in JSON.", field=place)
+
+
+@json_values.register
+def _discrete(space: spaces.Discrete, place: str) -> Converter:
+    start, end = int(space.start), int(space.start) + int(space.n)
+
+    def to_space(value: Any) -> int:
+        if not _is_integral(value) or not start <= value < end:
+            refuse(place, value, f"which is no integer of {start} to {end - 1}")
+        return int(value)
+
+    return Converter(to_space, int)
+
+
+def _is_integral(value: Any) -> bool:
+    """Whether it is an integer to JSON, which has one kind of numbers."""
+    return type(value) is int or (type(value) is float and value.is_integer())
+
+
+def boolean(place: str) -> Converter:
+    """Between true and false, and ``Discrete(2)``."""
+
+    def to_space(value: Any) -> int:
+        if type(value) is not bool:
+            refuse(place, value, "which is neither true nor false")
+        return int(value)
+
+    return Converter(to_space, bool)
+
+
+def choice(values: Sequence[Any], start: int, place: str) -> Converter:
+    """Between a finite table of JSON values and their indices.
+
+    Args:
+        values: All values, in the order of their indices.
+        start: Index of the first.
+        place: The field, for errors.
+    """
+    indices = {_key(value): start + i for i, value in enumerate(values)}
+
+    def to_space(value: Any) -> int:
+        index = indices.get(_key(value))
+        if index is None:
+            refuse(place, value, f"which is not among its {len(values)} values")
+        return index
+
+    return Converter(to_space, lambda index: values[int(index) - start])
+
+
+def _key(value: Any) -> str:
+    """The same for what is equal in JSON, where 1 is 1.0 but not true."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return json.dumps(value, sort_keys=True)
+
+
+def _array(space: Space[Any], place: str) -> Converter:
+    """Between (nested) lists of numbers and an array; a flat list takes the Space's shape."""
+    dtype, shape = np.dtype(space.dtype), space.shape or ()
+    low, high = _bounds(space)
+
+    def to_space(value: Any) -> Any:
+        array = _numbers(value, dtype, place)
+        if array.shape != shape and array.ndim == 1 and array.size == np.prod(shape, dtype=int):
+            array = array.reshape(shape)
+        if array.shape != shape:
+            raise SpaceError(
+                f"{place} has the shape {array.shape}, its Space {shape}.",
+                field=place,
+                shape=array.shape,
+            )
+        outside = (array < low) | (array > high)
+        if outside.any():
+            where = tuple(int(i) for i in np.argwhere(outside)[0])
+            at = f"{place}{list(where)}" if where else place
+            refuse(at, array[where].item(), f"which is not in its Space {space}")
+        return array.astype(dtype, copy=False)
+
+    return Converter(to_space, lambda value: np.asarray(value).tolist())
+
+
+def _bounds(space: Space[Any]) -> tuple[Any, Any]:
+    if isinstance(space, spaces.Box):
+        return space.low, space.high
+    if isinstance(space, spaces.MultiDiscrete):
+        return space.start, space.start + space.nvec - 1
+    return 0, 1
+
+
+def _numbers(value: Any, dtype: np.dtype[Any], place: str) -> np.ndarray[Any, Any]:
+    """An array of all numbers; of the dtype if that is of floats, else of integers."""
+    try:
+        array = np.asarray(value)
+        if dtype.kind == "f":
+            if not all(isinstance(item, _NUMBERS) for item in _strange(array)):
+                refuse(place, value, "which are no numbers")
+            with np.errstate(over="raise"):
+                return array.astype(dtype)  # where null becomes NaN
+    except (TypeError, ValueError, ArithmeticError) as error:
+        refuse(place, value, f"which makes no array of {dtype}: {error}")
+    if array.dtype.kind == "f" and bool((array == np.floor(array)).all()):
+        return array.astype(np.int64)
+    if array.dtype.kind not in "iub" and array.size:
+        refuse(place, value, "which are no integers")
+    return array
+
+
+_NUMBERS = (int, float, type(None))
+
+
+def _strange(array: np.ndarray[Any, Any]) -> Iterable[Any]:
+    """Items of an array that are not numbers of numpy's."""
+    return () if array.dtype.kind in "iuf" else array.flat
+
+
+json_values.register(spaces.Box, _array)
+json_values.register(spaces.MultiBinary, _array)
+json_values.register(spaces.MultiDiscrete, _array)
+
+
+def booleans(space: spaces.MultiBinary, place: str) -> Converter:
+    """Between (nested) lists of true and false, and ``MultiBinary``."""
+    numbers = _array(space, place)
+    return Converter(numbers.to_space, lambda value: np.asarray(value, np.bool_).tolist())
+
+
+def _text(space: Space[str], place: str) -> Converter:
+    def to_space(value: Any) -> str:
+        if not isinstance(value, str):
+            refuse(place, value, "which is no text")
+        if not space.contains(value):
+            refuse(place, value, f"a text of {len(value)} characters that is not in {space}")
+        return value
+
+    return Converter(to_space, str)
+
+
+json_values.register(Utf8, _text)
+json_values.register(spaces.Text, _text)
+
+
+@json_values.register
+def _dict(space: spaces.Dict, place: str) -> Converter:
+    return fields({key: json_values(sub, f"{place}.{key}") for key, sub in space.items()}, place)
+
+
+def fields(
+    parts: Mapping[str, Converter], place: str, defaults: Mapping[str, Any] | None = None
+) -> Converter:
+    """Between an object and a dict, of as many fields.
+
+    Args:
+        parts: Of each field.
+        place: The object, for errors.
+        defaults: What an object may leave out, and what it is then.
+    """
+    defaults = defaults or {}
+
+    def to_space(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            refuse(place, value, "which is no object")
+        value = {**defaults, **value}
+        for name in value.keys() ^ parts.keys():
+            had = "is there, but not in its Space" if name in value else "is missing"
+            raise SpaceError(f"{place}.{name} {had}.", field=f"{place}.{name}")
+        return {name: part.to_space(value[name]) for name, part in parts.items()}
+
+    return Converter(
+        to_space,
+        lambda value: {name: part.from_space(value[name]) for name, part in parts.items()},
+    )
+
+
+@json_values.register(spaces.Tuple)
+def _tuple(space: spaces.Tuple[Any], place: str) -> Converter:
+    return items([json_values(sub, f"{place}[{i}]") for i, sub in enumerate(space)], place)
+
+
+def items(parts: Sequence[Converter], place: str) -> Converter:
+    """Between a list and a tuple, of as many items."""
+
+    def to_space(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list) or len(value) != len(parts):
+            refuse(place, value, f"which is no list of {len(parts)} items")
+        return tuple(part.to_space(item) for part, item in zip(parts, value, strict=True))
+
+    return Converter(
+        to_space,
+        lambda value: [part.from_space(item) for part, item in zip(parts, value, strict=True)],
+    )
+
+
+@json_values.register
+def _sequence(space: spaces.Sequence, place: str) -> Converter:
+    if space.stack:
+        raise SpaceError(f"{place}: a Sequence of JSON's values is not stacked.", field=place)
+    return repeated(json_values(space.feature_space, f"{place}[]"), place)
+
+
+def repeated(
+    part: Converter, place: str, fits: Callable[[int], bool] = lambda length: True
+) -> Converter:
+    """Between a list and a tuple, of any length that fits."""
+
+    def to_space(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            refuse(place, value, "which is no list")
+        if not fits(len(value)):
+            raise SpaceError(
+                f"{place} has {len(value)} items, which its schema does not allow.", field=place
+            )
+        return tuple(map(part.to_space, value))
+
+    return Converter(to_space, lambda value: [part.from_space(item) for item in value])
+
+
+@json_values.register(spaces.OneOf)
+def _one_of(space: spaces.OneOf[Any], place: str) -> Converter:
+    parts = list(space.spaces)
+    if len(parts) == 2 and parts[0] == spaces.Discrete(1):
+        return alternatives([nothing(place), json_values(parts[1], place)], place)
+    return alternatives([json_values(part, place) for part in parts], place)
+
+
+def nothing(place: str) -> Converter:
+    """Between null and ``Discrete(1)``."""
+
+    def to_space(value: Any) -> int:
+        if value is not None:
+            refuse(place, value, "which is not null")
+        return 0
+
+    return Converter(to_space, lambda value: None)
+
+
+def alternatives(parts: Sequence[Converter], place: str) -> Converter:
+    """Between what one of several takes, the first that does, and its number with its value."""
+
+    def to_space(value: Any) -> tuple[np.int64, Any]:
+        reasons = []
+        for number, part in enumerate(parts):
+            try:
+                found = part.to_space(value)
+            except SpaceError as error:
+                reasons.append(str(error))
+                continue
+            # As OneOf samples it.
+            return np.int64(number), np.int64(found) if type(found) is int else found
+        raise SpaceError(" ".join(dict.fromkeys(reasons)), field=place)
+
+    return Converter(to_space, lambda value: parts[int(value[0])].from_space(value[1]))

@@ -1,0 +1,54 @@
+"""What a value of JSON tells of its schema, where nobody tells that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+MISSING: Any = object()
+"""There is no sample."""
+
+
+def first(sample: Any) -> Any:
+    """The first item of a list."""
+    return sample[0] if isinstance(sample, list) and sample else MISSING
+
+
+def numbers(sample: Any) -> np.ndarray[Any, Any] | None:
+    """A list, maybe of lists, of numbers as an array; None if it is none, or empty."""
+    try:
+        array = np.asarray(sample if isinstance(sample, list) else [])
+    except ValueError:
+        return None
+    return array if array.size and array.dtype.kind in "iuf" else None
+
+
+def inferred(sample: Any) -> dict[str, Any]:
+    """The schema of a value as far as that alone tells it, without any bounds; of null nothing."""
+    if isinstance(sample, dict):
+        return {
+            "type": "object",
+            "properties": {name: inferred(value) for name, value in sample.items()},
+        }
+    if isinstance(sample, list):
+        return {"type": "array", "items": _inferred_items(sample)}
+    for kind, name in ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string")):
+        if isinstance(sample, kind):
+            return {"type": name}
+    return {}
+
+
+def _inferred_items(sample: list[Any]) -> dict[str, Any]:
+    """The schema of what is in a list; null among numbers stands for NaN."""
+    kinds: list[dict[str, Any]] = []
+    for item in sample:
+        kind = inferred(item)
+        if kind not in kinds:
+            kinds.append(kind)
+    number, integer = {"type": "number"}, {"type": "integer"}
+    if number in kinds:
+        kinds = [kind for kind in kinds if kind not in (integer, {})]
+    if len(kinds) <= 1:
+        return kinds[0] if kinds else {}
+    return {"anyOf": [kind or {"type": "null"} for kind in kinds]}
