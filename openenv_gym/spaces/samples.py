@@ -32,23 +32,21 @@ def inferred(sample: Any) -> dict[str, Any]:
             "properties": {name: inferred(value) for name, value in sample.items()},
         }
     if isinstance(sample, list):
-        return {"type": "array", "items": _inferred_items(sample)}
+        kinds = _kinds(sample)
+        alike = len(kinds) == 1 and kinds[0].get("type") != "object"
+        return {"type": "array", "items": kinds[0]} if alike else {"type": "array"}
     for kind, name in ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string")):
         if isinstance(sample, kind):
             return {"type": name}
     return {}
 
 
-def _inferred_items(sample: list[Any]) -> dict[str, Any]:
-    """The schema of what is in a list; null among numbers stands for NaN."""
+def _kinds(sample: list[Any]) -> list[dict[str, Any]]:
+    """The schemas of what is in a list; null among numbers stands for NaN."""
+    number, integer = {"type": "number"}, {"type": "integer"}
     kinds: list[dict[str, Any]] = []
     for item in sample:
         kind = inferred(item)
         if kind not in kinds:
             kinds.append(kind)
-    number, integer = {"type": "number"}, {"type": "integer"}
-    if number in kinds:
-        kinds = [kind for kind in kinds if kind not in (integer, {})]
-    if len(kinds) <= 1:
-        return kinds[0] if kinds else {}
-    return {"anyOf": [kind or {"type": "null"} for kind in kinds]}
+    return [kind for kind in kinds if number not in kinds or kind not in (integer, {})]

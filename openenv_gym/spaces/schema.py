@@ -313,7 +313,9 @@ class SchemaReader:
         kind, fixed = self._unbounded(schema)
         if kind == "integer" or (kind == "number" and not (fixed and self._observed)):
             return self._numbers(kind, place, sample)
-        part = self._read(schema.get("items", True), f"{place}[]", samples.first(sample))
+        if not schema.get("items"):
+            return self._problem(place, "a list of anything", _ANY)
+        part = self._read(schema["items"], f"{place}[]", samples.first(sample))
         if f"{place}[]" in self.sources:
             self.sources[place] = self.sources.pop(f"{place}[]")
         return self._of_length(part, schema.get("minItems", 0), schema.get("maxItems"), place)
