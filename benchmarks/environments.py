@@ -53,9 +53,11 @@ class Comparison:
 
 
 COMPARISONS = (
+    Comparison("Atari", "openenv/Atari.pong-v0", "atari:Pong", bar=0.8),
     Comparison(
         "CartPole", "openenv/Gymnasium-v0", "gymnasium_:CartPole", {"env_id": "CartPole-v1"}, 0.7
     ),
+    Comparison("SUMO-RL", "openenv/SumoRL-v0", "sumo:SingleIntersection", bar=0.9),
 )
 
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from openenv_gym.errors import MissingDependencyError, RegistryError
+from openenv_gym.variants import ATARI
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,13 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
         entry.name: entry
         for entry in (
             _bundled(
+                "atari",
+                "atari.environment:AtariEnvironment",
+                "openenv/Atari-v0",
+                "more than a hundred games of the Atari 2600",
+                ATARI,
+            ),
+            _bundled(
                 "chess",
                 "chess.environment:ChessEnvironment",
                 "openenv/Chess-v0",
@@ -88,6 +96,12 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
                 "gymnasium.environment:make",
                 "openenv/Gymnasium-v0",
                 "any registered gymnasium environment, isolated",
+            ),
+            _bundled(
+                "sumo",
+                "sumo.environment:make",
+                "openenv/SumoRL-v0",
+                "traffic lights of one junction, or of all",
             ),
         )
     }

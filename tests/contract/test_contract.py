@@ -18,6 +18,15 @@ def _headless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
 
 
+class TestAtari(EnvironmentContract):
+    id = "openenv/Atari-v0"
+
+
+class TestAtariMemory(TrajectoryContract):
+    id = "openenv/Atari.breakout-v0"
+    options: ClassVar[dict[str, Any]] = {"obs_type": "ram", "frameskip": (2, 5)}
+
+
 class TestChess(EnvironmentContract):
     id = "openenv/Chess-v0"
 

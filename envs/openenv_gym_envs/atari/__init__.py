@@ -1,0 +1,5 @@
+"""Atari: the games of the Atari 2600, by the Arcade Learning Environment."""
+
+from openenv_gym_envs.atari.models import AtariAction, AtariObservation, AtariState
+
+__all__ = ["AtariAction", "AtariObservation", "AtariState"]

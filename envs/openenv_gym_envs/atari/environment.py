@@ -1,0 +1,211 @@
+"""The Atari environment: ALE's own, with OpenEnv's fields."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import ale_py
+import numpy as np
+from ale_py.env import AtariEnv
+from ale_py.roms import get_all_rom_ids
+from gymnasium.spaces import Box, Discrete, Space
+from numpy.typing import NDArray
+from pydantic import Field
+
+from openenv_gym.environment import Environment
+from openenv_gym.errors import OptionError
+from openenv_gym_envs.atari.models import AtariAction, AtariObservation, AtariState
+
+FRAMES_PER_SECOND = 60
+"""Of the console."""
+
+# ALE has no player for one side of these, and loading one ends the process.
+FOR_TWO = frozenset({"combat", "joust", "maze_craze", "warlords"})
+_INLINE_FRAMES = 5  # more take milliseconds: too long for a server's event loop
+
+# Before the first emulator is made, which else writes a banner to stderr.
+ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+
+_Frames = Annotated[int, Field(ge=1)]
+
+
+def games() -> list[str]:
+    """The games that can be played, sorted: all of ALE's but those for two players only."""
+    return sorted(set(get_all_rom_ids()) - FOR_TWO)
+
+
+class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
+    """A game of the Atari 2600, as ``gymnasium.make("ALE/Pong-v5")`` plays it.
+
+    The same seed and actions give the same observations, rewards, flags and lives, bit for bit:
+    the emulator is stepped by ALE's own ``AtariEnv``, whose randomness is seeded as there.
+    Rewards are the changes of the game's score. Losing a life does not end the episode.
+
+    Args:
+        game: Such as ``"pong"`` or ``"ms_pacman"``.
+        obs_type: ``"rgb"``: (height, width, 3). ``"grayscale"``: (height, width). ``"ram"``: the
+            console's 128 bytes of memory.
+        frameskip: Frames that a step holds the action for. Two numbers: drawn anew in each step,
+            from the first to one less than the second.
+        repeat_action_probability: Chance that a frame repeats the action of the one before instead.
+        full_action_space: All 18 actions, not only those that the game uses.
+        mode: Of the game's switches; None for the game's default.
+        difficulty: Of the game's switches; None for the game's default.
+        max_num_frames: After so many frames, skipped ones too, an episode is truncated; None:
+            never.
+
+    Raises:
+        OptionError: There is no such game, or it has no such mode or difficulty.
+    """
+
+    render_modes = ("rgb_array",)
+
+    def __init__(
+        self,
+        game: str = "pong",
+        obs_type: Literal["rgb", "grayscale", "ram"] = "rgb",
+        frameskip: _Frames | tuple[int, int] = 4,
+        repeat_action_probability: Annotated[float, Field(ge=0, le=1)] = 0.25,
+        full_action_space: bool = False,
+        mode: Annotated[int, Field(ge=0)] | None = None,
+        difficulty: Annotated[int, Field(ge=0)] | None = None,
+        max_num_frames: _Frames | None = 108_000,
+    ) -> None:
+        _check_game(game)
+        self._frames = _frames(frameskip)
+        self.inline = self._frames[1] <= _INLINE_FRAMES
+        self._atari = _made(
+            game,
+            mode,
+            difficulty,
+            obs_type=obs_type,
+            frameskip=frameskip,
+            repeat_action_probability=repeat_action_probability,
+            full_action_space=full_action_space,
+            max_num_frames_per_episode=max_num_frames,
+        )
+        self._meanings = self._atari.get_action_meanings()
+        self._legal = list(range(len(self._meanings)))
+        self._state = AtariState(
+            game_name=game,
+            obs_type=obs_type,
+            full_action_space=full_action_space,
+            mode=mode,
+            difficulty=difficulty,
+            repeat_action_probability=repeat_action_probability,
+            frameskip=frameskip,
+            action_meanings=self._meanings,
+        )
+        self._steps = 0
+        self._episode_id: str | None = None
+
+    def spaces(self) -> Mapping[str, Space[Any]]:
+        """The game's actions, and its screen."""
+        screen = self._atari.observation_space
+        return {
+            "action_id": Discrete(len(self._legal)),
+            "screen": Box(0, 255, screen.shape, np.uint8),
+        }
+
+    def metadata(self) -> Mapping[str, Any]:
+        """What there is for any environment, and the names of the actions."""
+        fps = FRAMES_PER_SECOND / (sum(self._frames) / 2)
+        told = {"render_fps": max(1, round(fps)), "action_meanings": self._meanings}
+        return {**super().metadata(), **told}
+
+    def reset(self, seed: int | None = None, episode_id: str | None = None) -> AtariObservation:
+        """Begins a game.
+
+        Args:
+            seed: Of the emulator, which is loaded anew; None goes on with its random numbers.
+            episode_id: What :attr:`state` is to call the episode.
+        """
+        self._steps = 0
+        self._episode_id = episode_id
+        screen, info = self._atari.reset(seed=seed)
+        told = {"game_name": self._state.game_name, "action_meanings": self._meanings}
+        return self._observe(screen, info, metadata=told)
+
+    def step(self, action: AtariAction) -> AtariObservation:
+        """Implements Environment.step."""
+        self._steps += 1
+        screen, reward, terminated, truncated, info = self._atari.step(action.action_id)
+        return self._observe(
+            screen,
+            info,
+            reward=reward,
+            done=terminated or truncated,
+            terminated=terminated,
+            truncated=truncated,
+        )
+
+    def _observe(self, screen: Any, info: Any, **more: Any) -> AtariObservation:
+        return AtariObservation(
+            screen=screen,
+            legal_actions=self._legal,
+            lives=info["lives"],
+            episode_frame_number=info["episode_frame_number"],
+            frame_number=info["frame_number"],
+            **more,
+        )
+
+    @property
+    def state(self) -> AtariState:
+        """The settings of the game."""
+        told = {"episode_id": self._episode_id, "step_count": self._steps}
+        return self._state.model_copy(update=told)
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """The screen in colours: (height, width, 3) uint8."""
+        if self.render_mode != "rgb_array":
+            return None
+        screen: NDArray[np.uint8] = self._atari.ale.getScreenRGB()
+        return screen
+
+
+def _check_game(game: str) -> None:
+    known = games()
+    if game in known:
+        return
+    if game in FOR_TWO:
+        raise OptionError(
+            f"game={game!r} is for two players only, and ALE plays one: choose another.",
+            game=game,
+            known=known,
+        )
+    near = difflib.get_close_matches(game, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise OptionError(
+        f"There is no game={game!r}.{hint} Known are {', '.join(known)}.", game=game, known=known
+    )
+
+
+def _frames(frameskip: int | tuple[int, int]) -> tuple[int, int]:
+    """The fewest frames of a step, and the most."""
+    if isinstance(frameskip, int):
+        return frameskip, frameskip
+    low, high = frameskip
+    if not 1 <= low < high:
+        raise OptionError(
+            f"frameskip={frameskip} draws no number of frames: the first must be at least 1, and "
+            "the second, which is never drawn itself, larger.",
+            frameskip=frameskip,
+        )
+    return low, high - 1
+
+
+def _made(game: str, mode: int | None, difficulty: int | None, **settings: Any) -> AtariEnv:
+    try:
+        return AtariEnv(game, mode=mode, difficulty=difficulty, **settings)
+    except RuntimeError as error:
+        ale = AtariEnv(game).ale
+        modes, difficulties = ale.getAvailableModes(), ale.getAvailableDifficulties()
+        raise OptionError(
+            f"game={game!r} has not both mode={mode} and difficulty={difficulty}. It has the modes "
+            f"{modes} and the difficulties {difficulties}.",
+            game=game,
+            modes=modes,
+            difficulties=difficulties,
+        ) from error
