@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from openenv_gym.errors import MissingDependencyError, RegistryError
-from openenv_gym.variants import ATARI
+from openenv_gym.variants import ATARI, OPENSPIEL, BROWSERGYM
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,13 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
                 ATARI,
             ),
             _bundled(
+                "browsergym",
+                "browsergym.environment:BrowserGymEnvironment",
+                "openenv/BrowserGym-v0",
+                "tasks for agents that use a browser; MiniWoB++ runs offline",
+                BROWSERGYM,
+            ),
+            _bundled(
                 "chess",
                 "chess.environment:ChessEnvironment",
                 "openenv/Chess-v0",
@@ -96,6 +103,13 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
                 "gymnasium.environment:make",
                 "openenv/Gymnasium-v0",
                 "any registered gymnasium environment, isolated",
+            ),
+            _bundled(
+                "openspiel",
+                "openspiel.environment:OpenSpielEnvironment",
+                "openenv/OpenSpiel-v0",
+                "more than a hundred board, card and matrix games",
+                OPENSPIEL,
             ),
             _bundled(
                 "sumo",

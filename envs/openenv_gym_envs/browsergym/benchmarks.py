@@ -1,0 +1,229 @@
+"""Benchmarks of BrowserGym: where their tasks come from, and what each needs to run.
+
+MiniWoB++ is a folder of pages, which come with the package ``miniwob``. They are given to the
+browser under an address of our own, as no file of this host may be reached by an agent that can
+name an address. The others are played on sites that somebody has to set up.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import mimetypes
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import gymnasium
+from browsergym.core.env import BrowserEnv
+from browsergym.core.task import AbstractBrowserTask
+from playwright.sync_api import Route
+
+from openenv_gym.errors import MissingDependencyError, OptionError
+
+_HOST = "miniwob.localhost"  # a secure context, and no machine's name
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark.
+
+    Attributes:
+        name: As BrowserGym calls it.
+        module: Registers its tasks when it is imported.
+        task: The task by default; None: one must be named.
+        viewport: Width and height of its pages, in CSS pixels.
+        scale: Pixels of a screenshot for one of these.
+        offline: Its pages come with a package: nothing else is to be reached, and all that happens
+            in them is decided by the seed.
+        variables: What must be set in the process environment.
+        setup: What else must be done, step by step.
+    """
+
+    name: str
+    module: str
+    task: str | None = None
+    viewport: tuple[int, int] = (1280, 720)
+    scale: float = 1.0
+    offline: bool = False
+    variables: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+
+
+_PUNKT = "download its tokenizer: python -c \"import nltk; nltk.download('punkt')\""
+_KEY = "OPENAI_API_KEY"  # some of the evaluations ask a model
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    benchmark.name: benchmark
+    for benchmark in (
+        Benchmark(
+            "miniwob",
+            "browsergym.miniwob",
+            task="click-test",
+            viewport=(332, 214),
+            scale=1.5,
+            offline=True,
+        ),
+        Benchmark(
+            "webarena",
+            "browsergym.webarena",
+            variables=(
+                *("WA_SHOPPING", "WA_SHOPPING_ADMIN", "WA_REDDIT", "WA_GITLAB"),
+                *("WA_WIKIPEDIA", "WA_MAP", "WA_HOMEPAGE", _KEY),
+            ),
+            setup=(
+                "pip install browsergym-webarena",
+                _PUNKT,
+                "run its sites on hosts of your own: "
+                "https://github.com/web-arena-x/webarena/tree/main/environment_docker",
+            ),
+        ),
+        Benchmark(
+            "visualwebarena",
+            "browsergym.visualwebarena",
+            variables=(
+                *("VWA_CLASSIFIEDS", "VWA_CLASSIFIEDS_RESET_TOKEN", "VWA_SHOPPING"),
+                *("VWA_REDDIT", "VWA_WIKIPEDIA", "VWA_HOMEPAGE", _KEY),
+            ),
+            setup=(
+                "pip install browsergym-visualwebarena",
+                _PUNKT,
+                "run its sites on hosts of your own: "
+                "https://github.com/web-arena-x/visualwebarena/tree/main/environment_docker",
+            ),
+        ),
+        Benchmark(
+            "workarena",
+            "browsergym.workarena",
+            variables=("SNOW_INSTANCE_URL", "SNOW_INSTANCE_UNAME", "SNOW_INSTANCE_PWD"),
+            setup=(
+                "pip install browsergym-workarena",
+                "get a ServiceNow developer instance: https://developer.servicenow.com",
+                "fill it with the data of the tasks: workarena-install",
+            ),
+        ),
+    )
+}
+
+
+def check_ready(benchmark: Benchmark) -> None:
+    """Checks that a benchmark has all that it needs.
+
+    Raises:
+        MissingDependencyError: Its package is not installed.
+        OptionError: What it needs of the process environment is not set.
+    """
+    unset = [name for name in benchmark.variables if not os.environ.get(name)]
+    installed = importlib.util.find_spec(benchmark.module) is not None
+    if installed and not unset:
+        return
+    steps = list(benchmark.setup)
+    if benchmark.variables:
+        steps.append(f"set {', '.join(benchmark.variables)} where the environment runs")
+    todo = "; ".join(f"({number}) {step}" for number, step in enumerate(steps, 1))
+    package = benchmark.module.replace(".", "-")
+    lacks = [] if installed else [f"the package {package}"]
+    lacks += [f"the variable {name}" for name in unset]
+    message = (
+        f"The benchmark {benchmark.name!r} is played on sites that have to be set up first: "
+        f"{todo}. Missing here: {', '.join(lacks)}. It cannot be reached from a container of "
+        "transport='docker', which has no network. benchmark='miniwob' needs nothing."
+    )
+    fields = {"benchmark": benchmark.name, "variables": unset, "setup": steps}
+    if installed:
+        raise OptionError(message, **fields)
+    raise MissingDependencyError(message, package=package, **fields)
+
+
+class Tasks:
+    """The tasks of a benchmark.
+
+    Args:
+        benchmark: Which.
+
+    Raises:
+        MissingDependencyError: Its package is not installed.
+        OptionError: What it needs is not set up.
+    """
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        check_ready(benchmark)
+        importlib.import_module(benchmark.module)
+        self._benchmark = benchmark
+        self._prefix = f"browsergym/{benchmark.name}."
+
+    def names(self) -> list[str]:
+        """Of all of them, sorted."""
+        prefix = self._prefix
+        ids = [id for id in gymnasium.registry if id.startswith(prefix)]
+        return sorted(id.removeprefix(prefix) for id in ids)
+
+    def checked(self, name: str | None) -> str:
+        """The name of a task; None stands for the default.
+
+        Raises:
+            OptionError: There is no such task.
+        """
+        known = self.names()
+        wanted = self._benchmark.task if name is None else name
+        if wanted in known:
+            return wanted
+        near = difflib.get_close_matches(wanted or "", known, n=3)
+        hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
+        raise OptionError(
+            f"Options of browsergym: {self._benchmark.name} has no task {name!r}. {hint}It has "
+            f"{len(known)}: {', '.join(known[:8])}, ...",
+            option="task",
+            task=name,
+            known=known,
+        )
+
+    def make(self, name: str, seed: int) -> AbstractBrowserTask:
+        """A task, drawn by the seed."""
+        kept = {"base_url": f"http://{_HOST}/miniwob/"} if self._benchmark.offline else {}
+        registered: Any = gymnasium.registry[self._prefix + name].entry_point
+        # It holds the task's class and arguments, and starts nothing before a reset.
+        stock: BrowserEnv = registered(task_kwargs=kept)
+        return stock.task_entrypoint(seed=seed, **stock.task_kwargs)
+
+
+def serve(route: Route) -> None:
+    """Answers a request of a page of MiniWoB++ with the file, and refuses any other."""
+    address = urlsplit(route.request.url)
+    if address.scheme != "http" or address.netloc != _HOST:
+        route.abort("addressunreachable")
+        return
+    found = _page(unquote(address.path))
+    if found is None:
+        route.fulfill(status=404)
+    else:
+        body, kind = found
+        route.fulfill(body=body, content_type=kind)
+
+
+@lru_cache(maxsize=512)
+def _page(path: str) -> tuple[bytes, str] | None:
+    """A file of the package: what is in it, and its type."""
+    root = _root()
+    file = (root / path.lstrip("/")).resolve()
+    if not file.is_relative_to(root) or not file.is_file():
+        return None
+    return file.read_bytes(), mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+
+
+@cache
+def _root() -> Path:
+    # The package itself loads Selenium, which is not needed here.
+    spec = importlib.util.find_spec("miniwob")
+    if spec is None or spec.origin is None:
+        raise MissingDependencyError(
+            'browsergym needs the package miniwob: pip install "openenv-gym[browsergym]".',
+            name="browsergym",
+            package="miniwob",
+        )
+    return Path(spec.origin).resolve().parent / "html"
