@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces import Space
+from pydantic import BaseModel
 
 from openenv_gym.errors import SpaceError
 from openenv_gym.spaces.utf8 import Utf8
@@ -78,6 +79,25 @@ def optional(inner: Converter) -> Converter:
 
     def from_space(value: Any) -> Any:
         return inner.from_space(value[1]) if value[0] else None
+
+    return Converter(to_space, from_space)
+
+
+def variants(
+    models: Sequence[type[BaseModel]], parts: Sequence[Converter], place: str
+) -> Converter:
+    """Between an instance of one of several models, and the number of its model with its value."""
+
+    def to_space(value: Any) -> Any:
+        for number, model in enumerate(models):
+            if type(value) is model:
+                return np.int64(number), parts[number].to_space(value)
+        names = ", ".join(model.__name__ for model in models)
+        raise SpaceError(f"{place} is a {type(value).__name__}, not one of {names}.", field=place)
+
+    def from_space(value: Any) -> Any:
+        number = int(value[0])
+        return models[number].model_validate(parts[number].from_space(value[1]))
 
     return Converter(to_space, from_space)
 

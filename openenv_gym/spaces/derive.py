@@ -130,7 +130,7 @@ def fitted(model: type[BaseModel], space: Space[Any]) -> ModelSpace:
             model=model.__name__,
         )
     return derive(
-        model, {name: part for name, part in parts.items() if _own_space(model, name) != part}
+        model, {name: part for name, part in parts.items() if own_space(model, name) != part}
     )
 
 
@@ -144,8 +144,8 @@ def _spaced_names(model: type[BaseModel]) -> list[str]:
     ]
 
 
-def _own_space(model: type[BaseModel], name: str) -> Space[Any] | None:
-    """The Space that a field has by its type; None where that tells none."""
+def own_space(model: type[BaseModel], name: str) -> Space[Any] | None:
+    """The Space that a field of a model has by its type; None where that tells none."""
     try:
         return _checked_field(model, name, model.model_fields[name], None).space
     except SpaceError:
@@ -241,7 +241,7 @@ def _flat(metadata: Iterable[Any]) -> Iterator[annotated_types.BaseMetadata]:
 def _from_type(annotation: Any, metadata: list[Any], place: str) -> Spaced:
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
-        return _from_optional(annotation, metadata, place)
+        return _from_union(annotation, metadata, place)
     if origin is typing.Literal:
         return _plain(spaces.Discrete(len(typing.get_args(annotation))), annotation, place)
     if origin in (list, tuple):
@@ -285,17 +285,32 @@ def _scalar_space(kind: type, told: dict[str, Any]) -> Space[Any] | None:
     return None
 
 
-def _from_optional(annotation: Any, metadata: list[Any], place: str) -> Spaced:
+def _from_union(annotation: Any, metadata: list[Any], place: str) -> Spaced:
     kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
-    if len(kinds) != 1:
-        raise SpaceError(
-            f"{place} is one of several types, which makes no Space. Give it one type, a Literal, "
-            "or a Space in Annotated.",
-            field=place,
-        )
-    inner = _spaced(kinds[0], metadata, place)
+    if len(kinds) == 1:
+        inner = _spaced(kinds[0], metadata, place)
+    else:
+        inner = _from_models([convert.strip(kind) for kind in kinds], place)
+    if len(kinds) == len(typing.get_args(annotation)):
+        return inner
     return Spaced(
         spaces.OneOf([spaces.Discrete(1), inner.space]), convert.optional(inner.converter)
+    )
+
+
+def _from_models(models: list[Any], place: str) -> Spaced:
+    """One of several models: OneOf their Dicts, in the order of the union."""
+    if not all(isinstance(model, type) and issubclass(model, BaseModel) for model in models):
+        raise SpaceError(
+            f"{place} is one of several types, which makes no Space. Give it one type, a Literal, "
+            "models, or a Space in Annotated.",
+            field=place,
+        )
+    # Which they have where each is an action of its own.
+    parts = [_from_model(model, frozenset({"metadata"})) for model in models]
+    return Spaced(
+        spaces.OneOf([part.space for part in parts]),
+        convert.variants(models, [part.converter for part in parts], place),
     )
 
 
@@ -337,9 +352,13 @@ def _fixed_list(item: Spaced, length: int, annotation: Any, place: str) -> Space
     )
 
 
-def _from_model(model: type[BaseModel]) -> Spaced:
-    """A nested model: a Dict of its fields."""
-    fields = {name: _field(model, name, field, None) for name, field in model.model_fields.items()}
+def _from_model(model: type[BaseModel], beside: frozenset[str] = frozenset()) -> Spaced:
+    """A nested model: a Dict of its fields, but for those that are beside the Space."""
+    fields = {
+        name: _field(model, name, field, None)
+        for name, field in model.model_fields.items()
+        if name not in beside
+    }
     space = spaces.Dict([(name, part.space) for name, part in fields.items()])
     return Spaced(space, _fields_converter(fields))
 

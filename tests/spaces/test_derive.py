@@ -36,6 +36,15 @@ class Point(BaseModel):
     color: Color
 
 
+class Go(Action):
+    kind: Literal["go"] = "go"
+    far: Annotated[int, Discrete(3)]
+
+
+class Wait(BaseModel):
+    kind: Literal["wait"] = "wait"
+
+
 def model(annotation: Any, base: type[BaseModel] = Action, **more: Any) -> type[BaseModel]:
     fields: dict[str, Any] = {"field": (annotation, ...), **more}
     return create_model("Model", __base__=base, **fields)
@@ -128,6 +137,24 @@ KINDS: dict[str, tuple[Any, Space[Any]]] = {
         spaces.Tuple([Discrete(2)]),
     ),
     "pair": (tuple[bool, Color], spaces.Tuple([Discrete(2), Discrete(2)])),
+    "variants": (
+        Annotated[Union[Go, Wait], Field(discriminator="kind")],  # noqa: UP007
+        OneOf([spaces.Dict(kind=Discrete(1), far=Discrete(3)), spaces.Dict(kind=Discrete(1))]),
+    ),
+    "variants or none": (
+        Wait | Point | None,
+        OneOf(
+            [
+                Discrete(1),
+                OneOf(
+                    [
+                        spaces.Dict(kind=Discrete(1)),
+                        spaces.Dict(x=Box(0, 1, (), np.float64), color=Discrete(2)),
+                    ]
+                ),
+            ]
+        ),
+    ),
     "nested": (
         Point,
         spaces.Dict([("x", Box(0, 1, (), np.float64)), ("color", Discrete(2))]),
