@@ -15,16 +15,20 @@ values of the Spaces that travel, and are put together again of what comes back.
 
 from __future__ import annotations
 
+import importlib
+import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
+import gymnasium
 import numpy as np
 from gymnasium.spaces import Discrete
 from pydantic import BaseModel, ValidationError
 
+from openenv_gym import registry
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import ActionError, OptionError, SpaceError
 from openenv_gym.spaces.derive import ModelSpace, fitted
@@ -38,6 +42,9 @@ _SCHEMES = {
     "websocket": {"http": "ws", "https": "wss"},
     "http": {"ws": "http", "wss": "https"},
 }
+
+
+_CLIENTS: dict[str, type[EnvClient[Any, Any, Any]]] = {}
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
     Attributes:
         env: The ``gymnasium.Env`` behind it, for all that this API has no word for: Spaces, action
             masks, rendering, isolation.
+        observations: How its observations are made of values of the observation space.
 
     Raises:
         OpenEnvGymError: As of :class:`~openenv_gym.env.OpenEnvGym`.
@@ -94,6 +102,7 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         super().__init_subclass__(**keywords)
         if environment is not None:
             cls.environment = environment
+            _CLIENTS[environment] = cls
         for base in cls.__dict__.get("__orig_bases__", ()):
             models = typing.get_args(base)
             if typing.get_origin(base) is EnvClient and all(isinstance(m, type) for m in models):
@@ -119,12 +128,12 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         self.env = OpenEnvGym(self.environment, transport=transport, url=url, **keywords)
         try:
             actions = fitted(self.action_type, self.env.action_space)
-            observations = fitted(self.observation_type, self.env.observation_space)
+            self.observations = fitted(self.observation_type, self.env.observation_space)
         except BaseException:
             self.env.close()
             raise
         self._to_space = actions.to_space
-        self._fields = _fields_getter(observations, actions)
+        self._fields = _fields_getter(self.observations, actions)
 
     @classmethod
     def from_docker_image(
@@ -174,7 +183,11 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
                 f"{type(self).__name__}.step() takes a {self.action_type.__name__}, not a "
                 f"{type(action).__name__}; the environment was not stepped."
             )
-        return self._result(*self.env.step(self._to_space(action)))
+        try:
+            value = self._to_space(action)
+        except SpaceError as error:
+            raise ActionError(f"{error} The environment was not stepped.") from error
+        return self._result(*self.env.step(value))
 
     def _result(
         self, value: Any, reward: Any, terminated: bool, truncated: bool, info: dict[str, Any]
@@ -218,6 +231,65 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Registered(NamedTuple):
+    """What an id stands for.
+
+    Attributes:
+        environment: Short name or ``module:Class``.
+        options: Keywords that the id stands for.
+        max_episode_steps: After so many steps an episode is truncated.
+    """
+
+    environment: str
+    options: dict[str, Any]
+    max_episode_steps: int | None
+
+
+def registered(id: str) -> Registered:
+    """What an id stands for that is registered with gymnasium, or that this package knows.
+
+    Raises:
+        RegistryError: There is no such environment.
+    """
+    spec = gymnasium.registry.get(id)
+    if spec is not None and "environment" in spec.kwargs:
+        options = dict(spec.kwargs)
+        return Registered(options.pop("environment"), options, spec.max_episode_steps)
+    entry = registry.environment(id)
+    return Registered(entry.name, dict(entry.options), None)
+
+
+def client_class(id: str) -> type[EnvClient[Any, Any, Any]]:
+    """The typed client of an environment: that of its package, else one made of its models.
+
+    Args:
+        id: Id, short name or ``module:Class``.
+
+    Raises:
+        RegistryError: There is no such environment.
+        MissingDependencyError: A package that it needs is not installed.
+        OptionError: It tells no models.
+    """
+    entry = registry.environment(registered(id).environment)
+    if entry.name in registry.ENVIRONMENTS:  # its package needs no more than the core
+        importlib.import_module(entry.target.partition(":")[0].rpartition(".")[0])
+    found = _CLIENTS.get(entry.name)
+    if found is not None:
+        return found
+    made = registry.load(entry)
+    models = [getattr(made, f"{kind}_type", None) for kind in ("action", "observation", "state")]
+    if None in models:
+        raise OptionError(
+            f"{entry.target} tells no models, so there is no typed client of it. Write one: class "
+            "ThingEnv(EnvClient[ThingAction, ThingObservation, ThingState], "
+            f"environment={entry.name!r}).",
+            environment=entry.name,
+        )
+    bases = (EnvClient[models[0], models[1], models[2]],)  # type: ignore[valid-type]
+    name = f"{made.__name__.removesuffix('Environment')}Env"
+    return types.new_class(name, bases, {"environment": entry.name})
 
 
 def _fields_getter(

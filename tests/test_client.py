@@ -301,6 +301,17 @@ def test_what_is_no_action_of_it() -> None:
         assert env.state().step_count == 0
 
 
+def test_an_action_of_no_value() -> None:
+    with RichEnv() as env:
+        env.reset()
+        action = RichAction(to=Point(x=0, kind=Kind.A), word="left")
+        with pytest.raises(ActionError, match=r"RichAction\.word is 'left'.* not stepped"):
+            env.step(action)
+        with pytest.raises(ActionError, match="not in the action space"):
+            env.step(RichAction(to=Point(x=0, kind=Kind.A), word="up", often=9))
+        assert env.state().step_count == 1
+
+
 def test_calls_out_of_turn() -> None:
     env = EchoEnv()
     with pytest.raises(EpisodeError, match=r"call reset\(\)"):

@@ -25,10 +25,10 @@ PLANES = 20
 class ChessAction(Action):
     """One move.
 
+    The agent sees its index in :data:`~openenv_gym_envs.chess.moves.UCI_MOVES`.
+
     Attributes:
-        move: In UCI: ``"e2e4"``, ``"e1g1"`` (castling), ``"e7e8q"`` (promotion). The
-            agent sees its index in
-            :data:`~openenv_gym_envs.chess.moves.UCI_MOVES`.
+        move: In UCI: ``"e2e4"``, ``"e1g1"`` (castling), ``"e7e8q"`` (promotion).
     """
 
     move: Annotated[str, Choice(UCI_MOVES)]

@@ -1,0 +1,171 @@
+"""Actions as tools: functions that a language model calls, made of an action model.
+
+:func:`tools_of` gives what such a function looks like: its name, signature and docstring, of which
+``transformers`` and others make the JSON schema of a tool.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.spaces import Space
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from openenv_gym.models import Choice
+from openenv_gym.spaces.derive import own_space
+from openenv_gym.spaces.utf8 import Utf8
+
+_LISTED = 32  # so many choices are listed in the schema, longer tables would fill the prompt
+
+
+class Tool(NamedTuple):
+    """An action, or one of its variants, as a function.
+
+    Attributes:
+        name: Of the function.
+        parameters: Of the function; those that must be given come first.
+        doc: Its docstring, in Google's style.
+        action: Makes the action of the arguments; raises pydantic's ValidationError.
+    """
+
+    name: str
+    parameters: list[inspect.Parameter]
+    doc: str
+    action: Callable[[Mapping[str, Any]], BaseModel]
+
+
+def tools_of(model: type[BaseModel], name: str | None = None) -> list[Tool]:
+    """The tools that stand for an action.
+
+    There is one tool, except where the action has a single field that holds one of several models:
+    then there is one for each of them.
+
+    Args:
+        model: The action.
+        name: Name of the tool; by default that of the model, ``PlaceBet`` or ``PlaceBetAction``
+            being ``place_bet``.
+    """
+    fields = _arguments(model)
+    (only, field) = next(iter(fields.items())) if len(fields) == 1 else ("", FieldInfo())
+    variants = [kind for kind in typing.get_args(field.annotation) if kind is not types.NoneType]
+    if len(variants) < 2 or not all(_is_model(kind) for kind in variants):
+        return [Tool(name or _snake(model), *_form(model), model.model_validate)]
+
+    def maker(variant: type[BaseModel]) -> Callable[[Mapping[str, Any]], BaseModel]:
+        return lambda arguments: model.model_validate({only: variant.model_validate(arguments)})
+
+    return [Tool(_snake(kind), *_form(kind), maker(kind)) for kind in variants]
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _arguments(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields that there is something to say about."""
+    return {
+        name: field
+        for name, field in model.model_fields.items()
+        if name != "metadata" and not _is_tag(field)
+    }
+
+
+def _is_tag(field: FieldInfo) -> bool:
+    """It can have only one value, by which variants are told apart."""
+    values = typing.get_args(field.annotation)
+    return typing.get_origin(field.annotation) is Literal and len(values) == 1
+
+
+def _snake(model: type[BaseModel]) -> str:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", model.__name__)
+    return words.lower().removesuffix("action").rstrip("_") or "act"
+
+
+def _form(model: type[BaseModel]) -> tuple[list[inspect.Parameter], str]:
+    """The parameters, and the docstring."""
+    summary, described = _read(model.__doc__ or "")
+    lines, parameters = [], []
+    for name, field in _arguments(model).items():
+        default = inspect.Parameter.empty
+        if not field.is_required():
+            default = field.get_default(call_default_factory=True)
+        kind = _told(field.annotation, field.metadata)
+        parameters.append(
+            inspect.Parameter(
+                name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind
+            )
+        )
+        text = _one_line(field.description or described.get(name, ""))
+        text = text or name.replace("_", " ").capitalize()
+        text += "" if text.endswith((".", "!", "?")) else "."
+        lines.append(f"    {name}: {text}{_bounds(kind, own_space(model, name))}")
+    parameters.sort(key=lambda parameter: parameter.default is not parameter.empty)
+    doc = _one_line(summary) or _snake(model).replace("_", " ").capitalize()
+    return parameters, "\n".join([doc, "", "Args:", *lines] if lines else [doc])
+
+
+def _read(doc: str) -> tuple[str, dict[str, str]]:
+    """The first paragraph of a docstring, and what its section ``Attributes`` says of each."""
+    doc = inspect.cleandoc(doc)
+    section = re.search(r"^Attributes:\n((?:[ \t]+.*\n|\n)*)", f"{doc}\n", re.MULTILINE)
+    items = re.findall(r"^    (\w+): (.*\n(?:     .*\n|\n)*)", section[1] if section else "", re.M)
+    return doc.partition("\n\n")[0], {name: text.partition("\n\n")[0] for name, text in items}
+
+
+def _one_line(text: str) -> str:
+    """A text without line breaks and marks of reStructuredText, and no section of a docstring."""
+    text = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"\1", text).replace("``", "")
+    text = re.sub(r"\b(Args|Returns|Raises):", r"\1", text)
+    return " ".join(text.split())
+
+
+def _told(annotation: Any, metadata: list[Any]) -> Any:
+    """The type of an argument, in terms that a JSON schema has."""
+    while typing.get_origin(annotation) is typing.Annotated:
+        annotation, *more = typing.get_args(annotation)
+        metadata = [*metadata, *more]
+    for mark in metadata:
+        if isinstance(mark, Choice) and len(mark.values) <= _LISTED:
+            return Literal[mark.values]
+        if isinstance(mark, spaces.Box) and typing.get_origin(annotation) is np.ndarray:
+            return _nested(mark)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(_told(kind, []) for kind in arguments)]  # noqa: UP007
+    if origin in (list, tuple):
+        return list[_told(arguments[0], [])] if arguments else list  # type: ignore[misc]
+    if origin is np.ndarray:
+        return list
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return Literal[tuple(member.value for member in annotation)]
+    return dict if origin is dict or _is_model(annotation) else annotation
+
+
+def _nested(space: spaces.Box) -> Any:
+    """Lists in lists of the items of an array."""
+    kind: Any = int if np.issubdtype(space.dtype, np.integer) else float
+    for _ in space.shape:
+        kind = list[kind]
+    return kind
+
+
+def _bounds(kind: Any, space: Space[Any] | None) -> str:
+    """What the Space says of an argument beyond its type, as a sentence."""
+    if isinstance(space, Utf8):
+        return f" At most {space.max_length} characters."
+    if isinstance(space, spaces.Discrete) and kind is int:
+        return f" From {space.start} to {space.start + space.n - 1}."
+    if not isinstance(space, spaces.Box):
+        return ""
+    shape = f" Of shape {space.shape}." if space.shape else ""
+    low, high = space.low.min(), space.high.max()
+    return f"{shape} From {low} to {high}." if np.isfinite([low, high]).all() else shape
