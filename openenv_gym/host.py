@@ -23,11 +23,13 @@ from pydantic import BaseModel, TypeAdapter
 from openenv_gym import registry
 from openenv_gym.environment import Environment
 from openenv_gym.errors import RegistryError, SpaceError
-from openenv_gym.messages import Result
+from openenv_gym.messages import Description, Result
 from openenv_gym.models import State
 from openenv_gym.options import checked
+from openenv_gym.spaces.admit import admission
 from openenv_gym.spaces.convert import identity, table
 from openenv_gym.spaces.derive import ModelSpace, derive
+from openenv_gym.spaces.describe import describe
 
 _NOT_OPTIONS = frozenset({"seed", "episode_id"})
 _PLAIN = (str, int, float, bool)
@@ -53,6 +55,23 @@ class Host(ABC):
     has_mask: bool = False
     inline: bool = False
     steps_after_end: bool = False
+
+    def admission(self) -> Callable[[Any], bool]:
+        """A function that tells whether an action may be carried out.
+
+        It may raise ActionError, which says why not.
+        """
+        return admission(self.action_space)
+
+    def description(self, name: str) -> Description:
+        """What a client has to know of it, under its name."""
+        return Description(
+            name,
+            describe(self.action_space),
+            describe(self.observation_space),
+            self.metadata,
+            self.has_mask,
+        )
 
     @abstractmethod
     def reset(self, seed: int | None, options: dict[str, Any]) -> Result:
@@ -188,18 +207,23 @@ class ModelHost(Host):
         environment: What is hosted; its render mode is set.
         name: Its name, for errors.
 
+    Attributes:
+        environment: What is hosted.
+        actions: Space of its action model.
+        observations: Space of its observation model.
+
     Raises:
         SpaceError: A model makes no Space.
     """
 
     def __init__(self, environment: Environment[Any, Any, Any], name: str) -> None:
-        self._environment = environment
+        self.environment = environment
         self._step = environment.step
         self._reset_takes = _NOT_OPTIONS & inspect.signature(environment.reset).parameters.keys()
         self._name = name
         overrides = environment.spaces()
-        actions = derive(environment.action_type, overrides)
-        observations = derive(environment.observation_type, overrides)
+        self.actions = actions = derive(environment.action_type, overrides)
+        self.observations = observations = derive(environment.observation_type, overrides)
         self._mask = _mask_maker(actions, observations)
         self._info = _info_getters(observations)
         self._to_space = observations.to_space
@@ -213,7 +237,15 @@ class ModelHost(Host):
 
     def reset(self, seed: int | None, options: dict[str, Any]) -> Result:
         """Implements Host.reset."""
-        environment = self._environment
+        return self._result(self.begin(seed, options))
+
+    def begin(self, seed: int | None, options: dict[str, Any]) -> Any:
+        """Begins an episode; gives the observation as the environment gives it.
+
+        Raises:
+            OptionError: An option is unknown or wrong.
+        """
+        environment = self.environment
         keywords = checked(
             type(environment).reset,
             {name: value for name, value in options.items() if name not in _NOT_OPTIONS},
@@ -226,7 +258,7 @@ class ModelHost(Host):
             keywords["episode_id"] = options.get("episode_id")
         if seed is not None:
             environment.seed(seed)
-        return self._result(environment.reset(**keywords))
+        return environment.reset(**keywords)
 
     def step(self, action: Any) -> Result:
         """Implements Host.step."""
@@ -253,16 +285,16 @@ class ModelHost(Host):
 
     def render(self) -> Any:
         """Implements Host.render."""
-        return self._environment.render()
+        return self.environment.render()
 
     def state(self) -> dict[str, Any]:
         """Implements Host.state."""
-        state: State = self._environment.state
+        state: State = self.environment.state
         return cast("dict[str, Any]", _without_enums(state.model_dump()))
 
     def close(self) -> None:
         """Implements Host.close."""
-        self._environment.close()
+        self.environment.close()
 
 
 def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:

@@ -49,10 +49,11 @@ from openenv_gym.messages import (
     VectorResult,
 )
 from openenv_gym.options import check_allowed
-from openenv_gym.spaces.admit import admission
-from openenv_gym.spaces.describe import describe
 
 T = TypeVar("T")
+
+MakeHost = Callable[[registry.Entry, Mapping[str, Any], str | None], Host]
+"""Makes a host, of an environment, its options and its render mode, as :func:`~.host.host` does."""
 
 _INLINE_LANES = 16  # more are no short step any more
 
@@ -68,6 +69,8 @@ class Session:
         owner: The client is the owner.
         reveal: Tell the client what the environment's own errors say. Where clients are strangers
             it stays in the log.
+        make_host: Makes the host of an environment. Another than the usual one gives actions and
+            observations another form than values of the Spaces.
     """
 
     def __init__(
@@ -77,11 +80,13 @@ class Session:
         options: Mapping[str, Any] | None = None,
         owner: bool = True,
         reveal: bool = True,
+        make_host: MakeHost = host,
     ) -> None:
         self._served = None if environment is None else registry.environment(environment)
         self._options = options or {}
         self._owner = owner
         self._reveal = reveal
+        self._make_host = make_host
         self._host: Host | None = None
         self._lanes: Lanes | None = None
         self._running = False  # an episode has begun
@@ -138,9 +143,9 @@ class Session:
     def _open(self, request: Open) -> Description:
         entry = self._entry(request.environment)
         hosted = self._make(entry, request.options, request.render_mode)
-        self._admits = admission(hosted.action_space)
+        self._admits = hosted.admission()
         self._host = hosted
-        return _description(entry.name, hosted)
+        return hosted.description(entry.name)
 
     def _open_vector(self, request: OpenVector) -> Description:
         entry = self._entry(request.environment)
@@ -157,7 +162,7 @@ class Session:
                 with contextlib.suppress(Exception):  # why it failed is what matters
                     hosted.close()
             raise
-        return _description(entry.name, hosts[0])
+        return hosts[0].description(entry.name)
 
     def _make(
         self, entry: registry.Entry, given: Mapping[str, Any], render_mode: str | None
@@ -166,7 +171,7 @@ class Session:
             check_allowed(registry.load(entry), given, self._options, entry.name)
         options = {**self._options, **given}
         try:
-            return host(entry, options, render_mode)
+            return self._make_host(entry, options, render_mode)
         except SpaceError:
             raise  # which says what to write in a model; in an episode it is the environment's
         except Exception as error:
@@ -242,6 +247,8 @@ class Session:
             raise EpisodeError("The episode is over: call reset() before the next step().")
         try:
             admitted = self._admits(action)
+        except ActionError:  # which says more
+            raise
         except Exception:  # contains() of a strange value may raise anything
             admitted = False
         if not admitted:
@@ -307,16 +314,6 @@ class Session:
             **fields,
             traceback="".join(traceback.format_exception(error)),
         )
-
-
-def _description(name: str, hosted: Host) -> Description:
-    return Description(
-        name,
-        describe(hosted.action_space),
-        describe(hosted.observation_space),
-        hosted.metadata,
-        hosted.has_mask,
-    )
 
 
 def _action_error(action: Any, action_space: Space[Any]) -> ActionError:

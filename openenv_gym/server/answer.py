@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 
@@ -10,6 +11,9 @@ from openenv_gym.codec import decode, encode
 from openenv_gym.errors import EnvironmentFailedError, OpenEnvGymError, ProtocolError
 from openenv_gym.messages import Failure, Reply, Request
 from openenv_gym.session import Session
+
+CarryOut = Callable[[Session, Request, int], Any]
+"""What :func:`carry_out` is; another gives replies of another form."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,14 +47,16 @@ def carry_out(session: Session, request: Request, arrived: int = 0) -> bytes:
         return refusal(error, request.id)
     # An environment that calls sys.exit() must not end the server, or leave the client waiting.
     except BaseException as error:
-        _log.exception("a session failed")
-        return refusal(
-            EnvironmentFailedError(
-                f"The server failed with {type(error).__name__}; its log says more.",
-                error=type(error).__name__,
-            ),
-            request.id,
-        )
+        return refusal(unforeseen(error), request.id)
+
+
+def unforeseen(error: BaseException) -> OpenEnvGymError:
+    """The error that tells a client of one that nothing in the session took care of."""
+    _log.error("a session failed", exc_info=error)
+    return EnvironmentFailedError(
+        f"The server failed with {type(error).__name__}; its log says more.",
+        error=type(error).__name__,
+    )
 
 
 def _timed(session: Session, request: Request, arrived: int) -> Reply:

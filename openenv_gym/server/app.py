@@ -14,6 +14,9 @@ from openenv_gym.environment import Environment
 from openenv_gym.server import http, websocket
 from openenv_gym.server.guard import Guard
 from openenv_gym.server.sessions import Sessions
+from openenv_gym.server.stock.http import StockRoutes
+from openenv_gym.server.stock.lobby import Lobby
+from openenv_gym.server.stock.websocket import StockWebSocket
 
 _DESCRIPTION = f"""
 Serves sessions of the environment **{{name}}**. In Python:
@@ -24,6 +27,19 @@ Serves sessions of the environment **{{name}}**. In Python:
 
 These use the WebSocket `{websocket.PATH}` (subprotocol `{websocket.SUBPROTOCOL}`) and
 `POST {http.PATH}` (content type `{http.CONTENT_TYPE}`), whose messages are not for the eye.
+
+Clients and tools of OpenEnv speak its own protocol here:
+
+    from openenv.core import GenericEnvClient
+    client = GenericEnvClient(base_url="http://HOST:PORT").sync()
+
+That is the WebSocket `{websocket.PATH}` without a subprotocol, and the routes below. Over HTTP
+each client has a session of its own, which its first `POST /reset` begins: the reply names it in
+the cookie `openenv_session` and the header `X-Session-ID`, one of which is to come back with each
+further request. A session ends when it is idle, or by `openenv/session/close` at `/mcp`.
+
+    curl -c jar -b jar -X POST http://HOST:PORT/reset
+    curl -c jar -b jar http://HOST:PORT/step --json '{{{{"action": {{{{...}}}}}}}}'
 """
 
 
@@ -79,23 +95,19 @@ def create_app(
         yield
         await sessions.close()
 
-    app = FastAPI(
-        title=f"openenv-gym: {entry.name}",
-        summary=entry.summary or None,
-        description=_DESCRIPTION.format(name=entry.name, id=entry.id or entry.name),
-        lifespan=lifespan,
-        redoc_url=None,
-    )
+    # The routes tell themselves what they are, in terms of the environment's models.
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.state.sessions = sessions
     app.add_middleware(Guard, token=token)
+    lobby = Lobby(sessions, entry)
+    info = {
+        "title": f"openenv-gym: {entry.name}",
+        "summary": entry.summary or entry.name,
+        "description": _DESCRIPTION.format(name=entry.name, id=entry.id or entry.name),
+    }
     app.router.routes += [
         Route(http.PATH, http.HttpFace(sessions), methods=["POST"]),
-        WebSocketRoute(websocket.PATH, websocket.WebSocketFace(sessions)),
+        WebSocketRoute(websocket.PATH, websocket.WebSocketFace(sessions, StockWebSocket(lobby))),
+        *StockRoutes(lobby, info, open_to_all=not token).routes(),
     ]
-
-    @app.get("/health")
-    async def health() -> dict[str, str]:
-        """Says that the server answers."""
-        return {"status": "healthy"}
-
     return app

@@ -11,6 +11,7 @@ Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Answer = Callable[[Any], bytes | None]
 """The reply to a binary message; None where the application must get the message itself."""
@@ -27,10 +28,13 @@ class Events:
 
     Args:
         receive: ASGI's.
+        pipelined: The client may send requests before it has the replies to those before. When
+            many wait, no more are received meanwhile; else such a client is taken for gone.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, *, pipelined: bool = False) -> None:
         self._receive = receive
+        self._pipelined = pipelined
         self._early: deque[Event] = deque()
         self._task: asyncio.Future[Event] | None = None
 
@@ -43,7 +47,7 @@ class Events:
         task, self._task = self._task, None
         return await task
 
-    async def outlast(self, reply: asyncio.Future[bytes]) -> bool:
+    async def outlast(self, reply: asyncio.Future[Any]) -> bool:
         """Waits for a reply as long as the client does.
 
         Args:
@@ -54,6 +58,9 @@ class Events:
         """
         await asyncio.wait({reply}, timeout=_PATIENCE)
         while not reply.done():
+            if self._pipelined and len(self._early) > _BACKLOG:
+                await asyncio.wait({reply})
+                return True
             if self._task is None:
                 self._task = asyncio.ensure_future(self._receive())
             both: set[asyncio.Future[Any]] = {reply, self._task}

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 
-from openenv_gym.server.events import Receive, Scope, Send
+from openenv_gym.server.events import App, Receive, Scope, Send
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-OPEN = frozenset({"/health", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
+OPEN = frozenset({"/health", "/docs", "/openapi.json"})
 """Paths that need no token: they tell nothing of the sessions."""
 
 

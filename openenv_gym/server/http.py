@@ -32,13 +32,13 @@ class HttpFace:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         headers = dict(scope["headers"])
-        response = _unsupported(headers) or _too_large(headers)
+        response = _unsupported(headers) or too_large(headers)
         if response is None:
-            data = await _body(receive)
+            data = await body_of(receive)
             if data is None:
                 return  # the client hung up in the midst of it
             if len(data) > MAX_REQUEST:
-                response = _too_large({b"content-length": b"%d" % len(data)})
+                response = too_large({b"content-length": b"%d" % len(data)})
             else:
                 response = await self._reply(headers, data, receive)
         if response is not None:
@@ -61,7 +61,7 @@ class HttpFace:
         return Response(reply, media_type=CONTENT_TYPE, headers={"x-session-id": id})
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def body_of(receive: Receive) -> bytes | None:
     """The body, or as much of it as is needed to see that it is too large."""
     event = await receive()
     data: bytes = event.get("body", b"")
@@ -83,7 +83,8 @@ def _unsupported(headers: dict[bytes, bytes]) -> Response | None:
     return JSONResponse({"detail": detail}, 415, {"accept-post": CONTENT_TYPE})
 
 
-def _too_large(headers: dict[bytes, bytes]) -> Response | None:
+def too_large(headers: dict[bytes, bytes]) -> Response | None:
+    """The refusal of a request that says that it is too large; None if it does not."""
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) <= MAX_REQUEST:
         return None

@@ -8,16 +8,13 @@ belong on the event loop of the server; only the environments' code runs on othe
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
-import queue
 import re
 import secrets
-import threading
-from collections.abc import Callable, Mapping
-from time import monotonic, perf_counter_ns
-from typing import Any, Protocol
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
 
 from openenv_gym.errors import (
     OpenEnvGymError,
@@ -26,9 +23,11 @@ from openenv_gym.errors import (
     ServerFullError,
     SessionLostError,
 )
-from openenv_gym.messages import Open, OpenVector, Request, Step, StepVector
-from openenv_gym.server.answer import carry_out, read, refusal
-from openenv_gym.session import Session
+from openenv_gym.host import host
+from openenv_gym.messages import Open, OpenVector, Request
+from openenv_gym.server.answer import CarryOut, read, refusal
+from openenv_gym.server.hosted import STEPS, Hosted, Line
+from openenv_gym.session import MakeHost, Session
 
 _log = logging.getLogger(__name__)
 
@@ -36,15 +35,7 @@ CLOSE_LIMIT = 3.0
 """Seconds that an environment may take to close."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{32,128}")
-_STEPS = (Step, StepVector)
 _TICK = 1.0  # seconds between two looks for sessions that nobody uses any more
-
-
-class Line(Protocol):
-    """A connection that stays: what a session is attached to."""
-
-    def hang_up(self, reason: str) -> None:
-        """Ends the connection."""
 
 
 class Sessions:
@@ -94,7 +85,7 @@ class Sessions:
         self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
         self._resume_timeout = math.inf if resume_timeout is None else resume_timeout
         self._settings: dict[str, Any] = {"options": options, "owner": owner, "reveal": reveal}
-        self._sessions: dict[str, _Hosted] = {}
+        self._sessions: dict[str, Hosted] = {}
         self._reaper: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -120,9 +111,12 @@ class Sessions:
         except OpenEnvGymError as error:
             return refusal(error, 0)
         try:
-            hosted = self._sessions.get(id) or self._begin(id, request)
+            hosted = self._sessions.get(id) or self._open(id, request)
+            if not hosted.numbered:
+                raise self.lost()
             hosted.attach(line)
-            return hosted.submit(request)
+            reply: bytes | asyncio.Future[bytes] = hosted.submit(request)
+            return reply
         except OpenEnvGymError as error:
             return refusal(error, request.id)
 
@@ -144,7 +138,7 @@ class Sessions:
             request = read(data)
         except OpenEnvGymError as error:
             return refusal(error, 0)
-        if type(request) not in _STEPS:
+        if type(request) not in STEPS:
             return None
         try:
             reply = hosted.submit(request)
@@ -152,38 +146,20 @@ class Sessions:
             return refusal(error, request.id)
         return reply if isinstance(reply, bytes) else None
 
-    def detach(self, id: str, line: Line | None) -> None:
-        """Notes that a connection is gone: from now on the session waits to be resumed."""
-        hosted = self._sessions.get(id)
-        if hosted is not None and hosted.line is line:
-            hosted.line = None
-            hosted.left = monotonic()
+    def begin(
+        self, id: str, make_host: MakeHost, lanes: int = 1, *, numbered: bool = False
+    ) -> None:
+        """Begins a session; its first request is to be Open, or OpenVector.
 
-    async def close(self) -> None:
-        """Ends all sessions, within :data:`CLOSE_LIMIT`; from now on there are none."""
-        self._closed = True
-        if self._reaper is not None:
-            self._reaper.cancel()
-        for id in list(self._sessions):
-            self._end(id, "the server ends")
-        if self._endings:
-            await asyncio.wait(self._endings)
+        Args:
+            id: Its id, which no session has.
+            make_host: How its environments are made.
+            lanes: How many sessions it counts for.
+            numbered: Its client numbers its requests, as ours do; else see :meth:`ask`.
 
-    def _begin(self, id: str, request: Request) -> _Hosted:
-        if not isinstance(request, Open | OpenVector):
-            raise SessionLostError(
-                "The server does not have this session, or no longer: it ends when it was idle "
-                f"for {self._idle_timeout:g} s, or without a connection for "
-                f"{self._resume_timeout:g} s, or with the server. Make a new environment.",
-                idle_timeout=self._idle_timeout,
-                resume_timeout=self._resume_timeout,
-            )
-        if not _ID.fullmatch(id):
-            raise ProtocolError(
-                "The id of a session must be 32 to 128 characters of A-Z, a-z, 0-9, - and _, not "
-                "to be guessed: secrets.token_urlsafe(24). Or leave it to the server."
-            )
-        lanes = len(request.options) if isinstance(request, OpenVector) else 1
+        Raises:
+            ServerFullError: There is no room for it.
+        """
         free = 0 if self._closed else self.max_sessions - len(self)
         if lanes > free:
             raise ServerFullError(
@@ -195,10 +171,104 @@ class Sessions:
             )
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._reap())
-        session = Session(self.environment, **self._settings)
-        hosted = _Hosted(session, lanes, over=lambda: self._forget(id))
-        self._sessions[id] = hosted
+        session = Session(self.environment, **self._settings, make_host=make_host)
+        self._sessions[id] = Hosted(session, lanes, lambda: self._forget(id), numbered=numbered)
+
+    def ask(self, id: str, request: Request, carry_out: CarryOut) -> Any:
+        """Takes a request of a client that does not number them: it comes after all before it.
+
+        Args:
+            id: Of a session that was begun for such a client.
+            request: The request.
+            carry_out: Gives the reply.
+
+        Returns:
+            What ``carry_out`` gives, or its future, where it takes a while; not to be cancelled.
+
+        Raises:
+            SessionLostError: There is no such session, or no longer.
+        """
+        hosted = self._unnumbered(id)
+        if hosted.line is None:
+            hosted.left = None
+        request.id = hosted.next
+        return hosted.submit(request, carry_out)
+
+    def has(self, id: str) -> bool:
+        """There is a session of this id whose client does not number its requests."""
+        try:
+            return not self._unnumbered(id).ending
+        except SessionLostError:
+            return False
+
+    def attach(self, id: str, line: Line) -> None:
+        """Attaches such a session to a connection; it is detached from any other, as in submit.
+
+        Raises:
+            SessionLostError: There is no such session, or no longer.
+        """
+        self._unnumbered(id).attach(line)
+
+    def leave(self, id: str) -> Any:
+        """Ends such a session, after what was asked of it so far.
+
+        Returns:
+            When it ended, as a future; None while it is attached to a connection: then it ends
+            when it is detached.
+
+        Raises:
+            SessionLostError: There is no such session, or no longer.
+        """
+        hosted = self._unnumbered(id)
+        hosted.unwanted = True
+        return None if hosted.line is not None else hosted.end()
+
+    def detach(self, id: str, line: Line | None) -> None:
+        """Notes that a connection is gone: from now on the session waits to be resumed."""
+        hosted = self._sessions.get(id)
+        if hosted is not None and hosted.line is line:
+            hosted.line = None
+            hosted.left = monotonic()
+            if hosted.unwanted and not hosted.ending:
+                hosted.end()
+
+    async def close(self) -> None:
+        """Ends all sessions, within :data:`CLOSE_LIMIT`; from now on there are none."""
+        self._closed = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for id in list(self._sessions):
+            self._end(id, "the server ends")
+        if self._endings:
+            await asyncio.wait(self._endings)
+
+    def _unnumbered(self, id: str) -> Hosted:
+        hosted = self._sessions.get(id)
+        if hosted is None or hosted.numbered or (hosted.unwanted and hosted.line is None):
+            raise self.lost()
         return hosted
+
+    def lost(self) -> SessionLostError:
+        """The error for a session that is not there, or no longer."""
+        return SessionLostError(
+            "The server does not have this session, or no longer: it ends when it was idle "
+            f"for {self._idle_timeout:g} s, or without a connection for "
+            f"{self._resume_timeout:g} s, or with the server. Make a new environment.",
+            idle_timeout=self._idle_timeout,
+            resume_timeout=self._resume_timeout,
+        )
+
+    def _open(self, id: str, request: Request) -> Hosted:
+        if not isinstance(request, Open | OpenVector):
+            raise self.lost()
+        if not _ID.fullmatch(id):
+            raise ProtocolError(
+                "The id of a session must be 32 to 128 characters of A-Z, a-z, 0-9, - and _, not "
+                "to be guessed: secrets.token_urlsafe(24). Or leave it to the server."
+            )
+        lanes = len(request.options) if isinstance(request, OpenVector) else 1
+        self.begin(id, host, lanes, numbered=True)
+        return self._sessions[id]
 
     async def _reap(self) -> None:
         shortest = min(self._idle_timeout, self._resume_timeout)
@@ -230,134 +300,13 @@ class Sessions:
         self._endings.add(task)
         task.add_done_callback(self._endings.discard)
 
-    async def _finish(self, id: str, hosted: _Hosted) -> None:
-        if not await hosted.close():
+    async def _finish(self, id: str, hosted: Hosted) -> None:
+        if not await hosted.close(CLOSE_LIMIT):
             # Its thread cannot be ended. Its place is given away all the same: a server must not
             # fill up with sessions that nobody can use.
             _log.error("a session was given up: its environment does not come back")
             self.stuck = True
         self._forget(id)
-
-
-class _Hosted:
-    """A session with its thread, its last reply, and the connection that it is attached to."""
-
-    def __init__(self, session: Session, lanes: int, over: Callable[[], None]) -> None:
-        self._session = session
-        self.lanes = lanes  # each lane of a vector counts as a session
-        self._over = over  # called when the session has no environment any more
-        self._worker = _Worker()
-        self._last = 0  # number of the request that was taken last
-        self._reply: bytes | asyncio.Future[bytes] = b""
-        self.line: Line | None = None
-        self.left: float | None = None  # when its connection dropped
-        self.used = monotonic()
-        self.ending = False
-
-    @property
-    def inline(self) -> bool:
-        """Its steps are carried out on the event loop."""
-        return self._session.inline
-
-    @property
-    def busy(self) -> bool:
-        """A request is being carried out."""
-        return not isinstance(self._reply, bytes) and not self._reply.done()
-
-    def attach(self, line: Line | None) -> None:
-        self.left = None
-        if line is not self.line:
-            self.hang_up("the session goes on over another connection")
-            self.line = line
-
-    def hang_up(self, reason: str) -> None:
-        if self.line is not None:
-            self.line.hang_up(reason)
-            self.line = None
-
-    def submit(self, request: Request) -> bytes | asyncio.Future[bytes]:
-        if self.ending:
-            raise SessionLostError("The session is over: make a new environment.")
-        self.used = monotonic()
-        if request.id == self._last:
-            return self._reply
-        if request.id != self._last + 1:
-            raise ProtocolError(
-                f"Request {request.id} is out of turn: {self._last + 1} was due, or {self._last} "
-                "once more. One client must use a session, and one thread at a time.",
-                got=request.id,
-                expected=self._last + 1,
-            )
-        # An inline environment says that its steps are short and that the thread is all one to
-        # it. All else that it does may take its time, and stays on the session's thread.
-        if type(request) in _STEPS and self.inline and not self.busy:
-            self._reply = carry_out(self._session, request)
-        else:
-            arrived = perf_counter_ns() if request.timed else 0
-            self._reply = self._worker.run(carry_out, self._session, request, arrived)
-            self._reply.add_done_callback(self._check)
-        self._last = request.id
-        return self._reply
-
-    def _check(self, reply: asyncio.Future[bytes]) -> None:
-        self.used = monotonic()
-        if not self._session.is_open and not self.busy:
-            self._over()
-
-    def finish(self) -> None:
-        """Lets the thread end."""
-        self._worker.finish()
-
-    async def close(self) -> bool:
-        """Closes the environment; False where that takes too long."""
-        closed = self._worker.run(_close, self._session)
-        done, _ = await asyncio.wait({closed}, timeout=CLOSE_LIMIT)
-        return bool(done)
-
-
-def _close(session: Session) -> None:
-    try:
-        session.close()
-    except (OpenEnvGymError, SystemExit) as error:
-        _log.warning("closing the environment: %s", error)
-
-
-class _Worker:
-    """A thread that makes calls, in order, for an event loop.
-
-    Unlike an executor's it is not waited for when the process ends: a step may hang.
-    """
-
-    def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._work, daemon=True, name="session").start()
-
-    def run(self, call: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
-        """Makes a call that does not raise."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-
-        def work() -> None:
-            result = call(*arguments)
-            loop.call_soon_threadsafe(_deliver, future, result)
-
-        self._calls.put(work)
-        return future
-
-    def finish(self) -> None:
-        """Lets the thread end after the calls so far."""
-        self._calls.put(None)
-
-    def _work(self) -> None:
-        while (work := self._calls.get()) is not None:
-            # Where the loop is closed nobody waits any more, but the environment is to be closed.
-            with contextlib.suppress(RuntimeError):
-                work()
-
-
-def _deliver(future: asyncio.Future[Any], result: Any) -> None:
-    if not future.done():
-        future.set_result(result)
 
 
 def new_id() -> str:

@@ -1,6 +1,6 @@
 """The WebSocket face: ``/ws``, binary frames, one message each.
 
-A client that offers our subprotocol speaks it; one that offers none speaks OpenEnv's own protocol.
+A client that offers our subprotocol speaks it; any other speaks OpenEnv's own protocol.
 """
 
 from __future__ import annotations
@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from starlette.responses import PlainTextResponse
-
-from openenv_gym.server.events import ANSWER_FRAMES, Event, Events, Receive, Scope, Send
+from openenv_gym.server.events import ANSWER_FRAMES, App, Event, Events, Receive, Scope, Send
 from openenv_gym.server.sessions import Sessions, new_id
 
 PATH = "/ws"
@@ -25,10 +23,12 @@ class WebSocketFace:
 
     Args:
         sessions: Those that it serves.
+        stock: Serves the clients of OpenEnv's own protocol, from the reply to their handshake on.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, stock: App) -> None:
         self._sessions = sessions
+        self._stock = stock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection, from the handshake to its end."""
@@ -36,7 +36,7 @@ class WebSocketFace:
         if SUBPROTOCOL in scope["subprotocols"]:
             await self._converse(scope, receive, send)
         else:
-            await self._refuse(scope, receive, send)
+            await self._stock(scope, receive, send)
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Our protocol: a request, its reply, and so on."""
@@ -71,14 +71,6 @@ class WebSocketFace:
         finally:
             events.close()
             self._sessions.detach(id, line)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = PlainTextResponse(
-            f"Offer the subprotocol {SUBPROTOCOL!r}. OpenEnv's own protocol is not served yet.",
-            status_code=426,
-            headers={"sec-websocket-protocol": SUBPROTOCOL},
-        )
-        await response(scope, receive, send)  # starlette knows how to refuse a handshake
 
 
 class _Line:

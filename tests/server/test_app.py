@@ -193,13 +193,6 @@ def test_pages_of_others(
 # What is no message
 
 
-def test_without_the_subprotocol(server: Served) -> None:
-    with pytest.raises(InvalidStatus) as caught, ws(server, subprotocols=None):
-        pass
-    assert caught.value.response.status_code == 426
-    assert SUBPROTOCOL.encode() in caught.value.response.body
-
-
 def test_text_frames(server: Served) -> None:
     with ws(server) as socket:
         socket.send("text")
