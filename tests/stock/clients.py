@@ -1,0 +1,52 @@
+"""openenv's own clients, as functions that :class:`tests.stock.peers.StockPython` calls.
+
+Only a peer's process can import this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from openenv.core import GenericEnvClient
+
+
+def _told(result: Any) -> dict[str, Any]:
+    return {
+        "observation": result.observation,
+        "reward": result.reward,
+        "done": result.done,
+        "metadata": result.metadata,
+    }
+
+
+def play(url: str, actions: list[Any], reset: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One episode with the synchronous client: what each call gave, and the states."""
+    with GenericEnvClient(base_url=url).sync() as client:
+        results = [_told(client.reset(**(reset or {})))]
+        states = [client.state()]
+        for action in actions:
+            results.append(_told(client.step(action)))
+            states.append(client.state())
+        return {"results": results, "states": states}
+
+
+async def play_async(
+    url: str, actions: list[Any], reset: dict[str, Any] | None = None, clients: int = 1
+) -> list[dict[str, Any]]:
+    """Episodes with so many asynchronous clients at once, stepped together."""
+    all_clients = [GenericEnvClient(base_url=url) for _ in range(clients)]
+    try:
+        await asyncio.gather(*(client.connect() for client in all_clients))
+        firsts = await asyncio.gather(*(client.reset(**(reset or {})) for client in all_clients))
+        results = [[_told(first)] for first in firsts]
+        for action in actions:
+            found = await asyncio.gather(*(client.step(action) for client in all_clients))
+            for own, result in zip(results, found, strict=True):
+                own.append(_told(result))
+        states = await asyncio.gather(*(client.state() for client in all_clients))
+        return [
+            {"results": own, "state": state} for own, state in zip(results, states, strict=True)
+        ]
+    finally:
+        await asyncio.gather(*(client.close() for client in all_clients))
