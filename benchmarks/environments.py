@@ -57,6 +57,14 @@ COMPARISONS = (
     Comparison(
         "CartPole", "openenv/Gymnasium-v0", "gymnasium_:CartPole", {"env_id": "CartPole-v1"}, 0.7
     ),
+    Comparison(
+        "OpenSpiel connect_four",
+        "openenv/OpenSpiel.connect_four-v0",
+        "openspiel:ConnectFour",
+        bar=0.5,
+    ),
+    Comparison("OpenSpiel chess", "openenv/OpenSpiel.chess-v0", "openspiel:Chess", bar=0.5),
+    Comparison("OpenSpiel go", "openenv/OpenSpiel.go-v0", "openspiel:Go", bar=0.5),
     Comparison("SUMO-RL", "openenv/SumoRL-v0", "sumo:SingleIntersection", bar=0.9),
 )
 

@@ -1,0 +1,289 @@
+"""The OpenSpiel environment: any game of the library, with OpenEnv's fields and rewards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from operator import sub
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyspiel
+from gymnasium.spaces import Discrete, Space
+from numpy.typing import NDArray
+from pydantic import Field
+
+from openenv_gym.environment import Environment
+from openenv_gym.errors import EpisodeError, OptionError
+from openenv_gym.models import OwnerOnly
+from openenv_gym_envs.openspiel.loading import Source
+from openenv_gym_envs.openspiel.match import OVER, Match
+from openenv_gym_envs.openspiel.models import (
+    OpenSpielAction,
+    OpenSpielObservation,
+    OpenSpielState,
+)
+from openenv_gym_envs.openspiel.opponents import Policy, make_opponent, make_population
+from openenv_gym_envs.openspiel.views import Kind, make_view
+
+# What the model does when it is called, without the frame around it: a twentieth of a step.
+_OBSERVATION: Callable[[dict[str, Any]], OpenSpielObservation] = (
+    OpenSpielObservation.__pydantic_validator__.validate_python
+)
+_SIMULTANEOUS = pyspiel.GameType.Dynamics.SIMULTANEOUS
+# At the end they solve a hand of bridge with open cards, which takes a tenth of a second.
+_SLOW = frozenset({"bridge", "bridge_uncontested_bidding", "tiny_bridge_2p"})
+
+
+class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, OpenSpielState]):
+    """Plays a game of OpenSpiel, as OpenEnv's ``openspiel_env`` does.
+
+    The agent has one seat, an opponent has all others; their moves are part of the step, or of the
+    reset where they come first. With ``opponent="self"`` the agent moves for all players in turn.
+
+    Rewards: what the step added to the game's return of the agent (with ``"self"`` of whoever
+    moved), so that the rewards of an episode add up to the game's return. An action that is not
+    legal ends the episode with the lowest return that the game has (where it has none: with a
+    reward of -1); the game itself is left as it is.
+
+    Args:
+        game: A game string of OpenSpiel, with or without parameters: ``"go(board_size=9)"``.
+        opponent: ``"random"``: any legal action. ``"first"``, ``"last"``, ``"middle"``: the one at
+            that place in the list of legal actions. ``"mcts"``: OpenSpiel's Monte Carlo tree
+            search. ``"self"``: none, the agent plays all seats. In games of one player it has no
+            meaning; in mean-field games the population plays at random.
+        agent_player: The agent's seat, from 0; ``"random"`` draws it anew at each reset. Of no
+            meaning with ``"self"``.
+        observation: ``"observation"``: the tensor of what there is to see now.
+            ``"information_state"``: that of all that the player saw so far. ``"text"``: the
+            former, else the latter, as OpenSpiel writes it. None: the first of these that the game
+            has.
+        simulations: How often ``"mcts"`` plays on from the position, for each of its moves.
+        max_text: The most characters of a text.
+        allow_unseeded: Take a seed also for a game whose chance cannot be seeded.
+        game_files: Parameters of the game that name files on its host.
+
+    Raises:
+        OptionError: OpenSpiel has no such game or cannot play it, or the game is none for the other
+            options.
+    """
+
+    render_modes = ("ansi", "rgb_array")
+    render_fps = 2
+
+    def __init__(
+        self,
+        game: str = "catch",
+        opponent: Policy = "random",
+        agent_player: Annotated[int, Field(ge=0)] | Literal["random"] = 0,
+        observation: Kind | None = None,
+        simulations: Annotated[int, Field(ge=1, le=1_000_000)] = 100,
+        max_text: Annotated[int, Field(ge=1, le=10_000_000)] = 32_768,
+        allow_unseeded: bool = False,
+        game_files: Annotated[dict[str, str] | None, OwnerOnly()] = None,
+    ) -> None:
+        self._source = Source(game, game_files or {})
+        self._policy = opponent
+        self._agent_player = agent_player
+        self._kind = observation
+        self._max_text = max_text
+        self._allow_unseeded = allow_unseeded
+        rng = np.random.default_rng(0)  # for a first look at the game
+        self._take(self._source.load(rng))
+        self._actions = int(self._game.num_distinct_actions())
+        self._count = int(self._game.num_players())
+        self._population = make_population(opponent, self._game)
+        self._opponent = make_opponent(opponent, self._game, simulations, self._source.compiled)
+        self._simultaneous = self._game.get_type().dynamics == _SIMULTANEOUS
+        lowest = float(self._game.min_utility())
+        self._lowest = lowest if math.isfinite(lowest) else None
+        self.players = self._count if opponent == "self" else 1
+        # A search, and what is written in Python, may take milliseconds.
+        self.inline = (
+            opponent != "mcts" and self._source.compiled and self._source.name not in _SLOW
+        )
+        if agent_player != "random" and agent_player >= self._count:
+            raise OptionError(
+                f"Option agent_player={agent_player}: {self._game} has {self._count} players, "
+                f"numbered from 0.",
+                agent_player=agent_player,
+            )
+        self._begin(self._game, rng, 0, None)
+        legal = self._match.legal
+        if not legal or legal[-1] >= self._actions:
+            raise OptionError(
+                f"OpenSpiel cannot play game={game[:200]!r}: it says that there are "
+                f"{self._actions} actions, and that {legal[:20]} are legal at the beginning.",
+                game=game,
+            )
+
+    def _take(self, game: pyspiel.Game) -> None:
+        self._game = game
+        self._view = make_view(game, self._kind, self._max_text, self._source.plain)
+
+    def _begin(
+        self, game: pyspiel.Game, rng: np.random.Generator, agent: int, episode_id: str | None
+    ) -> None:
+        self._match = Match(game, rng, self._population)
+        self._agent = agent
+        self._mover = agent
+        self._answer: int | None = None
+        self._returns = [0.0] * self._count
+        self._episode_id = episode_id
+
+    def spaces(self) -> Mapping[str, Space[Any]]:
+        """Implements Environment.spaces."""
+        return {"action_id": Discrete(self._actions), "info_state": self._view.space}
+
+    def metadata(self) -> Mapping[str, Any]:
+        """Further: OpenSpiel's shape of the tensor; whether players act at once."""
+        return {
+            **super().metadata(),
+            "tensor_shape": self._view.shape,
+            "simultaneous": self._simultaneous,
+        }
+
+    def reset(self, seed: int | None = None, episode_id: str | None = None) -> OpenSpielObservation:
+        """Begins a game; opponents whose turn comes first have moved.
+
+        Args:
+            seed: The seed, if one was given.
+            episode_id: What :attr:`state` is to call the episode.
+
+        Raises:
+            OptionError: A seed was given, and the game's chance cannot be seeded.
+        """
+        source, rng = self._source, self.np_random
+        if seed is not None and not (source.seedable or self._allow_unseeded):
+            raise OptionError(
+                f"The chance of {self._game} cannot be seeded: reset without a seed, or make the "
+                "environment with allow_unseeded=True.",
+                game=source.name,
+            )
+        game = source.load(rng)
+        if game is not self._game:
+            self._take(game)
+        agent = self._agent_player
+        if agent == "random":
+            agent = int(rng.integers(self._count))
+        self._begin(self._game, rng, agent, episode_id)
+        if self._opponent is not None:
+            self._opponent.begin(self._game, rng)
+        self._play_others()
+        observation = self._observe([0.0] * self._count, "initial")
+        # Opponents may have ended the game already. No reset can tell that an episode is over: the
+        # first step does.
+        observation.done = False
+        return observation
+
+    def step(self, action: OpenSpielAction) -> OpenSpielObservation:
+        """Implements Environment.step."""
+        match = self._match
+        if match.player != OVER:
+            self._mover = match.player
+            if self._opponent is not None and match.player != self._agent:
+                raise EpisodeError("The opponent failed in the middle of this game: call reset().")
+            if action.action_id not in match.legal:
+                return self._lose(action.action_id)
+            match.act(action.action_id)
+            self._play_others()
+        returns: list[float] = match.state.returns()
+        gains = list(map(sub, returns, self._returns))
+        self._returns = returns
+        return self._observe(gains, "playing")
+
+    @property
+    def state(self) -> OpenSpielState:
+        """The game, and the names of the actions; ``step_count`` counts all players' moves."""
+        match = self._match
+        seat = self._seen_by()
+        return OpenSpielState(
+            episode_id=self._episode_id,
+            step_count=match.moves,
+            game_name=self._source.name,
+            game_params=self._source.parameters,
+            num_players=self._count,
+            agent_player=seat,
+            opponent_policy=self._policy,
+            legal_actions=match.legal,
+            legal_action_names=[match.state.action_to_string(seat, id) for id in match.legal],
+        )
+
+    def render(self) -> NDArray[np.uint8] | str | None:
+        """The whole state as OpenSpiel writes it: text, or drawn, (480, 640, 3) uint8."""
+        if self.render_mode == "ansi":
+            return f"{self._match.state}\n"
+        if self.render_mode == "rgb_array":
+            # Here, since Pillow is slow to load and only this needs it.
+            from openenv_gym_envs.openspiel.drawing import draw
+
+            return draw(str(self._match.state))
+        return None
+
+    def _play_others(self) -> None:
+        """The opponents move until it is the agent's turn, or the game is over."""
+        self._answer = None
+        others = self._opponent
+        if others is None:
+            return
+        match, agent, rng = self._match, self._agent, self.np_random
+        while match.player != agent and match.player != OVER:
+            self._answer = others.choose(match.state, match.legal, rng)
+            match.act(self._answer)
+
+    def _lose(self, action: int) -> OpenSpielObservation:
+        """The end of an episode by an action that is not legal."""
+        self._match.stop()
+        self._answer = None
+        gains = [0.0] * self._count
+        before = self._returns[self._mover]
+        gains[self._mover] = -1.0 if self._lowest is None else min(self._lowest - before, 0.0)
+        observation = self._observe(gains, "playing")
+        observation.metadata["illegal_action"] = action
+        return observation
+
+    def _seen_by(self) -> int:
+        """Whose view the observation is, and whose the reward."""
+        if self.players == 1:
+            return self._agent
+        player = self._match.player
+        return self._mover if player == OVER else player
+
+    def _observe(self, gains: list[float], phase: str) -> OpenSpielObservation:
+        match = self._match
+        over = match.player == OVER
+        seat = self._seen_by()
+        metadata: dict[str, Any] = {}
+        if self.players > 1:
+            info_state, metadata = self._observe_all(seat, gains)
+        else:
+            info_state = self._view.of(match.state, seat)
+            if self._count > 1:
+                metadata["agent_player"] = seat
+        return _OBSERVATION(
+            {
+                "info_state": info_state,
+                "legal_actions": match.legal,
+                "game_phase": "terminal" if over else phase,
+                "current_player_id": match.player,
+                "opponent_last_action": self._answer,
+                "done": over,
+                "reward": gains[self._mover if self.players > 1 else seat],
+                "metadata": metadata,
+            }
+        )
+
+    def _observe_all(self, seat: int, gains: list[float]) -> tuple[Any, dict[str, Any]]:
+        """What the seat sees; what each player sees, got and may do."""
+        match = self._match
+        seen = [self._view.of(match.state, player) for player in range(self._count)]
+        metadata: dict[str, Any] = {
+            "rewards": gains,
+            "observations": seen if isinstance(seen[0], str) else np.stack(seen),
+        }
+        if self._simultaneous:
+            masks = np.zeros((self._count, self._actions), np.int8)
+            for player in range(self._count):
+                masks[player, match.legal_of(player)] = 1
+            metadata["action_masks"] = masks
+        return seen[seat], metadata

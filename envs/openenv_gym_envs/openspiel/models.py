@@ -1,0 +1,76 @@
+"""Models of the OpenSpiel environment; field names are those of OpenEnv."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from pydantic import Field
+
+from openenv_gym.models import Action, Array, Info, LegalActions, Observation, State
+
+
+class OpenSpielAction(Action):
+    """One action of the game.
+
+    The other fields are OpenEnv's, where nothing reads them either: the game is an option of the
+    environment.
+
+    Attributes:
+        action_id: As OpenSpiel numbers the game's actions; ``state()`` names the legal ones. Its
+            Space is that of the game; here it is that of ``catch``.
+        game_name: Not used.
+        game_params: Not used.
+    """
+
+    action_id: Annotated[int, Discrete(3)]
+    game_name: Annotated[str, Info()] = "catch"
+    game_params: Annotated[dict[str, Any], Info()] = Field(default_factory=dict)
+
+
+class OpenSpielObservation(Observation):
+    """What the player who is to move sees.
+
+    Attributes:
+        info_state: (n,) float32, OpenSpiel's tensor in one row, or the text where the game has no
+            tensor or ``observation="text"``. Its Space is that of the game; here it is that of
+            ``catch``.
+        legal_actions: The actions that are legal now, ascending; none once the game is over.
+        game_phase: ``"initial"`` after a reset, ``"terminal"`` once the game is over.
+        current_player_id: Whose turn it is, from 0; -4, as in OpenSpiel, once the game is over.
+        opponent_last_action: The last action that an opponent took since the step before, if any.
+            It is told also where the game hides it: it is in the info, not in the observation.
+    """
+
+    info_state: Annotated[
+        str | Array, Field(union_mode="left_to_right"), Box(-np.inf, np.inf, (50,), np.float32)
+    ]
+    legal_actions: Annotated[list[int], LegalActions()]
+    game_phase: Annotated[str, Info()] = "playing"
+    current_player_id: Annotated[int, Info()] = 0
+    opponent_last_action: Annotated[int | None, Info()] = None
+
+
+class OpenSpielState(State):
+    """The game that is played, and what there is to do in it.
+
+    Attributes:
+        game_name: As in the ids: ``"tic_tac_toe"``.
+        game_params: The game's parameters, as far as they were given.
+        num_players: How many players the game has.
+        agent_player: The agent's seat in this episode; with ``opponent="self"`` the seat of whoever
+            is to move.
+        opponent_policy: The option ``opponent``.
+        legal_actions: The actions that are legal now.
+        legal_action_names: What OpenSpiel calls them, in the same order.
+        step_count: Moves since the reset, of all players.
+    """
+
+    game_name: str = "catch"
+    game_params: dict[str, Any] = Field(default_factory=dict)
+    num_players: int = 1
+    agent_player: int = 0
+    opponent_policy: str = "random"
+    legal_actions: list[int] = Field(default_factory=list)
+    legal_action_names: list[str] = Field(default_factory=list)

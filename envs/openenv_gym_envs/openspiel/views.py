@@ -1,0 +1,147 @@
+"""What a player sees of a game: OpenSpiel's tensors, or its text."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import pyspiel
+from gymnasium.spaces import Box, Space
+from numpy.typing import NDArray
+from open_spiel.python.observation import INFO_STATE_OBS_TYPE, make_observation
+
+from openenv_gym.errors import OptionError
+from openenv_gym.spaces.utf8 import Utf8
+
+Kind = Literal["observation", "information_state", "text"]
+_PERFECT = pyspiel.GameType.Information.PERFECT_INFORMATION
+
+
+class View(ABC):
+    """What players see.
+
+    Attributes:
+        space: The Space of it.
+        shape: OpenSpiel's shape of the tensor; None for text.
+    """
+
+    space: Space[Any]
+    shape: list[int] | None = None
+
+    @abstractmethod
+    def of(self, state: pyspiel.State, player: int) -> NDArray[np.float32] | str:
+        """What the player sees of the state; an array is a fresh one."""
+
+
+class TensorView(View):
+    """A tensor, in one row, as an array of float32.
+
+    Args:
+        game: The game.
+        information: The tensor of the information state: all that the player saw so far. Else that
+            of the observation: what there is to see now.
+        fast: Have OpenSpiel write into an array, which takes a twentieth of the time that its
+            lists do. All games in C++ can; those that are made of others or written in Python have
+            observers of their own, which do not always tell the same.
+    """
+
+    def __init__(self, game: pyspiel.Game, information: bool, fast: bool) -> None:
+        self._information = information
+        try:
+            self.shape = list(
+                game.information_state_tensor_shape()
+                if information
+                else game.observation_tensor_shape()
+            )
+        except pyspiel.SpielError as error:
+            raise OptionError(f"OpenSpiel cannot play {game}: {error}", game=str(game)) from error
+        size = int(np.prod(self.shape))
+        self.space = Box(-np.inf, np.inf, (size,), np.float32)
+        self._observer: Any = None
+        if fast:
+            kind = INFO_STATE_OBS_TYPE if information else None
+            self._observer = make_observation(game, kind)
+
+    def of(self, state: pyspiel.State, player: int) -> NDArray[np.float32]:
+        """Implements View.of."""
+        observer = self._observer
+        if observer is not None:
+            observer.set_from(state, player)
+            tensor: NDArray[np.float32] = observer.tensor.copy()
+            return tensor
+        values = (
+            state.information_state_tensor(player)
+            if self._information
+            else state.observation_tensor(player)
+        )
+        return np.asarray(values, np.float32).reshape(-1)
+
+
+class TextView(View):
+    """A text.
+
+    Args:
+        text: Gives it, of a state and a player.
+        longest: The most characters that it may have.
+    """
+
+    def __init__(self, text: Callable[[pyspiel.State, int], str], longest: int) -> None:
+        self._text = text
+        self._longest = longest
+        self.space = Utf8(longest)
+
+    def of(self, state: pyspiel.State, player: int) -> str:
+        """Implements View.of."""
+        text = self._text(state, player)
+        if len(text) > self._longest:
+            raise OptionError(
+                f"What player {player} sees takes {len(text)} characters; option max_text is "
+                f"{self._longest}.",
+                max_text=self._longest,
+            )
+        return text
+
+
+def make_view(game: pyspiel.Game, kind: Kind | None, longest: int, fast: bool) -> View:
+    """What players of a game see.
+
+    Args:
+        game: The game.
+        kind: What it is to be; None: the first of the three that the game has.
+        longest: The most characters of a text.
+        fast: As for :class:`TensorView`.
+
+    Raises:
+        OptionError: The game has none such.
+    """
+    told = game.get_type()
+    text = _text_of(told)
+    has = {
+        "observation": told.provides_observation_tensor,
+        "information_state": told.provides_information_state_tensor,
+        "text": text is not None,
+    }
+    kinds = [name for name, provided in has.items() if provided]
+    chosen = next(iter(kinds), None) if kind is None else kind
+    if chosen not in kinds:
+        raise OptionError(
+            f"Option observation={kind!r}: {game} has {' and '.join(map(repr, kinds)) or 'none'}.",
+            game=str(game),
+            observation=kind,
+        )
+    if chosen == "text" and text is not None:
+        return TextView(text, longest)
+    return TensorView(game, chosen == "information_state", fast)
+
+
+def _text_of(told: pyspiel.GameType) -> Callable[[pyspiel.State, int], str] | None:
+    """How a game writes what a player sees; None if it does not."""
+    if told.provides_observation_string:
+        return lambda state, player: str(state.observation_string(player))
+    if told.provides_information_state_string:
+        return lambda state, player: str(state.information_state_string(player))
+    if told.information == _PERFECT:  # all see all
+        return lambda state, player: str(state)
+    return None
