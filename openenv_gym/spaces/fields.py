@@ -1,0 +1,271 @@
+"""Fields of models to Spaces: the Space of one field, and how its values become the Space's.
+
+It is, in this order: the one that is given; the one in the field's ``Annotated``; what its type says.
+A type that sets no bounds has no Space, and the error shows the line to write.
+"""
+
+from __future__ import annotations
+
+import enum
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import annotated_types
+import numpy as np
+from gymnasium import spaces
+from gymnasium.spaces import Space
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from openenv_gym.errors import SpaceError
+from openenv_gym.models import Choice
+from openenv_gym.spaces import convert
+from openenv_gym.spaces.convert import Converter
+from openenv_gym.spaces.utf8 import Utf8
+
+
+class Spaced(NamedTuple):
+    """A Space, and how field values become its values."""
+
+    space: Space[Any]
+    converter: Converter
+
+
+def spaced_field(
+    model: type[BaseModel], name: str, field: FieldInfo, override: Space[Any] | None = None
+) -> Spaced:
+    """The Space of a field of a model.
+
+    Args:
+        model: The model.
+        name: Of the field.
+        field: The field.
+        override: The Space that it has in this instance.
+
+    Raises:
+        SpaceError: It has no bounds that could make one.
+    """
+    try:
+        return _field(model, name, field, override)
+    except RecursionError as error:
+        raise SpaceError(
+            f"{model.__name__}.{name} holds a model that is nested in itself, which makes no "
+            "Space. Put what it holds into fields of one model.",
+            field=f"{model.__name__}.{name}",
+        ) from error
+    # What gymnasium's constructors raise: no values, or more than the dtype has.
+    except (ValueError, TypeError, OverflowError, AssertionError) as error:
+        raise SpaceError(
+            f"{model.__name__}.{name} makes no Space: {error}", field=f"{model.__name__}.{name}"
+        ) from error
+
+
+def _field(
+    model: type[BaseModel], name: str, field: FieldInfo, override: Space[Any] | None
+) -> Spaced:
+    place = f"{model.__name__}.{name}"
+    if override is not None:
+        return _declared(override, field.annotation, field.metadata, place)
+    return _spaced(field.annotation, field.metadata, place)
+
+
+def _declared(space: Space[Any], annotation: Any, metadata: list[Any], place: str) -> Spaced:
+    """A field whose Space is given; its type decides how values are converted."""
+    choice = next((mark for mark in metadata if isinstance(mark, Choice)), None)
+    if choice is not None and isinstance(space, spaces.Discrete):
+        return Spaced(space, convert.table(choice.values, int(space.start), place))
+    return Spaced(space, convert.converter(space, annotation, place))
+
+
+def _spaced(annotation: Any, metadata: list[Any], place: str) -> Spaced:
+    """A field's Space: from ``Annotated``, else from its type."""
+    while typing.get_origin(annotation) is typing.Annotated:
+        annotation, *more = typing.get_args(annotation)
+        metadata = [*metadata, *more]
+    for mark in metadata:
+        if isinstance(mark, Space):
+            return _declared(mark, annotation, metadata, place)
+        if isinstance(mark, Choice):
+            return _declared(spaces.Discrete(len(mark.values)), annotation, metadata, place)
+    return _from_type(annotation, metadata, place)
+
+
+_UNKEPT = ("multiple_of", "pattern", "to_upper", "to_lower", "strip_whitespace")
+
+
+def _constraints(metadata: list[Any], place: str) -> dict[str, Any]:
+    """What the constraints of a field say, by pydantic's names for them.
+
+    Raises:
+        SpaceError: One of them is such that samples of no Space keep it.
+    """
+    told: dict[str, Any] = {}
+    for mark in _flat(metadata):
+        names = getattr(mark, "__dataclass_fields__", None) or vars(mark)
+        told.update({name: getattr(mark, name) for name in names})
+    for name in _UNKEPT:
+        if told.get(name):
+            raise SpaceError(
+                f"{place} has the constraint {name}, which samples of a Space do not keep. List "
+                "the values in a Literal or a Choice, or name a Space in Annotated.",
+                field=place,
+            )
+    return told
+
+
+def _flat(metadata: Iterable[Any]) -> Iterator[annotated_types.BaseMetadata]:
+    """Constraints, with those inside a nested ``Field(...)`` or ``Interval(...)`` taken out."""
+    for mark in metadata:
+        if isinstance(mark, FieldInfo):
+            yield from _flat(mark.metadata)
+        elif isinstance(mark, annotated_types.GroupedMetadata):
+            yield from _flat(mark)
+        elif isinstance(mark, annotated_types.BaseMetadata):
+            yield mark
+
+
+def _from_type(annotation: Any, metadata: list[Any], place: str) -> Spaced:
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return _from_union(annotation, metadata, place)
+    if origin is typing.Literal:
+        return _plain(spaces.Discrete(len(typing.get_args(annotation))), annotation, place)
+    if origin in (list, tuple):
+        return _from_items(annotation, _constraints(metadata, place), place)
+    if isinstance(annotation, type):
+        if issubclass(annotation, BaseModel):
+            return _from_model(annotation)
+        if issubclass(annotation, enum.Enum):
+            return _plain(spaces.Discrete(len(annotation)), annotation, place)
+        space = _scalar_space(annotation, _constraints(metadata, place))
+        if space is not None:
+            return _plain(space, annotation, place)
+    raise SpaceError(
+        f"{place} is a {annotation!r} without bounds, which makes no Space. Write\n"
+        f"    {place.rpartition('.')[2]}: Annotated[{_name(annotation)}, {_advice(annotation)}]\n"
+        "or Annotated[..., Info()] if it belongs into info.",
+        field=place,
+        advice=_advice(annotation),
+    )
+
+
+def _plain(space: Space[Any], annotation: Any, place: str) -> Spaced:
+    return Spaced(space, convert.converter(space, annotation, place))
+
+
+def _scalar_space(kind: type, told: dict[str, Any]) -> Space[Any] | None:
+    if kind is bool:
+        return spaces.Discrete(2)
+    if kind is str and told.get("max_length") is not None:
+        return Utf8(told["max_length"], min_length=told.get("min_length") or 0)
+    low, high = told.get("ge"), told.get("le")
+    if kind is int:
+        low = told["gt"] + 1 if "gt" in told else low
+        high = told["lt"] - 1 if "lt" in told else high
+        if low is not None and high is not None:
+            return spaces.Discrete(int(high) - int(low) + 1, start=int(low))
+    elif kind is float:
+        low = np.nextafter(told["gt"], np.inf) if "gt" in told else low
+        high = np.nextafter(told["lt"], -np.inf) if "lt" in told else high
+        if low is not None and high is not None:
+            return spaces.Box(low, high, (), np.float64)
+    return None
+
+
+def _from_union(annotation: Any, metadata: list[Any], place: str) -> Spaced:
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
+    if len(kinds) == 1:
+        inner = _spaced(kinds[0], metadata, place)
+    else:
+        inner = _from_models([convert.strip(kind) for kind in kinds], place)
+    if len(kinds) == len(typing.get_args(annotation)):
+        return inner
+    return Spaced(
+        spaces.OneOf([spaces.Discrete(1), inner.space]), convert.optional(inner.converter)
+    )
+
+
+def _from_models(models: list[Any], place: str) -> Spaced:
+    """One of several models: OneOf their Dicts, in the order of the union."""
+    if not all(isinstance(model, type) and issubclass(model, BaseModel) for model in models):
+        raise SpaceError(
+            f"{place} is one of several types, which makes no Space. Give it one type, a Literal, "
+            "models, or a Space in Annotated.",
+            field=place,
+        )
+    # Which they have where each is an action of its own.
+    parts = [_from_model(model, frozenset({"metadata"})) for model in models]
+    return Spaced(
+        spaces.OneOf([part.space for part in parts]),
+        convert.variants(models, [part.converter for part in parts], place),
+    )
+
+
+def _from_items(annotation: Any, told: dict[str, Any], place: str) -> Spaced:
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is tuple and Ellipsis not in arguments:
+        parts = [_spaced(kind, [], f"{place}[{i}]") for i, kind in enumerate(arguments)]
+        return Spaced(
+            spaces.Tuple([part.space for part in parts]),
+            convert.items([part.converter for part in parts], tuple, place),
+        )
+    item = _spaced(arguments[0] if arguments else Any, [], f"{place}[]")
+    shortest, length = told.get("min_length") or 0, told.get("max_length")
+    if length is None and not shortest:
+        return Spaced(spaces.Sequence(item.space), convert.sequence(item.converter, annotation))
+    if length is None or length != shortest:
+        raise SpaceError(
+            f"{place} is a list of a bounded length; gymnasium's Sequence knows no such bounds. "
+            "Drop min_length and max_length, or give both the same value.",
+            field=place,
+        )
+    return _fixed_list(item, length, annotation, place)
+
+
+def _fixed_list(item: Spaced, length: int, annotation: Any, place: str) -> Spaced:
+    """A list of one length: an array where the items are numbers, else a Tuple."""
+    space = item.space
+    if isinstance(space, spaces.Discrete) and item.converter.from_space is bool:
+        return _plain(spaces.MultiBinary(length), annotation, place)
+    if isinstance(space, spaces.Discrete) and item.converter.from_space is int:
+        start = np.full(length, space.start)
+        return _plain(spaces.MultiDiscrete([int(space.n)] * length, start=start), annotation, place)
+    if isinstance(space, spaces.Box) and space.dtype is not None:
+        low, high = np.stack([space.low] * length), np.stack([space.high] * length)
+        return _plain(spaces.Box(low, high, dtype=space.dtype.type), annotation, place)
+    return Spaced(
+        spaces.Tuple([space] * length),
+        convert.items([item.converter] * length, list, place),
+    )
+
+
+def _from_model(model: type[BaseModel], beside: frozenset[str] = frozenset()) -> Spaced:
+    """A nested model: a Dict of its fields, but for those that are beside the Space."""
+    fields = {
+        name: _field(model, name, field, None)
+        for name, field in model.model_fields.items()
+        if name not in beside
+    }
+    space = spaces.Dict([(name, part.space) for name, part in fields.items()])
+    return Spaced(space, fields_converter(fields))
+
+
+def fields_converter(fields: dict[str, Spaced]) -> Converter:
+    """Between a model, or its fields by name, and a value of the Dict of their Spaces."""
+    parts = [(name, part.converter) for name, part in fields.items()]
+    return Converter(
+        lambda model: {name: part.to_space(getattr(model, name)) for name, part in parts},
+        lambda value: {name: part.from_space(value[name]) for name, part in parts},
+    )
+
+
+def _name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _advice(annotation: Any) -> str:
+    return {int: "Discrete(n)", float: "Box(low, high, ())", str: "Field(max_length=...)"}.get(
+        annotation, "Box(low, high, shape)"
+    )
