@@ -1,7 +1,7 @@
 """Fields of models to Spaces: the Space of one field, and how its values become the Space's.
 
-It is, in this order: the one that is given; the one in the field's ``Annotated``; what its type says.
-A type that sets no bounds has no Space, and the error shows the line to write.
+It is, in this order: the one that is given; the one in the field's ``Annotated``; what its type
+says. A type that sets no bounds has no Space, and the error shows the line to write.
 """
 
 from __future__ import annotations
