@@ -1,9 +1,16 @@
 """OpenSpiel: board games, card games, matrix games and mean-field games of the library."""
 
+from openenv_gym.client import EnvClient
 from openenv_gym_envs.openspiel.models import (
     OpenSpielAction,
     OpenSpielObservation,
     OpenSpielState,
 )
 
-__all__ = ["OpenSpielAction", "OpenSpielObservation", "OpenSpielState"]
+__all__ = ["OpenSpielAction", "OpenSpielEnv", "OpenSpielObservation", "OpenSpielState"]
+
+
+class OpenSpielEnv(
+    EnvClient[OpenSpielAction, OpenSpielObservation, OpenSpielState], environment="openspiel"
+):
+    """The typed client of OpenSpiel."""
