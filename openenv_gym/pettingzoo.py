@@ -14,8 +14,10 @@
     env.close()
 
 An environment has several players where ``env.metadata["players"]`` says so, and then each info
-tells by ``current_player_id`` whose turn it is (see ``Environment.players``). Both travel over
-every transport, so this module knows no environment.
+tells by ``current_player_id`` whose turn it is (see ``Environment.players``). Where all agents act
+at the same time, ``env.metadata["agents"]`` has their names; both Spaces are Dicts by these, and
+``info["rewards"]`` has what each got. All this travels over every transport, so this module knows
+no environment.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from openenv_gym.errors import (
 
 try:
     from pettingzoo import AECEnv, ParallelEnv
-    from pettingzoo.utils.conversions import turn_based_aec_to_parallel
+    from pettingzoo.utils.conversions import parallel_to_aec, turn_based_aec_to_parallel
     from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 except ImportError as error:
     raise MissingDependencyError(
@@ -47,11 +49,13 @@ except ImportError as error:
         extra="pettingzoo",
     ) from error
 
-__all__ = ["TurnBasedEnv", "aec_env", "parallel_env"]
+__all__ = ["JointEnv", "TurnBasedEnv", "aec_env", "parallel_env"]
 
 
 def aec_env(id: str, **keywords: Any) -> AECEnv[str, Any, Any]:
     """Makes an environment with an agent for each player, who move in turn.
+
+    Agents who all act at the same time are asked one after the other, before all are stepped.
 
     Args:
         id: What ``gymnasium.make`` takes: ``"openenv/Connect4-v0"``.
@@ -62,15 +66,22 @@ def aec_env(id: str, **keywords: Any) -> AECEnv[str, Any, Any]:
         OptionError: The environment has one player with these options.
         RegistryError: There is no such environment.
     """
-    return cast("AECEnv[str, Any, Any]", OrderEnforcingWrapper(TurnBasedEnv(_make(id, keywords))))
+    env = _make(id, keywords)
+    if env.metadata.get("agents"):
+        return cast("AECEnv[str, Any, Any]", parallel_to_aec(JointEnv(env)))
+    return _in_turn(env)
+
+
+def _in_turn(env: gymnasium.Env[Any, Any]) -> AECEnv[str, Any, Any]:
+    return cast("AECEnv[str, Any, Any]", OrderEnforcingWrapper(TurnBasedEnv(env)))
 
 
 def parallel_env(id: str, **keywords: Any) -> ParallelEnv[str, Any, Any]:
     """Makes an environment with an agent for each player, all stepped together.
 
-    It is the game of :func:`aec_env` in PettingZoo's parallel form: a step carries out the action
-    of the agent whose turn it is, and leaves those of the others out of account. Whose turn it is
-    shows in the masks (others have no legal action) and in ``info["active_agent"]``.
+    Where players move in turn, a step carries out the action of the agent whose turn it is, and
+    leaves those of the others out of account. Whose turn it is shows in the masks (others have no
+    legal action) and in ``info["active_agent"]``.
 
     Args:
         id: As of :func:`aec_env`.
@@ -80,7 +91,89 @@ def parallel_env(id: str, **keywords: Any) -> ParallelEnv[str, Any, Any]:
         OptionError: The environment has one player with these options.
         RegistryError: There is no such environment.
     """
-    return cast("ParallelEnv[str, Any, Any]", turn_based_aec_to_parallel(aec_env(id, **keywords)))
+    env = _make(id, keywords)
+    if env.metadata.get("agents"):
+        return JointEnv(env)
+    return cast("ParallelEnv[str, Any, Any]", turn_based_aec_to_parallel(_in_turn(env)))
+
+
+class JointEnv(ParallelEnv[str, Any, Any]):
+    """A ``gymnasium.Env`` whose agents all act at the same time, as a ``ParallelEnv``.
+
+    Its Spaces are Dicts by the names of the agents; so are the actions that it is given and the
+    observations. What each agent got is in the info, ``rewards``; the rest of it all agents share.
+
+    Args:
+        env: The environment; it is closed with this one.
+
+    Attributes:
+        env: The environment.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        self.env = env
+        name = "it" if env.spec is None else env.spec.id
+        self.metadata = {**env.metadata, "name": name}
+        self.render_mode = env.render_mode
+        self.possible_agents = list(env.metadata["agents"])
+        self.agents: list[str] = []
+        actions, observations = cast("Dict", env.action_space), cast("Dict", env.observation_space)
+        self.action_spaces = {agent: actions[agent] for agent in self.possible_agents}
+        self.observation_spaces = {agent: observations[agent] for agent in self.possible_agents}
+
+    def observation_space(self, agent: str) -> Space[Any]:
+        """Implements ParallelEnv.observation_space."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> Space[Any]:
+        """Implements ParallelEnv.action_space."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Implements ParallelEnv.reset; options that the environment does not know are left out."""
+        observation, info = _reset(self.env, seed, options)
+        self.agents = self.possible_agents[:]
+        return observation, self._shared(info)
+
+    def step(
+        self, actions: dict[str, Any]
+    ) -> tuple[
+        dict[str, Any],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
+        """Implements ParallelEnv.step.
+
+        Raises:
+            ActionError: An action is missing, or not in its Space; nothing was stepped.
+        """
+        observation, _, terminated, truncated, info = self.env.step(actions)
+        agents = self.agents
+        if terminated or truncated:
+            self.agents = []
+        return (
+            observation,
+            {agent: info["rewards"][agent] for agent in agents},
+            dict.fromkeys(agents, terminated),
+            dict.fromkeys(agents, truncated),
+            self._shared(info),
+        )
+
+    def _shared(self, info: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        shared = {key: value for key, value in info.items() if key != "rewards"}
+        return {agent: dict(shared) for agent in self.possible_agents}
+
+    def render(self) -> Any:
+        """Implements ParallelEnv.render."""
+        return self.env.render()
+
+    def close(self) -> None:
+        """Implements ParallelEnv.close."""
+        self.env.close()
 
 
 class TurnBasedEnv(AECEnv[str, Any, Any]):

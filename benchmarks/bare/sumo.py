@@ -1,0 +1,43 @@
+"""SUMO-RL on libsumo, one junction."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+# Before the imports, which look for them: the library instead of a socket to a program.
+os.environ["LIBSUMO_AS_TRACI"] = "quiet"
+
+import traci  # noqa: F401  # tells sumo_rl where SUMO is
+
+import sumo_rl  # isort: skip
+
+from bare import Player
+
+
+class SingleIntersection(Player):
+    def __init__(self) -> None:
+        stem = "single-intersection/single-intersection"
+        home = Path(sumo_rl.__file__).parent / "nets"
+        self._env = sumo_rl.SumoEnvironment(
+            str(home / f"{stem}.net.xml"),
+            str(home / f"{stem}.rou.xml"),
+            single_agent=True,
+            num_seconds=20000,
+            add_per_agent_info=False,  # ours has none either
+            sumo_warnings=False,
+        )
+
+    def reset(self) -> None:
+        self._env.reset(seed=1)
+
+    def choose(self) -> Any:
+        return self._env.action_space.sample()
+
+    def step(self, action: Any) -> bool:
+        _, _, terminated, truncated, _ = self._env.step(action)
+        return bool(terminated or truncated)
+
+    def close(self) -> None:
+        self._env.close()
