@@ -72,6 +72,10 @@ def add_info(infos: dict[str, Any], info: dict[str, Any], row: int, count: int) 
         else:
             if column is None:
                 column = infos[key] = _column(key, value, count)
+            elif value is None and isinstance(column, np.ndarray):
+                has = infos[f"_{key}"]
+                items = zip(_items(column), has, strict=True)
+                column = infos[key] = [item if there else None for item, there in items]
             column[row] = value
         mask = infos.get(f"_{key}")
         if mask is None:
@@ -105,15 +109,22 @@ def merge_infos(parts: list[tuple[dict[str, Any], int]]) -> dict[str, Any]:
                     merged[key] = merge_infos([(p.get(key, {}), n) for p, n in parts])
                 continue
             if key not in merged:
-                merged[key] = _empty(value, total)
+                columns = [p[key] for p, _ in parts if key in p]
+                of_objects = any(isinstance(column, list) for column in columns)
+                merged[key] = _empty([] if of_objects else value, total)
             column = merged[key]
-            if isinstance(value, list):
-                for row, item in enumerate(value, first):
+            if column.dtype == object:
+                for row, item in enumerate(_items(value), first):
                     column[row] = item
             else:
                 column[first : first + rows] = value
         first += rows
     return merged
+
+
+def _items(column: Any) -> list[Any]:
+    """The items of a column; numbers as the environments gave them: Python's."""
+    return column.tolist() if getattr(column, "ndim", 0) == 1 else list(column)
 
 
 def _empty(value: Any, rows: int) -> Any:

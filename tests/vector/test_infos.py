@@ -1,0 +1,29 @@
+"""Infos of lanes as columns: what some lanes give as None."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from openenv_gym.infos import gather, merge_infos, rows_of
+
+
+@pytest.mark.parametrize("values", [[None, 3, 4], [3, None, 4], [3, 4, None], [None, None, None]])
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_none_among_numbers(values: list[int | None], cut: int) -> None:
+    """Whatever lane it is in, and however the lanes are shared among workers."""
+    rows: list[dict[str, Any]] = [{"last": value} for value in values]
+    parts = [part for part in (rows[:cut], rows[cut:]) if part]
+    infos = merge_infos([(gather(part), len(part)) for part in parts])
+    assert infos["last"].tolist() == values
+    assert infos["_last"].tolist() == [True] * 3
+    assert rows_of(infos, 3) == rows
+
+
+def test_none_in_one_lane_and_nothing_in_another() -> None:
+    rows: list[dict[str, Any]] = [{"last": 3}, {}, {"last": None}]
+    infos = merge_infos([(gather(rows), 3)])
+    assert infos["last"].tolist() == [3, None, None]
+    assert infos["_last"].tolist() == [True, False, True]
+    assert rows_of(infos, 3) == rows
