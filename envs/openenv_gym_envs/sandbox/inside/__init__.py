@@ -1,0 +1,1 @@
+"""What runs inside of a sandbox. Standard library only."""

@@ -1,0 +1,158 @@
+"""The system calls that a sandboxed program has; the others do not exist for it.
+
+What is allowed is listed, so a call that a later kernel brings is not. libseccomp, which knows the
+numbers of each architecture, turns the list into the kernel's filter; every Debian has it, since
+apt needs it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from typing import Any
+
+LIBRARY = "libseccomp.so.2"
+
+CODE = """
+    read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek _llseek
+    open openat openat2 close close_range dup dup2 dup3 fcntl fcntl64 ioctl pipe pipe2
+    stat lstat fstat stat64 lstat64 fstat64 newfstatat fstatat64 statx statfs fstatfs statfs64
+    fstatfs64 access faccessat faccessat2 readlink readlinkat getdents getdents64 getcwd chdir
+    fchdir umask flock fadvise64 fadvise64_64 sendfile sendfile64 splice tee copy_file_range
+    mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat
+    truncate ftruncate truncate64 ftruncate64 fallocate fsync fdatasync
+    poll ppoll select _newselect pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait
+    epoll_pwait epoll_pwait2 eventfd eventfd2 timerfd_create timerfd_settime timerfd_gettime
+    signalfd signalfd4 socketpair sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg send recv
+    shutdown getsockopt setsockopt getsockname getpeername
+    mmap mmap2 munmap mremap mprotect madvise msync mincore brk membarrier get_mempolicy
+    pkey_alloc pkey_free pkey_mprotect
+    futex futex_time64 futex_waitv set_robust_list rseq set_tid_address exit exit_group
+    restart_syscall gettid getpid getppid getpgid getpgrp getsid getuid geteuid getgid getegid
+    getresuid getresgid getgroups capget getpriority sched_yield sched_getaffinity
+    sched_getparam sched_getscheduler sched_getattr sched_get_priority_max
+    sched_get_priority_min getcpu getrusage getrlimit ugetrlimit times sysinfo uname getrandom
+    time gettimeofday clock_gettime clock_getres clock_nanosleep nanosleep clock_gettime64
+    clock_getres_time64 clock_nanosleep_time64 alarm setitimer getitimer timer_create
+    timer_settime timer_gettime timer_getoverrun timer_delete
+    sigaltstack rt_sigaction rt_sigprocmask rt_sigreturn sigreturn rt_sigpending rt_sigsuspend
+    rt_sigtimedwait pause arch_prctl set_thread_area riscv_flush_icache
+"""
+"""For Python code: its own threads, memory, time and files; no process, no socket."""
+
+PROGRAMS = """
+    fork vfork execve execveat wait4 waitid waitpid kill tkill tgkill setpgid setsid
+    rt_sigqueueinfo pidfd_open pidfd_send_signal sched_setaffinity setpriority
+    socket connect bind listen accept accept4
+    chmod fchmod fchmodat fchmodat2 utime utimes utimensat futimesat setrlimit prlimit64 prctl
+    inotify_init inotify_init1 inotify_add_watch inotify_rm_watch
+"""
+"""And for programs that start others and talk over sockets."""
+
+_REFUSED = """
+    fork vfork execve execveat socket connect bind listen accept accept4 setrlimit
+    ptrace process_vm_readv process_vm_writev pidfd_open pidfd_send_signal tkill setsid setpgid
+    chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes utimensat
+    setpriority sched_setaffinity unshare setns mount umount2 chroot
+"""
+"""What code is told that it may not, rather than that there is no such call."""
+
+_ALLOW, _ERROR = 0x7FFF0000, 0x00050000
+_NOT_EQUAL, _EQUAL, _MASKED_EQUAL = 1, 4, 7
+_CLONE_THREAD = 0x00010000
+# All namespaces: mount, cgroup, uts, ipc, user, pid, net.
+_CLONE_NEW = 0x7E020000
+_SET_NAME, _GET_NAME = 15, 16  # of prctl
+
+
+class _Comparison(ctypes.Structure):
+    _fields_ = (
+        ("argument", ctypes.c_uint),
+        ("operator", ctypes.c_int),
+        ("first", ctypes.c_uint64),
+        ("second", ctypes.c_uint64),
+    )
+
+
+class Filter:
+    """A filter of system calls, to be loaded once it is complete.
+
+    Raises:
+        OSError: There is no libseccomp.
+    """
+
+    def __init__(self) -> None:
+        library = self._library = ctypes.CDLL(LIBRARY)
+        library.seccomp_init.restype = ctypes.c_void_p
+        library.seccomp_init.argtypes = [ctypes.c_uint32]
+        library.seccomp_load.argtypes = [ctypes.c_void_p]
+        # That a call is missing is what the C library has a way around, where it may be missing.
+        self._context = ctypes.c_void_p(library.seccomp_init(_ERROR | errno.ENOSYS))
+
+    def allow(self, name: str, *comparisons: _Comparison) -> None:
+        """Allows a call, if its arguments compare so."""
+        self._add(_ALLOW, name, *comparisons)
+
+    def refuse(self, name: str, *comparisons: _Comparison) -> None:
+        """Refuses a call as not permitted."""
+        self._add(_ERROR | errno.EPERM, name, *comparisons)
+
+    def load(self) -> None:
+        """Puts it in force for this process and all that it starts, for ever."""
+        _check(self._library.seccomp_load(self._context), "loading the filter")
+
+    def _add(self, action: int, name: str, *comparisons: _Comparison) -> None:
+        number = self._library.seccomp_syscall_resolve_name(name.encode())
+        if number < 0:
+            return  # this architecture has no such call, or this libseccomp does not know it
+        many: Any = (_Comparison * len(comparisons))(*comparisons)
+        _check(
+            self._library.seccomp_rule_add_array(
+                self._context, ctypes.c_uint32(action), number, len(comparisons), many
+            ),
+            name,
+        )
+
+
+def for_code() -> Filter:
+    """The filter for Python code: one process, which reaches no other, and no network.
+
+    It is to be completed by :func:`and_itself` in the process that it is for.
+    """
+    made = Filter()
+    for name in CODE.split():
+        made.allow(name)
+    for name in _REFUSED.split():
+        made.refuse(name)
+    # Threads are made by clone() with this flag, processes without.
+    made.allow("clone", _Comparison(0, _MASKED_EQUAL, _CLONE_THREAD, _CLONE_THREAD))
+    made.refuse("clone", _Comparison(0, _MASKED_EQUAL, _CLONE_THREAD, 0))
+    # Limits can be asked for, not set: not its own, nor those of others of the same user.
+    made.allow("prlimit64", _Comparison(2, _EQUAL, 0, 0))
+    made.refuse("prlimit64", _Comparison(2, _NOT_EQUAL, 0, 0))
+    for option in (_SET_NAME, _GET_NAME):
+        made.allow("prctl", _Comparison(0, _EQUAL, option, 0))
+    return made
+
+
+def and_itself(made: Filter) -> None:
+    """Lets the calling process send signals to itself, and to nobody else."""
+    pid = os.getpid()
+    for name in ("kill", "tgkill", "rt_tgsigqueueinfo"):
+        made.allow(name, _Comparison(0, _EQUAL, pid, 0))
+        made.refuse(name, _Comparison(0, _NOT_EQUAL, pid, 0))
+
+
+def for_programs() -> Filter:
+    """The filter for programs: as for code, and processes and sockets."""
+    made = Filter()
+    for name in (CODE + PROGRAMS).split():
+        made.allow(name)
+    made.allow("clone", _Comparison(0, _MASKED_EQUAL, _CLONE_NEW, 0))
+    return made
+
+
+def _check(result: int, what: str) -> None:
+    if result < 0:
+        raise OSError(-result, f"libseccomp: {what}: {os.strerror(-result)}")
