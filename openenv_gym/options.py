@@ -48,6 +48,11 @@ def checked(
         ) from error
 
 
+def options_schema(function: Callable[..., Any], *, reserved: frozenset[str]) -> dict[str, Any]:
+    """JSON schema of what :func:`checked` takes, as an object."""
+    return _signature(function, reserved).options.json_schema()
+
+
 def check_allowed(
     function: Callable[..., Any], given: Mapping[str, Any], fixed: Mapping[str, Any], what: str
 ) -> None:
@@ -114,7 +119,10 @@ class _Signature(NamedTuple):
 @cache
 def _signature(function: Callable[..., Any], reserved: frozenset[str]) -> _Signature:
     hinted = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]  # its own signature, whatever it is
-    hints = typing.get_type_hints(hinted, include_extras=True)
+    try:
+        hints = typing.get_type_hints(hinted, include_extras=True)
+    except NameError:  # of names that only a type checker knows
+        hints = {}
     parameters: dict[str, inspect.Parameter] = {}
     extra: typing.Literal["allow", "forbid"] = "forbid"
     for name, parameter in inspect.signature(function).parameters.items():

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -59,9 +60,14 @@ def serving(environment: str, **settings: Any) -> Iterator[Served]:
 
 
 @contextmanager
-def process(environment: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def process(
+    environment: str, *arguments: str, log: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Serves an environment in a process; gives it and the port."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+    with (
+        open(os.devnull if log is None else log, "wb") as output,
+        socket.create_server(("127.0.0.1", 0), backlog=128) as listener,
+    ):
         port, fd = listener.getsockname()[1], listener.fileno()
         child = subprocess.Popen(
             [sys.executable, "-m", "openenv_gym.cli", "serve", environment]
@@ -69,8 +75,8 @@ def process(environment: str, *arguments: str) -> Iterator[tuple[subprocess.Pope
             pass_fds=[fd],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
     try:
         yield child, port

@@ -81,6 +81,8 @@ class SensorsObservation(Observation):
 
 
 class SensorsEnvironment(Environment[SensorsAction, SensorsObservation, State]):
+    _steps = 0
+
     def reset(self) -> SensorsObservation:
         self._steps = 0
         return self._told(0.0)
