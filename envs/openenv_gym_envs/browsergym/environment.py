@@ -192,7 +192,9 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         if self.render_mode != "rgb_array":
             return None
         taken: NDArray[np.uint8] = self._browser.run(
-            lambda _: self._running.on_page(lambda page: picture(page, self._shape))
+            lambda _: self._running.on_page(
+                lambda page: picture(page, self._shape, self._benchmark.scale)
+            )
         )
         return taken
 

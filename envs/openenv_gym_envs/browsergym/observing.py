@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import playwright.sync_api
 from browsergym.core.observation import (
     MarkingError,
@@ -14,7 +17,6 @@ from browsergym.core.observation import (
     extract_dom_extra_properties,
     extract_dom_snapshot,
     extract_merged_axtree,
-    extract_screenshot,
 )
 from browsergym.utils.obs import (
     IGNORED_AXTREE_ROLES,
@@ -78,13 +80,35 @@ def observe(page: Page, wanted: Wanted) -> Seen:
     """
     seen = _steady_texts(page, wanted)
     if wanted.screen is not None:
-        seen.screenshot = picture(page, wanted.screen)
+        seen.screenshot = picture(page, wanted.screen, wanted.scale)
     return seen
 
 
-def picture(page: Page, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """A picture of the page, of that shape: (height, width, 3) uint8."""
-    return _fitted(extract_screenshot(page), shape)
+def picture(page: Page, shape: tuple[int, int, int], scale: float) -> NDArray[np.uint8]:
+    """A picture of the page: the pixels of BrowserGym's.
+
+    That changes the scale of the page for the moment, upon which the page may or may not forget
+    where the mouse is; here the picture alone is scaled.
+
+    Args:
+        page: The page.
+        shape: Of the picture: (height, width, 3).
+        scale: Pixels of the picture for a CSS pixel.
+    """
+    height, width, _ = shape
+    area = {"x": 0, "y": 0, "width": width / scale, "height": height / scale, "scale": scale}
+    session = page.context.new_cdp_session(page)
+    told = session.send("Page.captureScreenshot", {"clip": area, "optimizeForSpeed": True})
+    session.detach()
+    with PIL.Image.open(io.BytesIO(base64.b64decode(told["data"]))) as taken:
+        pixels: NDArray[np.uint8] = np.array(taken.convert("RGB"))
+    if pixels.shape == shape:
+        return pixels
+    # Chromium rounds half a pixel as it likes.
+    fitted = np.zeros(shape, np.uint8)
+    part = np.minimum(pixels.shape, shape)
+    fitted[: part[0], : part[1]] = pixels[: part[0], : part[1]]
+    return fitted
 
 
 def _steady_texts(page: Page, wanted: Wanted) -> Seen:
@@ -128,13 +152,3 @@ def _focused(tree: dict[str, Any]) -> str:
             if item["name"] == "focused" and item["value"].get("value"):
                 bid = node.get("browsergym_id", bid)
     return bid
-
-
-def _fitted(taken: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """The picture in the shape of its Space: a window that a page opens may have another size."""
-    if taken.shape == shape:
-        return taken
-    fitted = np.zeros(shape, np.uint8)
-    height, width = min(taken.shape[0], shape[0]), min(taken.shape[1], shape[1])
-    fitted[:height, :width] = taken[:height, :width]
-    return fitted
