@@ -161,12 +161,17 @@ class _Transport:
         self._inner = inner
         self._layers = layers
         self._write = layers.timed("socket", inner.write)
+        self._writelines = layers.timed("socket", inner.writelines)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
     def write(self, data: Any) -> None:
         self._write(data)
+        self._layers.left()
+
+    def writelines(self, data: Any) -> None:
+        self._writelines(data)
         self._layers.left()
 
 
