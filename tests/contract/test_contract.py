@@ -27,6 +27,17 @@ class TestAtariMemory(TrajectoryContract):
     options: ClassVar[dict[str, Any]] = {"obs_type": "ram", "frameskip": (2, 5)}
 
 
+class TestBrowserGym(EnvironmentContract):
+    id = "openenv/BrowserGym-v0"
+    steps = 6
+    actions: ClassVar[list[str]] = [
+        "mouse_move(60, 90)",
+        "press('13', 'Tab')\nnoop(300)",
+        "click('no such bid')",
+        "click('13')",
+    ]
+
+
 class TestChess(EnvironmentContract):
     id = "openenv/Chess-v0"
 
@@ -34,6 +45,22 @@ class TestChess(EnvironmentContract):
 class TestChessAsEitherColor(TrajectoryContract):
     id = "openenv/Chess-v0"
     options: ClassVar[dict[str, Any]] = {"opponent": "greedy", "agent_color": "random"}
+
+
+class TestCoding(EnvironmentContract):
+    id = "openenv/Coding-v0"
+
+
+class TestCodingBySmolagents(TrajectoryContract):
+    id = "openenv/Coding-v0"
+    options: ClassVar[dict[str, Any]] = {"executor": "smolagents"}
+
+    @pytest.fixture(scope="class", params=["inprocess", "http", "websocket", "process"])
+    @classmethod
+    def transport(cls, request: pytest.FixtureRequest) -> str:
+        """All but docker: a container has the sandbox, and not smolagents."""
+        name: str = request.param
+        return name
 
 
 class TestConnect4(EnvironmentContract):
@@ -52,6 +79,15 @@ class TestEcho(EnvironmentContract):
 class TestCartPole(EnvironmentContract):
     id = "openenv/Gymnasium-v0"
     options: ClassVar[dict[str, Any]] = {"env_id": "CartPole-v1"}
+
+
+class TestSumoRL(EnvironmentContract):
+    id = "openenv/SumoRL-v0"
+
+
+class TestSumoRLOfAllJunctions(TrajectoryContract):
+    id = "openenv/SumoRL-v0"
+    options: ClassVar[dict[str, Any]] = {"net": "2x2grid", "reward_fn": "pressure"}
 
 
 class _EverySpace(TrajectoryContract):
