@@ -108,13 +108,15 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
                 f"numbered from 0.",
                 agent_player=agent_player,
             )
-        self._begin(self._game, rng, 0, None)
+        try:
+            self._begin(self._game, rng, 0, None)
+        except pyspiel.SpielError as error:
+            raise self._source.unplayable(str(error)) from error
         legal = self._match.legal
         if not legal or legal[-1] >= self._actions:
-            raise OptionError(
-                f"OpenSpiel cannot play game={game[:200]!r}: it says that there are "
-                f"{self._actions} actions, and that {legal[:20]} are legal at the beginning.",
-                game=game,
+            raise self._source.unplayable(
+                f"it says that there are {self._actions} actions, and that {legal[:20]} are legal "
+                "at the beginning"
             )
 
     def _take(self, game: pyspiel.Game) -> None:
@@ -205,6 +207,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
             num_players=self._count,
             agent_player=seat,
             opponent_policy=self._policy,
+            history=match.state.history(),
             legal_actions=match.legal,
             legal_action_names=[match.state.action_to_string(seat, id) for id in match.legal],
         )

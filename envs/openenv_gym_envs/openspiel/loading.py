@@ -58,7 +58,7 @@ class Source:
         self._text = game
         parsed = _with_files(_parsed(game), files, game)
         if len(parsed) > 1:
-            _try_out(json.dumps(parsed), game)
+            _try_out(parsed["name"], json.dumps(parsed), game)
         self.name: str = parsed.pop("name")
         self.parameters = parsed
         names = _names(self.name, parsed)
@@ -90,11 +90,15 @@ class Source:
         with _unlogged("absl"):  # what it has to say of itself it said when it was first loaded
             return self._load(given)
 
+    def unplayable(self, reason: str) -> OptionError:
+        """The error that says why the game cannot be played."""
+        return _unplayable(self.name, self._text, reason)
+
     def _load(self, parameters: dict[str, Any]) -> pyspiel.Game:
         try:
             return pyspiel.load_game(self.name, parameters)
-        except (pyspiel.SpielError, ValueError, RuntimeError) as error:
-            raise _unplayable(self._text, str(error)) from error
+        except (pyspiel.SpielError, LookupError, ValueError, RuntimeError) as error:
+            raise self.unplayable(str(error)) from error
 
 
 @contextlib.contextmanager
@@ -162,10 +166,11 @@ def _with_files(parsed: dict[str, Any], files: Mapping[str, str], game: str) -> 
 
 
 @functools.lru_cache(maxsize=256)
-def _try_out(parameters: str, game: str) -> None:
+def _try_out(name: str, parameters: str, game: str) -> None:
     """Plays the game in a process of its own; once for each game.
 
     Args:
+        name: The game's name.
         parameters: Its name and parameters, as JSON.
         game: What it is called in errors.
 
@@ -189,18 +194,23 @@ def _try_out(parameters: str, game: str) -> None:
         )
     except subprocess.TimeoutExpired as error:
         reason = f"100 moves in it take more than {_TRIAL_LIMIT:.0f} s"
-        raise _unplayable(game, reason) from error
+        raise _unplayable(name, game, reason) from error
     if done.returncode in (0, trial.UNKNOWN):  # the latter is registered by the user's own code
         return
     if done.returncode < 0:
-        raise _unplayable(game, f"its process was ended by signal {-done.returncode}")
+        raise _unplayable(name, game, f"its process was ended by signal {-done.returncode}")
     lines = done.stderr.decode(errors="replace").splitlines() or ["it does not say why"]
-    raise _unplayable(game, lines[-1])
+    raise _unplayable(name, game, lines[-1])
 
 
-def _unplayable(game: str, reason: str) -> OptionError:
+def _unplayable(name: str, game: str, reason: str) -> OptionError:
+    taken = sorted(_taken(name) - FILE_PARAMETERS - {_SEED})
+    files = sorted(_taken(name) & FILE_PARAMETERS)
     return OptionError(
-        f"OpenSpiel cannot play game={game[:200]!r}: {reason[:500].rstrip('.')}.", game=game
+        f"OpenSpiel cannot play game={game[:200]!r}: {reason[:500].rstrip('.')}."
+        + (f" Its parameters are {', '.join(taken)}." if taken else "")
+        + (f" It reads files, which game_files= names: {', '.join(files)}." if files else ""),
+        game=game,
     )
 
 

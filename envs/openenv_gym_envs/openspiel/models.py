@@ -62,6 +62,8 @@ class OpenSpielState(State):
         agent_player: The agent's seat in this episode; with ``opponent="self"`` the seat of whoever
             is to move.
         opponent_policy: The option ``opponent``.
+        history: All actions since the reset, those of chance among them, as ``State.history()`` of
+            OpenSpiel gives them. It tells what players do not see.
         legal_actions: The actions that are legal now.
         legal_action_names: What OpenSpiel calls them, in the same order.
         step_count: Moves since the reset, of all players.
@@ -72,5 +74,6 @@ class OpenSpielState(State):
     num_players: int = 1
     agent_player: int = 0
     opponent_policy: str = "random"
+    history: list[int] = Field(default_factory=list)
     legal_actions: list[int] = Field(default_factory=list)
     legal_action_names: list[str] = Field(default_factory=list)
