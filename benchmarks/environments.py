@@ -57,6 +57,7 @@ COMPARISONS = (
     Comparison(
         "CartPole", "openenv/Gymnasium-v0", "gymnasium_:CartPole", {"env_id": "CartPole-v1"}, 0.7
     ),
+    Comparison("FinRL", "openenv/FinRL-v0", "finrl:Shares", bar=0.9),
     Comparison(
         "OpenSpiel connect_four",
         "openenv/OpenSpiel.connect_four-v0",

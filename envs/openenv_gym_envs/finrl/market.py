@@ -1,0 +1,185 @@
+"""Daily prices and their indicators: those of a package, or of a file of the user's.
+
+The shares that come along are of ``bokeh_sampledata``, of which only the file is read: AAPL, IBM
+and MSFT from 2000-03-01, GOOG from 2004-08-19, FB from 2012-05-18, all up to 2013-03-01. Prices are
+adjusted for splits and dividends, as FinRL's own downloader does it with those of Yahoo.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from stockstats import StockDataFrame
+
+from openenv_gym.errors import OptionError
+from openenv_gym_envs.finrl.models import INDICATORS, TICKERS
+
+TRAINING_SHARE = 0.8
+"""The part of all days, from the first, that ``split="train"`` stands for."""
+
+_PRICES = ("open", "high", "low", "close")
+_NAMES = {"ticker": "tic", "symbol": "tic", "adj close": "adjcp", "adj_close": "adjcp"}
+
+Split = Literal["train", "eval"]
+
+
+@dataclass(frozen=True)
+class Market:
+    """Shares, on the days that all of them have prices of.
+
+    Attributes:
+        tickers: Their names.
+        dates: The days, in order, as ``"2010-01-04"``.
+        close: (days, shares) float64: adjusted closing prices.
+        indicators: (days, shares) float64, by the names of :data:`INDICATORS`.
+    """
+
+    tickers: tuple[str, ...]
+    dates: tuple[str, ...]
+    close: NDArray[np.float64]
+    indicators: Mapping[str, NDArray[np.float64]]
+
+    def days(self, chosen: slice) -> Market:
+        """Some of its days."""
+        indicators = {name: values[chosen] for name, values in self.indicators.items()}
+        return Market(self.tickers, self.dates[chosen], self.close[chosen], indicators)
+
+
+def load(data: str | None, tickers: Sequence[str] | None) -> Market:
+    """The market with all its days. What was read and computed is kept for the next.
+
+    An indicator of a day is made of that day's prices and of those before, of all that there are.
+
+    Args:
+        data: Path of a CSV file; None for the prices that come along.
+        tickers: The shares; None for all of the file, or for :data:`TICKERS`.
+
+    Raises:
+        OptionError: There is no such file, or it is not as it should be, or lacks a share.
+    """
+    path = _shipped() if data is None else Path(data)
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError as error:
+        raise OptionError(
+            f"data={data!r} cannot be read: {error.strerror}. It is a path where the environment "
+            "runs, so in a container it must be one of the container's.",
+            path=data,
+        ) from error
+    known = _table(path, changed)
+    chosen = tuple(tickers or (known if data is not None else TICKERS))
+    missing = [ticker for ticker in chosen if ticker not in known]
+    if missing or len(set(chosen)) != len(chosen):
+        what = f"no {', '.join(missing)}" if missing else "each of its shares once"
+        raise OptionError(
+            f"tickers={list(chosen)}: there is {what} in {path.name}, which has "
+            f"{', '.join(known)}.",
+            known=list(known),
+        )
+    histories = [_history(path, changed, ticker) for ticker in chosen]
+    dates = sorted(set.intersection(*(set(history.index) for history in histories)))
+    joined = {
+        name: np.stack([history.loc[dates, name].to_numpy(float) for history in histories], axis=1)
+        for name in ("close", *INDICATORS)
+    }
+    return Market(chosen, tuple(dates), joined.pop("close"), joined)
+
+
+def choose(market: Market, split: Split | None, start: str | None, end: str | None) -> Market:
+    """The days of a market that an episode has.
+
+    Args:
+        market: All its days.
+        split: ``"train"`` for the first 80 %, ``"eval"`` for the others; None for all.
+        start: None, or the first day that may be among them.
+        end: None, or the last.
+
+    Raises:
+        OptionError: They are fewer than two.
+    """
+    boundary = round(TRAINING_SHARE * len(market.dates))
+    first = boundary if split == "eval" else 0
+    last = boundary if split == "train" else len(market.dates)
+    if start is not None:
+        first = max(first, bisect_left(market.dates, start))
+    if end is not None:
+        last = min(last, bisect_right(market.dates, end))
+    if last - first < 2:
+        span = f"{market.dates[0]} to {market.dates[-1]}" if market.dates else "no day at all"
+        raise OptionError(
+            f"split={split!r}, start={start!r}, end={end!r} leave {max(last - first, 0)} days, and "
+            f"an episode needs two: {', '.join(market.tickers)} have {span} in common, of "
+            f"{len(market.dates)} days.",
+            days=max(last - first, 0),
+        )
+    return market.days(slice(first, last))
+
+
+def _shipped() -> Path:
+    spec = importlib.util.find_spec("bokeh_sampledata")  # which does not import it
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("No module named 'bokeh_sampledata'", name="bokeh_sampledata")
+    return Path(spec.submodule_search_locations[0]) / "_data" / "stocks.csv.gz"
+
+
+@lru_cache(maxsize=8)
+def _table(path: Path, changed: int) -> dict[str, Any]:
+    """A frame for each share of a file, in the order of the file."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise OptionError(f"data={str(path)!r} is no CSV file: {error}", path=str(path)) from error
+    table = table.rename(columns=lambda name: _NAMES.get(name.lower(), name.lower()))
+    lacking = [name for name in ("date", "tic", *_PRICES) if name not in table]
+    if lacking:
+        raise OptionError(
+            f"data={str(path)!r} has no column {', '.join(lacking)}. It needs date, tic, open, "
+            "high, low and close, a row a day and share; adjcp, the adjusted close, may be added, "
+            f"and {', '.join(INDICATORS)}, which are computed where they are missing.",
+            path=str(path),
+            lacking=lacking,
+        )
+    dates = pd.to_datetime(table["date"], errors="coerce", format="ISO8601")
+    _check(path, dates.notna(), "no date such as 2010-01-04")
+    table["date"] = dates.dt.strftime("%Y-%m-%d")
+    for name in (*_PRICES, *(name for name in ("adjcp", *INDICATORS) if name in table)):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+        right = np.isfinite(table[name]) & ((table[name] > 0) | (name in INDICATORS))
+        _check(path, right, f"a {name} that is no number of the kind")
+    _check(path, table["tic"].notna(), "no tic")
+    _check(path, ~table.duplicated(["date", "tic"]), "a day of a share for the second time")
+    table["tic"] = table["tic"].astype(str)
+    return {str(ticker): rows for ticker, rows in table.groupby("tic", sort=False)}
+
+
+def _check(path: Path, right: Any, what: str) -> None:
+    """Raises where a row is wrong."""
+    wrong = np.flatnonzero(~np.asarray(right, bool))
+    if len(wrong):
+        line = int(wrong[0]) + 2  # counted from 1, and the first names the columns
+        raise OptionError(f"data={str(path)!r}, line {line}: {what}.", path=str(path), line=line)
+
+
+@lru_cache(maxsize=512)
+def _history(path: Path, changed: int, ticker: str) -> Any:
+    """Adjusted close and indicators of a share, by date."""
+    rows = _table(path, changed)[ticker].sort_values("date").set_index("date")
+    if "adjcp" in rows:
+        ratio = rows["adjcp"] / rows["close"]
+        rows[list(_PRICES)] = rows[list(_PRICES)].mul(ratio, axis=0)
+        rows["close"] = rows["adjcp"]
+    history = rows[["close"]].copy()
+    stock = StockDataFrame.retype(rows[list(_PRICES)].copy())
+    for name in INDICATORS:
+        values = (rows if name in rows else stock)[name].replace([np.inf, -np.inf], np.nan)
+        history[name] = values.ffill().bfill().fillna(0.0)  # as FinRL fills gaps
+    return history

@@ -1,0 +1,81 @@
+"""Models of the FinRL environment; field names are those of OpenEnv.
+
+Their Spaces are those of the default options; others have other numbers of shares.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from gymnasium.spaces import Box, Space
+
+from openenv_gym.models import Action, Array, Info, Observation, State
+
+INDICATORS = ("macd", "rsi_30", "cci_30", "dx_30")
+"""Technical indicators of each share, by the names that stockstats has for them."""
+
+TICKERS = ("AAPL", "GOOG", "IBM", "MSFT")
+"""Shares of the default options."""
+
+
+def action_space(shares: int) -> Space[np.ndarray]:
+    """The Space of the actions on so many shares."""
+    return Box(-1, 1, (shares,), np.float32)
+
+
+def state_space(shares: int) -> Space[np.ndarray]:
+    """The Space of what is seen of so many shares."""
+    return Box(-np.inf, np.inf, (1 + shares * (2 + len(INDICATORS)),), np.float32)
+
+
+class FinRLAction(Action):
+    """What to trade before the next day.
+
+    Attributes:
+        actions: (shares,) float32, -1 to 1: the part of ``hmax`` to buy, or to sell where it is
+            negative, of each share. Numbers are rounded towards 0.
+    """
+
+    actions: Annotated[Array, action_space(len(TICKERS))]
+
+
+class FinRLObservation(Observation):
+    """A day, at its close.
+
+    Attributes:
+        state: (1 + 6 x shares,) float32: the cash; the prices; the numbers of shares held; then
+            each indicator of all shares, in the order of :data:`INDICATORS`.
+        portfolio_value: Cash, and what the shares are worth.
+        date: The day, as ``"2010-01-04"``.
+    """
+
+    state: Annotated[Array, state_space(len(TICKERS))]
+    portfolio_value: Annotated[float, Info()] = 0.0
+    date: Annotated[str, Info()] = ""
+
+
+class FinRLState(State):
+    """What the market is set to; with the fields of OpenEnv's ``GET /config``.
+
+    Attributes:
+        stock_dim: How many shares there are to trade.
+        initial_amount: Cash at the start.
+        action_space: Length of an action.
+        state_space: Length of an observation.
+        tech_indicators: Names of the indicators, in their order.
+        tickers: Names of the shares, in their order.
+        start: First day of an episode.
+        end: Its last day.
+        days: How many days it has, both included.
+    """
+
+    stock_dim: int
+    initial_amount: float
+    action_space: int
+    state_space: int
+    tech_indicators: list[str]
+    tickers: list[str]
+    start: str
+    end: str
+    days: int

@@ -1,0 +1,41 @@
+"""FinRL's own trading environment, loaded without the rest of FinRL and without what that needs.
+
+Importing the package ``finrl`` imports clients of brokers that its wheel does not ask for. The one
+module that is wanted here imports Matplotlib and Stable-Baselines3 besides, for methods that are
+not called here, and switches Matplotlib to another backend. So the module is executed by itself,
+and finds stand-ins where it imports those two. Nothing of this can be seen from outside: neither
+``sys.modules`` nor Matplotlib's settings change, and whoever imports the real ones gets them.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib.util
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+_FILE = Path("meta", "env_stock_trading", "env_stocktrading.py")
+_ABSENT = ("matplotlib", "stable_baselines3")
+_STAND_IN = SimpleNamespace(use=lambda backend: None, pyplot=None, DummyVecEnv=None)
+
+
+def _import(name: str, *details: Any) -> Any:
+    """What stands behind the statement ``import`` in the module."""
+    return _STAND_IN if name.startswith(_ABSENT) else builtins.__import__(name, *details)
+
+
+def _load() -> Any:
+    spec = importlib.util.find_spec("finrl")  # which does not import it
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("No module named 'finrl'", name="finrl")
+    file = Path(spec.submodule_search_locations[0]) / _FILE
+    module = ModuleType(f"{__name__}.{file.stem}")
+    # CPython looks up here what a module takes for built in.
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}
+    exec(compile(file.read_bytes(), file, "exec"), module.__dict__)
+    return module.__dict__["StockTradingEnv"]
+
+
+StockTradingEnv: Any = _load()
+"""``finrl.meta.env_stock_trading.env_stocktrading.StockTradingEnv``."""
