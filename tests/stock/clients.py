@@ -6,6 +6,7 @@ Only a peer's process can import this module.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from openenv.core import GenericEnvClient
@@ -31,8 +32,32 @@ def play(url: str, actions: list[Any], reset: dict[str, Any] | None = None) -> d
         return {"results": results, "states": states}
 
 
+async def one_too_many(
+    url: str, actions: list[Any], reset: dict[str, Any], limit: int
+) -> dict[str, Any]:
+    """Episodes with as many clients at once as the server takes, and what it tells one more."""
+    told: list[str] = []
+
+    async def one_more() -> None:
+        client = GenericEnvClient(base_url=url)
+        try:
+            await client.connect()
+            await client.reset()
+        except RuntimeError as error:
+            told.append(str(error))
+        finally:
+            await client.close()
+
+    episodes = await play_async(url, actions, reset, limit, one_more)
+    return {"episodes": episodes, "told": told}
+
+
 async def play_async(
-    url: str, actions: list[Any], reset: dict[str, Any] | None = None, clients: int = 1
+    url: str,
+    actions: list[Any],
+    reset: dict[str, Any] | None = None,
+    clients: int = 1,
+    meanwhile: Callable[[], Awaitable[None]] | None = None,
 ) -> list[dict[str, Any]]:
     """Episodes with so many asynchronous clients at once, stepped together."""
     all_clients = [GenericEnvClient(base_url=url) for _ in range(clients)]
@@ -40,6 +65,8 @@ async def play_async(
         await asyncio.gather(*(client.connect() for client in all_clients))
         firsts = await asyncio.gather(*(client.reset(**(reset or {})) for client in all_clients))
         results = [[_told(first)] for first in firsts]
+        if meanwhile is not None:
+            await meanwhile()
         for action in actions:
             found = await asyncio.gather(*(client.step(action) for client in all_clients))
             for own, result in zip(results, found, strict=True):
