@@ -17,7 +17,7 @@ import itertools
 import json
 import pickle
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import gymnasium
@@ -86,11 +86,13 @@ class TrajectoryContract:
         id: Its id.
         options: Keywords for ``gymnasium.make``.
         steps: Steps of the trajectories that are compared.
+        actions: The first actions of these, where random ones come to nothing; then random ones.
     """
 
     id: ClassVar[str]
     options: ClassVar[dict[str, Any]] = {}
     steps: ClassVar[int] = 40
+    actions: ClassVar[Sequence[Any]] = ()
 
     @pytest.fixture(scope="class", params=_transports())
     @classmethod
@@ -129,20 +131,24 @@ class TrajectoryContract:
         for env in made:
             env.close()
 
+    def play(self, env: Env, *, seed: int, steps: int) -> Iterator[Transition]:
+        """Plays, no more than ``steps`` of this class."""
+        return play(env, seed=seed, steps=min(steps, self.steps), actions=self.actions)
+
     def test_trajectory_is_that_in_process(self, env: Env, reference: Env) -> None:
         """Same seed, same actions: same observations, rewards, flags and infos, bit for bit."""
-        got = list(play(env, seed=7, steps=self.steps))
-        assert_same_trajectory(got, list(play(reference, seed=7, steps=self.steps)))
+        got = list(self.play(env, seed=7, steps=self.steps))
+        assert_same_trajectory(got, list(self.play(reference, seed=7, steps=self.steps)))
 
     def test_seed_decides(self, env: Env) -> None:
         """A second run with the seed gives the same, also on a used environment."""
-        first = list(play(env, seed=3, steps=10))
-        list(play(env, seed=4, steps=5))
-        assert_same_trajectory(list(play(env, seed=3, steps=10)), first)
+        first = list(self.play(env, seed=3, steps=10))
+        list(self.play(env, seed=4, steps=5))
+        assert_same_trajectory(list(self.play(env, seed=3, steps=10)), first)
 
     def test_spaces_contain_what_is_returned(self, env: Env) -> None:
         """Observations are in their Space, rewards are numbers, flags are bools."""
-        for transition in play(env, seed=1, steps=self.steps):
+        for transition in self.play(env, seed=1, steps=self.steps):
             assert env.observation_space.contains(transition.observation)
             assert np.isscalar(transition.reward)
             assert isinstance(transition.terminated, bool)
@@ -160,12 +166,12 @@ class TrajectoryContract:
 
     def test_reset_in_the_middle_of_an_episode(self, env: Env) -> None:
         """It begins a new one, as if the old had never been."""
-        first = list(itertools.islice(play(env, seed=9, steps=3), 3))
-        assert_same_trajectory(list(itertools.islice(play(env, seed=9, steps=3), 3)), first)
+        first = list(itertools.islice(self.play(env, seed=9, steps=3), 3))
+        assert_same_trajectory(list(itertools.islice(self.play(env, seed=9, steps=3), 3)), first)
 
     def test_action_outside_the_space(self, env: Env) -> None:
         """Is refused, whatever it is, and the episode goes on as if it had not come."""
-        wanted = list(play(env, seed=2, steps=3))
+        wanted = list(self.play(env, seed=2, steps=3))
         env.reset(seed=2)
         for wrong in ("no action", None, object(), np.full((7, 7), np.nan), [1, {}]):
             if not _contained(env.action_space, wrong):
@@ -184,7 +190,7 @@ class TrajectoryContract:
         """What the environment tells beside the observation."""
         states = []
         for told in (env, reference):
-            list(play(told, seed=5, steps=3))
+            list(self.play(told, seed=5, steps=3))
             states.append(told.unwrapped.state())  # type: ignore[attr-defined]  # an OpenEnvGym
         assert same(*states)
 
@@ -198,8 +204,10 @@ class EnvironmentContract(TrajectoryContract):
 
     def test_two_environments_are_separate(self, env: Env, reference: Env, make: Any) -> None:
         """Stepped in turn, each goes its own way."""
-        alone = list(play(reference, seed=11, steps=8))
-        pairs = zip(play(env, seed=11, steps=8), play(make(), seed=12, steps=8), strict=True)
+        alone = list(self.play(reference, seed=11, steps=8))
+        pairs = zip(
+            self.play(env, seed=11, steps=8), self.play(make(), seed=12, steps=8), strict=True
+        )
         assert_same_trajectory([pair[0] for pair in pairs], alone)
 
     def test_close(self, make: Any) -> None:
@@ -257,7 +265,7 @@ class EnvironmentContract(TrajectoryContract):
                 frames = []
                 for changes in ({}, {"transport": "inprocess"}):
                     rendered = make(render_mode=mode, **changes)
-                    list(play(rendered, seed=5, steps=2))
+                    list(self.play(rendered, seed=5, steps=2))
                     frames.append(rendered.render())
                 assert frames[0] is not None
                 assert same(*frames)

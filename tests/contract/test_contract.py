@@ -48,7 +48,25 @@ class TestChessAsEitherColor(TrajectoryContract):
 
 
 class TestCoding(EnvironmentContract):
+    """Of random code there is only the error to see, whose text another Python words otherwise."""
+
     id = "openenv/Coding-v0"
+    steps = 12
+    actions = (
+        "import random, math\nx = [random.random() for _ in range(3)]\nx",
+        "print('\U0001f30d', math.pi); {'a': x, 'b': None}",
+        "import sys; print('there', file=sys.stderr); float('nan')",
+        "def f(n):\n    return n / (len(x) - 3)\nf(1)",
+        "if True print(1)",
+        "import os; os.getcwd()",
+        "raise ValueError('a\u0304\\ud800')",
+        "hash('abc'), {*'abcdef'}, id",
+        "exit(3)",
+        "'x' * 100_000",
+        "",
+        "import os; os._exit(5)",
+        "x",
+    )
 
 
 class TestCodingBySmolagents(TrajectoryContract):
