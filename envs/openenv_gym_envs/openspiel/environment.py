@@ -189,7 +189,8 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
                 return self._lose(action.action_id)
             match.act(action.action_id)
             self._play_others()
-        returns: list[float] = match.state.returns()
+        # A copy: games in Python may give an array of their own, which they change.
+        returns = list(map(float, match.state.returns()))
         gains = list(map(sub, returns, self._returns))
         self._returns = returns
         return self._observe(gains, "playing")
