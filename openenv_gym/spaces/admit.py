@@ -7,6 +7,7 @@ the time and every environment of gymnasium takes; and it warns about a list ins
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
@@ -26,12 +27,14 @@ def admission(space: Space[Any]) -> Callable[[Any], bool]:
 @admission.register
 def _discrete(space: spaces.Discrete) -> Callable[[Any], bool]:
     start, end = int(space.start), int(space.start) + int(space.n)
-    contains = space.contains
+    contains, index, int64 = space.contains, operator.index, np.int64
 
     def admits(value: Any) -> bool:
-        # What trainers and sample() give needs no more than this, a fifth of contains().
-        if type(value) is np.int64 or type(value) is int:
-            return bool(start <= value < end)
+        # What trainers and sample() give needs no more than this, a tenth of contains(). Compared
+        # as it is, a numpy integer takes twice as long.
+        kind = type(value)
+        if kind is int64 or kind is int:
+            return start <= index(value) < end
         return contains(value)
 
     return admits
