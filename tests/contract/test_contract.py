@@ -108,6 +108,34 @@ class TestSumoRLOfAllJunctions(TrajectoryContract):
     options: ClassVar[dict[str, Any]] = {"net": "2x2grid", "reward_fn": "pressure"}
 
 
+class TestOpenSpielBoardGame(EnvironmentContract):
+    id = "openenv/OpenSpiel.connect_four-v0"
+
+
+class TestOpenSpielWithChance(TrajectoryContract):
+    id = "openenv/OpenSpiel.backgammon-v0"
+    options: ClassVar[dict[str, Any]] = {"agent_player": "random"}
+
+
+class TestOpenSpielInText(TrajectoryContract):
+    id = "openenv/OpenSpiel-v0"
+    options: ClassVar[dict[str, Any]] = {"game": "leduc_poker", "observation": "text"}
+
+
+class TestOpenSpielAllAtOnce(TrajectoryContract):
+    id = "openenv/OpenSpiel.goofspiel-v0"
+
+
+class TestOpenSpielInAllSeats(TrajectoryContract):
+    id = "openenv/OpenSpiel-v0"
+    options: ClassVar[dict[str, Any]] = {"game": "goofspiel(players=3)", "opponent": "self"}
+
+
+class TestOpenSpielSearch(TrajectoryContract):
+    id = "openenv/OpenSpiel.tic_tac_toe-v0"
+    options: ClassVar[dict[str, Any]] = {"opponent": "mcts", "simulations": 50}
+
+
 class _EverySpace(TrajectoryContract):
     id = "openenv/Gymnasium-v0"
     steps = 25

@@ -59,7 +59,7 @@ class Sandbox:
     """
 
     def __init__(self, program: str, setting: Mapping[str, Any], view: View | None = None) -> None:
-        command = [python(), "-E", "-s", "-S", "-m", f"{_PROGRAMS}.{program}"]
+        command = [python(), "-s", "-S", "-m", f"{_PROGRAMS}.{program}"]
         launch = boundary().launch(command, view or View())
         self.workspace = launch.workspace
         self._channel, theirs = socket.socketpair()

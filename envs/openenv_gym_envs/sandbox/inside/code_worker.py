@@ -130,9 +130,10 @@ def _status(error: SystemExit) -> int:
 
 
 def _tell(error: BaseException) -> None:
-    """Writes the traceback, as far as it is of the code itself.
+    """Writes the traceback, as far as it is of the code itself, and without the marks under lines.
 
-    What the standard library has between differs from one place and version of Python to another.
+    What the standard library has between differs from one place and version of Python to another,
+    and so do the marks.
     """
     told = traceback.TracebackException.from_exception(error)
     waiting: list[traceback.TracebackException | None] = [told]
@@ -140,6 +141,8 @@ def _tell(error: BaseException) -> None:
         one = waiting.pop()
         if one is not None:
             one.stack[:] = [frame for frame in one.stack if _is_of_code(frame.filename)]
+            for frame in one.stack:
+                frame.colno = None
             waiting += [one.__cause__, one.__context__, *(one.exceptions or ())]
     for line in told.format():
         sys.stderr.write(line)
