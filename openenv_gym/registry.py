@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
+import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from openenv_gym.errors import MissingDependencyError, RegistryError
-from openenv_gym.variants import ATARI, OPENSPIEL, BROWSERGYM
+from openenv_gym.variants import ATARI, BROWSERGYM, OPENSPIEL, TEXTARENA
+
+_GROUP = "openenv_gym.environments"
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,10 @@ class Entry:
         options: Options that the name stands for.
         variants: Options of further ids, by what stands in them behind the name and a dot: of
             ``openenv/Atari-v0`` the variant ``pong`` is ``openenv/Atari.pong-v0``.
+        folder: The folder that is the package of the target, if it is used by its path.
+        models: ``module:Class`` of the models, by ``action``, ``observation`` and ``state``, where
+            another than the environment's class tells them.
+        spaces: Descriptions of the Spaces of fields that the models do not bound.
     """
 
     name: str
@@ -41,6 +51,9 @@ class Entry:
     summary: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    folder: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    spaces: Mapping[str, Any] = field(default_factory=dict)
 
     def ids(self) -> Mapping[str, Mapping[str, Any]]:
         """All its ids, and the options that each stands for."""
@@ -87,6 +100,12 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
                 "chess against random, greedy, Stockfish or itself",
             ),
             _bundled(
+                "coding",
+                "coding.environment:CodingEnvironment",
+                "openenv/Coding-v0",
+                "Python code, run in a sandbox",
+            ),
+            _bundled(
                 "connect4",
                 "connect4.environment:Connect4Environment",
                 "openenv/Connect4-v0",
@@ -97,6 +116,12 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
                 "echo.environment:EchoEnvironment",
                 "openenv/Echo-v0",
                 "says back what it is told",
+            ),
+            _bundled(
+                "finrl",
+                "finrl.environment:FinRLEnvironment",
+                "openenv/FinRL-v0",
+                "shares traded day by day, on real prices",
             ),
             _bundled(
                 "gymnasium",
@@ -116,6 +141,13 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
                 "sumo.environment:make",
                 "openenv/SumoRL-v0",
                 "traffic lights of one junction, or of all",
+            ),
+            _bundled(
+                "textarena",
+                "textarena.environment:TextArenaEnvironment",
+                "openenv/TextArena-v0",
+                "word games, puzzles and board games in plain text",
+                TEXTARENA,
             ),
         )
     }
@@ -144,19 +176,80 @@ _IDS = {
 
 
 def environment(name: str) -> Entry:
-    """The environment of a short name, an id, or ``module:Class``.
+    """The environment of a name.
 
-    That of a variant's id is the environment with the options that the id stands for.
+    Args:
+        name: Short name, id, ``module:Class``, or the path of a folder with an ``openenv.yaml``,
+            which begins with ``.``, ``/`` or ``~``. Behind the last two may stand the models, where
+            the class does not tell them: ``module:Class[module:Action,module:Observation]``. The id
+            of a variant is the environment with the options that it stands for.
 
     Raises:
         RegistryError: There is none.
+        MissingDependencyError: There is no YAML parser for the folder's ``openenv.yaml``.
     """
     found = ENVIRONMENTS.get(name) or _IDS.get(name)
     if found is not None:
         return found
-    if ":" in name:
-        return Entry(name, name)
-    raise _unknown("environment", name, [*ENVIRONMENTS, *_IDS])
+    target, models = _split(name)
+    if target.startswith((".", "/", "~")):
+        from openenv_gym.stock.folder import entry_of
+
+        entry = entry_of(target)
+        return replace(
+            entry, name=entry.name + name[len(target) :], models={**entry.models, **models}
+        )
+    if ":" in target:
+        return Entry(name, target, models=models)
+    found = installed().get(name)
+    if found is not None:
+        return found
+    raise _unknown("environment", name, [*ENVIRONMENTS, *_IDS, *installed()])
+
+
+_MODELS = re.compile(r"(.*)\[([^\[\],]*),([^\[\],]*)\]")
+
+
+def _split(name: str) -> tuple[str, dict[str, str]]:
+    """The environment, and the models that stand in brackets behind it."""
+    found = _MODELS.fullmatch(name)
+    if found is None:
+        return name, {}
+    target, *models = found.groups()
+    sides = zip(("action", "observation"), models, strict=True)
+    return target, {side: model.strip() for side, model in sides if model.strip()}
+
+
+@cache
+def installed() -> Mapping[str, Entry]:
+    """Environments of other packages that are installed here, by id.
+
+    A package brings them in the entry point group ``openenv_gym.environments``: the name is the id,
+    the value ``module:Class``.
+    """
+    # Asking importlib.metadata, and importing it, takes 15 times as long as looking for the name of
+    # the group, which mostly nobody has; and every import of openenv_gym asks.
+    if not _has_group():
+        return {}
+    from importlib.metadata import entry_points
+
+    found: dict[str, Entry] = {}
+    for point in entry_points(group=_GROUP):
+        target = f"{point.module}:{point.attr}"
+        by = f"of the package {point.dist.name}" if point.dist is not None else ""
+        found.setdefault(point.name, Entry(target, target, point.name, summary=by))
+    return found
+
+
+def _has_group() -> bool:
+    for place in sys.path:
+        with suppress(OSError), os.scandir(place or os.curdir) as entries:
+            for entry in entries:
+                if entry.name.endswith((".dist-info", ".egg-info")):
+                    with suppress(OSError), open(f"{entry.path}/entry_points.txt", "rb") as file:
+                        if _GROUP.encode() in file.read():
+                            return True
+    return False
 
 
 def transport(name: str) -> Entry:
@@ -174,7 +267,9 @@ def transport(name: str) -> Entry:
 def _unknown(kind: str, name: str, known: list[str]) -> RegistryError:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    own = ", or 'module:Class' for one of your own" if kind == "environment" else ""
+    own = ""
+    if kind == "environment":
+        own = ", or 'module:Class' for one of your own, or the path of its folder: './thing_env'"
     told = [one for one in known if "." not in one]  # the variants are too many to list
     return RegistryError(
         f"There is no {kind} {name!r}.{hint} Known are {', '.join(told)}{own}.",
@@ -192,6 +287,10 @@ def load(entry: Entry) -> Callable[..., Any]:
     """
     module, _, attribute = entry.target.partition(":")
     try:
+        if entry.folder is not None:
+            from openenv_gym.stock.folder import import_package
+
+            import_package(entry.folder)
         loaded: Any = importlib.import_module(module)
     except ImportError as error:
         raise _import_error(entry, module, error) from error

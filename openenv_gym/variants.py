@@ -78,3 +78,13 @@ _OPENSPIEL = """
 
 OPENSPIEL = {game: {"game": game} for game in _OPENSPIEL.split()}
 """Every game of OpenSpiel that can be played without parameters."""
+
+_TEXTARENA = """
+    2048 Bandit Blackjack Countdown Crosswords Cryptarithm FifteenPuzzle FrozenLake
+    GuessTheNumber Hangman LightsOut LogicPuzzle Mastermind Minesweeper PegJump RushHour
+    Secretary Set Slitherlink Sokoban Sudoku ThreeCardMonte TowerOfHanoi WordLadder WordSearch
+    Wordle
+"""
+
+TEXTARENA = {game: {"env_id": f"{game}-v0"} for game in _TEXTARENA.split()}
+"""Every game of TextArena that is for one player and needs Python 3.11, no key and no network."""

@@ -1,0 +1,219 @@
+"""The TextArena environment: TextArena's games with OpenEnv's fields, and other players."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from openenv_gym.environment import Environment
+from openenv_gym.errors import EpisodeError, OptionError
+from openenv_gym.models import OwnerOnly
+from openenv_gym_envs.textarena import games
+from openenv_gym_envs.textarena.models import (
+    MESSAGE_LENGTH,
+    MOST_PLAYERS,
+    TextArenaAction,
+    TextArenaMessage,
+    TextArenaObservation,
+    TextArenaState,
+)
+from openenv_gym_envs.textarena.others import Player, RandomPlayer, ScriptedPlayer
+from openenv_gym_envs.textarena.standins import Numbers, playing
+from openenv_gym_envs.textarena.wordle import WordleSignals
+
+MOST_TURNS = 100
+"""Turns that the other players may take between two of the agent's."""
+
+_Script = Annotated[list[Annotated[str, Field(max_length=MESSAGE_LENGTH)]], Field(min_length=1)]
+
+
+class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, TextArenaState]):
+    """A game of TextArena: the agent reads text and answers with text.
+
+    The other players' turns are part of the step; where they have the first, they are part of the
+    reset. Where they go on for :data:`MOST_TURNS` without the agent, as in a game that it is out
+    of, the episode is truncated. The reward is TextArena's, which comes at the end of the game;
+    else 0. The fields are those of OpenEnv's ``textarena_env``.
+
+    Args:
+        env_id: TextArena's id: ``"Wordle-v0"``, ``"TicTacToe-v0"``.
+        num_players: How many play.
+        opponent: Who the other players are. ``"random"``: they say what the game takes for a move,
+            where they find such. A list of messages: each says them in order, over and over.
+            ``"self"``: none, the agent plays all sides, and a reward is for whoever moved.
+        agent_player: Which player the agent is; of no meaning with ``"self"``.
+        env_kwargs: Further arguments of the game's constructor.
+        allow_unseeded: ``reset(seed=)`` is no error where the game asks language models, and no
+            seed decides their answers.
+
+    Raises:
+        OptionError: There is no such game; or it cannot be played here, or by so many.
+        MissingDependencyError: A package that the game needs is not installed.
+    """
+
+    render_modes = ("ansi",)
+    render_fps = 1
+
+    def __init__(
+        self,
+        env_id: str = "Wordle-v0",
+        num_players: Annotated[int, Field(ge=1, le=MOST_PLAYERS)] = 1,
+        opponent: Literal["random", "self"] | _Script = "random",
+        agent_player: Annotated[int, Field(ge=0)] = 0,
+        env_kwargs: Annotated[dict[str, Any] | None, OwnerOnly()] = None,
+        allow_unseeded: bool = False,
+    ) -> None:
+        if agent_player >= num_players:
+            raise OptionError(
+                f"agent_player={agent_player} is none of the players, which are 0 to "
+                f"{num_players - 1}: num_players={num_players}.",
+                agent_player=agent_player,
+            )
+        games.check(env_id, num_players)
+        self.players = num_players if opponent == "self" else 1
+        self._env_id = env_id
+        self._num_players = num_players
+        self._opponent = opponent
+        self._agent = agent_player
+        self._arguments = env_kwargs or {}
+        self._seeded = allow_unseeded or games.is_seeded(env_id)
+        self._clear(None)
+        self._game, self._numbers = self._begun(0)  # to see now whether it can be
+
+    def _clear(self, episode_id: str | None) -> None:
+        self._episode_id = episode_id
+        self._steps = 0
+        self._over = False
+        self._alone = False  # the others play on without the agent
+        self._reward = 0.0
+        self._info: dict[str, Any] = {}
+        self._told: list[TextArenaMessage] = []
+        self._others: dict[int, Player] = {}
+        self._signals = WordleSignals() if self._env_id.startswith("Wordle-") else None
+
+    def _begun(self, seed: int) -> tuple[Any, Numbers]:
+        return games.begin(self._env_id, self._arguments, self._num_players, seed)
+
+    def reset(self, seed: int | None = None, episode_id: str | None = None) -> TextArenaObservation:
+        """Begins a game.
+
+        Args:
+            seed: Where one is given, the game must be one that it decides.
+            episode_id: What :attr:`state` is to call the episode.
+
+        Raises:
+            EpisodeError: The game asks language models: no seed decides what they answer.
+        """
+        if seed is not None and not self._seeded:
+            raise EpisodeError(
+                f"{self._env_id} asks language models, whose answers no seed decides: reset it "
+                "without a seed, or make it with allow_unseeded=True.",
+                env_id=self._env_id,
+            )
+        self._clear(episode_id)
+        # Made anew: some games keep from one to the next what they should not.
+        self._game, self._numbers = self._begun(int(self.np_random.integers(2**31)))
+        self._prompts = games.prompts(self._game.state)
+        if self._opponent != "self":
+            for player in set(range(self._num_players)) - {self._agent}:
+                self._others[player] = (
+                    ScriptedPlayer(self._opponent)
+                    if isinstance(self._opponent, list)
+                    else RandomPlayer()
+                )
+            self._wait_for_turn()
+        return self._observe(0.0)
+
+    def step(self, action: TextArenaAction) -> TextArenaObservation:
+        """Implements Environment.step."""
+        self._steps += 1
+        state = self._game.state
+        mover = state.current_player_id if self._opponent == "self" else self._agent
+        if not (self._over or self._alone):  # in the reset already, which cannot tell that
+            self._say(action.message)
+            if self._opponent != "self":
+                self._wait_for_turn()
+        self._reward = self._won(mover)
+        if self._signals is not None:
+            told = self._signals.after(action.message, state.game_state, self._reward)
+            self._info["reward_signals"] = told
+        return self._observe(self._reward, done=self._over or self._alone)
+
+    def _say(self, message: str) -> None:
+        """Says it as the player whose turn it is."""
+        with playing(self._numbers):
+            self._over, info = self._game.step(message)
+        self._info = games.plain(info or {})
+
+    def _wait_for_turn(self) -> None:
+        """Lets the others play until it is the agent's turn, or the end."""
+        state = self._game.state
+        for _ in range(MOST_TURNS):
+            if self._over or state.current_player_id == self._agent:
+                return
+            player = self._others[state.current_player_id]
+            self._say(player.say(self._game, self._read()[0], self.np_random))
+        self._alone = True
+
+    def _read(self) -> tuple[list[TextArenaMessage], int]:
+        """What the player whose turn it is is told, and how many characters that leaves out."""
+        with playing(self._numbers):
+            _, told = self._game.get_observation()
+        messages = games.messages(told)
+        return messages, games.shorten(messages)
+
+    def _won(self, player: int) -> float:
+        return games.outcome(self._game.state, player)[0]
+
+    def _observe(self, reward: float, done: bool = False) -> TextArenaObservation:
+        state = self._game.state
+        if (self._over or self._alone) and self._opponent != "self":
+            state.current_player_id = self._agent  # who reads the end
+        player = int(state.current_player_id)
+        self._told, cut = self._read()
+        metadata: dict[str, Any] = {"turn": getattr(state, "turn", 0)}
+        if cut:
+            metadata["cut"] = cut
+        if self._over:
+            metadata["reason"] = games.outcome(state, player)[1]
+        elif self._alone:
+            metadata["reason"] = f"The other players had {MOST_TURNS} turns without the agent."
+        if "reward_signals" in self._info:
+            metadata["reward_signals"] = dict(self._info["reward_signals"])
+        if self.players > 1:
+            metadata["rewards"] = [self._won(one) for one in range(self._num_players)]
+        return TextArenaObservation(
+            prompt=self._prompts.get(player) or self._env_id,
+            messages=self._told,
+            current_player_id=player,
+            legal_players=list(range(self._num_players)),
+            info=self._info,
+            reward=reward,
+            done=done,
+            truncated=done and not self._over,
+            metadata=metadata,
+        )
+
+    @property
+    def state(self) -> TextArenaState:
+        """The game behind the text, **the solution included**."""
+        state = self._game.state
+        kept = ("turn", "done", "rewards", "role_mapping", "game_info", "game_state")
+        return TextArenaState(
+            episode_id=self._episode_id,
+            step_count=self._steps,
+            env_id=self._env_id,
+            num_players=self._num_players,
+            max_turns=getattr(state, "max_turns", None),
+            turn=getattr(state, "turn", 0),
+            last_reward=self._reward,
+            last_info=self._info,
+            raw_state={name: games.plain(getattr(state, name, None)) for name in kept},
+        )
+
+    def render(self) -> str | None:
+        """What the agent was told last."""
+        if self.render_mode != "ansi":
+            return None
+        return "\n".join(message.content for message in self._told) + "\n"

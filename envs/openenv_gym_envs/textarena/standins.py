@@ -1,0 +1,215 @@
+"""Stand-ins for what TextArena's games share with the rest of the process.
+
+The games draw from Python's and numpy's global generators, so that two of them in one process, or
+a game and its trainer, would draw each other's numbers. They also ask nltk for word lists, which it
+downloads. In a game's modules ``random``, ``numpy`` and ``nltk`` are therefore stand-ins: within
+:func:`playing` they give the numbers of that game alone and the words of :mod:`.words`; for whoever
+uses TextArena outside of it they are what they stand for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from openenv_gym_envs.textarena import words
+
+
+class Numbers:
+    """The random numbers of one game.
+
+    Args:
+        seed: Where they begin.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.python = random.Random(seed)
+        self.numpy = np.random.RandomState(seed)
+
+    def default_rng(self, seed: Any = None) -> np.random.Generator:
+        """What ``numpy.random.default_rng`` gives, but none from the system's entropy."""
+        return np.random.default_rng(self.numpy.randint(2**31) if seed is None else seed)
+
+
+_numbers: ContextVar[Numbers | None] = ContextVar("textarena_numbers", default=None)
+
+
+@contextlib.contextmanager
+def playing(numbers: Numbers) -> Iterator[None]:
+    """Within it, and on this thread, games draw these numbers."""
+    token = _numbers.set(numbers)
+    try:
+        yield
+    finally:
+        _numbers.reset(token)
+
+
+class _StandIn(ModuleType):
+    """A module that is another one but while a game is played.
+
+    Args:
+        name: Of what it stands for.
+        find: Of an attribute's name, what a game finds.
+    """
+
+    def __init__(self, name: str, find: Callable[[Numbers, str], Any]) -> None:
+        super().__init__(name)
+        self._find = find
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        numbers = _numbers.get()
+        if numbers is None:
+            return getattr(importlib.import_module(self.__name__), name)
+        return self._find(numbers, name)
+
+
+def _random(numbers: Numbers, name: str) -> Any:
+    return getattr(numbers.python if hasattr(numbers.python, name) else random, name)
+
+
+def _numpy(numbers: Numbers, name: str) -> Any:
+    return _NUMPY_RANDOM if name == "random" else getattr(np, name)
+
+
+def _numpy_random(numbers: Numbers, name: str) -> Any:
+    if name == "default_rng":
+        return numbers.default_rng
+    return getattr(numbers.numpy if hasattr(numbers.numpy, name) else np.random, name)
+
+
+def _nltk(numbers: Numbers, name: str) -> Any:
+    ours = {"corpus": _CORPUS, "words": _WORDS, "pos_tag": _pos_tag, "download": _nothing}
+    if name not in ours:
+        raise AttributeError(f"TextArena's games find no {name} in nltk here")
+    return ours[name]
+
+
+def _nothing(*arguments: Any, **keywords: Any) -> bool:
+    """As ``nltk.download``: what the games want is here."""
+    return True
+
+
+def _pos_tag(tokens: list[str], *arguments: Any, **keywords: Any) -> list[tuple[str, str]]:
+    """As ``nltk.pos_tag``; tells nouns from others."""
+    if _numbers.get() is None:
+        told: list[tuple[str, str]] = importlib.import_module("nltk").pos_tag(
+            tokens, *arguments, **keywords
+        )
+        return told
+    nouns = words.nouns()
+    return [(token, "NN" if token in nouns else "JJ") for token in tokens]
+
+
+def _print(*values: Any, **keywords: Any) -> None:
+    """As ``print``: what games print is meant for those who write them."""
+    if _numbers.get() is None:
+        print(*values, **keywords)
+
+
+class _Set(set[Any]):
+    """A set in an order that is the same in every process, as that of texts is not."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(sorted(super().__iter__(), key=repr))
+
+
+class _Words:
+    """As ``nltk.corpus.words``."""
+
+    def words(self, fileids: str = "en") -> list[str]:
+        """The word list of a name."""
+        if _numbers.get() is None:
+            listed: list[str] = importlib.import_module("nltk.corpus").words.words(fileids)
+            return listed
+        return words.listed(fileids)
+
+
+_WORDS = _Words()
+_RANDOM = _StandIn("random", _random)
+_NUMPY = _StandIn("numpy", _numpy)
+_NUMPY_RANDOM = _StandIn("numpy.random", _numpy_random)
+_NLTK = _StandIn("nltk", _nltk)
+_CORPUS = _StandIn("nltk.corpus", _nltk)
+
+_lock = threading.RLock()
+_bound: set[str] = set()
+
+
+def load(module: str) -> ModuleType:
+    """Imports a module of TextArena, whose imports of nltk get the stand-in.
+
+    Raises:
+        Exception: What importing it raises.
+    """
+    with _lock, playing(Numbers(0)), _in_place({"nltk": _NLTK, "nltk.corpus": _CORPUS}):
+        loaded = importlib.import_module(module)
+        for name in [name for name in sys.modules if name.startswith("textarena.")]:
+            if name not in _bound:
+                _bind(sys.modules[name])
+                _bound.add(name)
+    return loaded
+
+
+@contextlib.contextmanager
+def _in_place(modules: Mapping[str, ModuleType]) -> Iterator[None]:
+    """Puts modules in the place of others, for imports.
+
+    It also saves the import of nltk itself, which takes longer than all the rest.
+    """
+    before = {name: sys.modules.get(name) for name in modules}
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
+
+
+def _bind(module: ModuleType) -> None:
+    """Gives the stand-ins to a module in which there is what they stand for."""
+    stand_ins: dict[int, Any] = {id(random): _RANDOM, id(np): _NUMPY}
+    nltk = sys.modules.get("nltk")
+    if nltk is not None and nltk is not _NLTK:  # somebody imported TextArena before
+        corpus = sys.modules["nltk.corpus"]
+        stand_ins |= {id(nltk): _NLTK, id(corpus): _CORPUS}
+        stand_ins |= {id(nltk.pos_tag): _pos_tag, id(corpus.words): _WORDS}
+    dictionary = getattr(sys.modules.get(_WORD_LISTS), "EnglishDictionary", None)
+    if dictionary is not None and module.__name__ != _WORD_LISTS:
+        stand_ins[id(dictionary)] = functools.partial(_dictionary, dictionary)
+    vars(module).setdefault("print", _print)
+    if module.__name__ != _WORD_LISTS:  # which are only asked what is in them
+        vars(module).setdefault("set", _Set)
+    for name, value in list(vars(module).items()):
+        if id(value) in stand_ins:
+            setattr(module, name, stand_ins[id(value)])
+
+
+_WORD_LISTS = "textarena.envs.utils.word_lists"
+
+
+def _dictionary(make: Callable[..., Any], **keywords: Any) -> Any:
+    """TextArena's dictionary, which takes long to make and is only read: one for all games."""
+    if _numbers.get() is None:
+        return make(**keywords)
+    with _lock:
+        return _dictionary_of(make, **keywords)
+
+
+@functools.cache
+def _dictionary_of(make: Callable[..., Any], **keywords: Any) -> Any:
+    return make(**keywords)
