@@ -93,15 +93,16 @@ class Troublesome(Environment[TroubleAction, TroubleObservation, State]):
         self._do(self._in_close)
 
 
-def children() -> set[int]:
-    """Processes that this one started and did not collect."""
+def children(parent: int | None = None) -> set[int]:
+    """Processes that one, by default this, started and did not collect."""
+    parent = parent or os.getpid()
     found = set()
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[1]) == os.getpid():
+        if int(fields[1]) == parent:
             found.add(int(path.parent.name))
     return found
 

@@ -53,11 +53,17 @@ class CodingEnvironment(Environment[CodeAction, CodeObservation, CodeState]):
         max_output: Annotated[int, Field(ge=256, le=1 << 20)] = MAX_OUTPUT,
         packages: Annotated[bool, OwnerOnly()] = False,
     ) -> None:
-        self._executor: Executor = (
-            SandboxExecutor(timeout_s, memory_mb, cpu_s, max_output, packages)
-            if executor == "sandbox"
-            else _smolagents(timeout_s, max_output)
-        )
+        self._executor: Executor
+        if executor == "smolagents":
+            self._executor = _smolagents(timeout_s, max_output)
+        else:
+            try:
+                self._executor = SandboxExecutor(timeout_s, memory_mb, cpu_s, max_output, packages)
+            except MissingDependencyError as error:
+                raise MissingDependencyError(
+                    f"{error} Or choose executor='smolagents', which is no security boundary.",
+                    **error.fields,
+                ) from error
         self._output = max_output
         self._state = CodeState()
         self._last = ""
