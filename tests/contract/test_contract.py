@@ -94,6 +94,17 @@ class TestEcho(EnvironmentContract):
     id = "openenv/Echo-v0"
 
 
+class TestFinRL(EnvironmentContract):
+    id = "openenv/FinRL-v0"
+
+
+class TestFinRLOfOneShare(TrajectoryContract):
+    """With its last day among the steps."""
+
+    id = "openenv/FinRL-v0"
+    options: ClassVar[dict[str, Any]] = {"tickers": ["IBM"], "start": "2013-02-01"}
+
+
 class TestCartPole(EnvironmentContract):
     id = "openenv/Gymnasium-v0"
     options: ClassVar[dict[str, Any]] = {"env_id": "CartPole-v1"}

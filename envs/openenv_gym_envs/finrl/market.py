@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from stockstats import StockDataFrame
 
-from openenv_gym.errors import OptionError
+from openenv_gym.errors import MissingDependencyError, OptionError
 from openenv_gym_envs.finrl.models import INDICATORS, TICKERS
 
 TRAINING_SHARE = 0.8
@@ -127,7 +127,12 @@ def choose(market: Market, split: Split | None, start: str | None, end: str | No
 def _shipped() -> Path:
     spec = importlib.util.find_spec("bokeh_sampledata")  # which does not import it
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("No module named 'bokeh_sampledata'", name="bokeh_sampledata")
+        raise MissingDependencyError(
+            "The prices that come along are of the package bokeh_sampledata, which is not "
+            'installed here: pip install "openenv-gym[finrl]", or give a file of your own: data=.',
+            package="bokeh_sampledata",
+            extra="finrl",
+        )
     return Path(spec.submodule_search_locations[0]) / "_data" / "stocks.csv.gz"
 
 
@@ -149,13 +154,14 @@ def _table(path: Path, changed: int) -> dict[str, Any]:
             lacking=lacking,
         )
     dates = pd.to_datetime(table["date"], errors="coerce", format="ISO8601")
-    _check(path, dates.notna(), "no date such as 2010-01-04")
+    _check(path, dates.notna(), "date is none such as 2010-01-04")
     table["date"] = dates.dt.strftime("%Y-%m-%d")
     for name in (*_PRICES, *(name for name in ("adjcp", *INDICATORS) if name in table)):
         table[name] = pd.to_numeric(table[name], errors="coerce")
-        right = np.isfinite(table[name]) & ((table[name] > 0) | (name in INDICATORS))
-        _check(path, right, f"a {name} that is no number of the kind")
-    _check(path, table["tic"].notna(), "no tic")
+        any_sign = name in INDICATORS
+        right = np.isfinite(table[name]) & ((table[name] > 0) | any_sign)
+        _check(path, right, f"{name} is no number{'' if any_sign else ' above 0'}")
+    _check(path, table["tic"].notna(), "tic is missing")
     _check(path, ~table.duplicated(["date", "tic"]), "a day of a share for the second time")
     table["tic"] = table["tic"].astype(str)
     return {str(ticker): rows for ticker, rows in table.groupby("tic", sort=False)}
