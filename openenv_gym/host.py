@@ -30,8 +30,11 @@ from openenv_gym.spaces.admit import admission
 from openenv_gym.spaces.convert import identity, table
 from openenv_gym.spaces.derive import ModelSpace, derive
 from openenv_gym.spaces.describe import describe
+from openenv_gym.stock.models import is_stock_class
 
-_NOT_OPTIONS = frozenset({"seed", "episode_id"})
+NOT_OPTIONS = frozenset({"seed", "episode_id"})
+"""Parameters of an environment's reset that are no options of it."""
+
 _PLAIN = (str, int, float, bool)
 _PLAIN_OR_NONE = tuple(kind | None for kind in _PLAIN)
 
@@ -99,8 +102,8 @@ def host(entry: registry.Entry, options: Mapping[str, Any], render_mode: str | N
     """Makes an environment.
 
     Args:
-        entry: A class derived from ``Environment`` or ``gymnasium.Env``, or a function that makes
-            an instance of one.
+        entry: A class derived from ``Environment``, ours or that of ``openenv.core``, or from
+            ``gymnasium.Env``; or a function that makes an instance of one.
         options: Its options.
         render_mode: The mode to render in; ``"human"`` for the first that it has.
 
@@ -132,13 +135,17 @@ def host(entry: registry.Entry, options: Mapping[str, Any], render_mode: str | N
                 environment.close()
                 environment = made(mode)
             return GymnasiumHost(environment)
+        if is_stock_class(type(environment)):
+            from openenv_gym.stock.host import StockHost
+
+            return StockHost(environment, entry)
     except BaseException:
         with contextlib.suppress(Exception):  # why it cannot be used matters more
             environment.close()
         raise
     raise RegistryError(
         f"{entry.target} makes a {type(environment).__name__}, which is no environment. Derive it "
-        "from openenv_gym.Environment or gymnasium.Env.",
+        "from the Environment of openenv_gym or openenv.core, or from gymnasium.Env.",
         target=entry.target,
     )
 
@@ -220,7 +227,7 @@ class ModelHost(Host):
     def __init__(self, environment: Environment[Any, Any, Any], name: str) -> None:
         self.environment = environment
         self._step = environment.step
-        self._reset_takes = _NOT_OPTIONS & inspect.signature(environment.reset).parameters.keys()
+        self._reset_takes = NOT_OPTIONS & inspect.signature(environment.reset).parameters.keys()
         self._name = name
         overrides = environment.spaces()
         self.actions = actions = derive(environment.action_type, overrides)
@@ -249,9 +256,9 @@ class ModelHost(Host):
         environment = self.environment
         keywords = checked(
             type(environment).reset,
-            {name: value for name, value in options.items() if name not in _NOT_OPTIONS},
+            {name: value for name, value in options.items() if name not in NOT_OPTIONS},
             f"{self._name}'s reset",
-            reserved=_NOT_OPTIONS,
+            reserved=NOT_OPTIONS,
         )
         if "seed" in self._reset_takes:
             keywords["seed"] = seed
@@ -270,7 +277,12 @@ class ModelHost(Host):
         terminated = observation.terminated
         if terminated is None:
             terminated = observation.done and not truncated
-        info = observation.metadata
+        return self._filled(observation, terminated, truncated, observation.metadata)
+
+    def _filled(
+        self, observation: Any, terminated: bool, truncated: bool, info: dict[str, Any]
+    ) -> Result:
+        """The result that an observation is; all that is beside it is added to the info."""
         for name, get in self._info:
             info[name] = get(getattr(observation, name))
         if self._mask is not None:

@@ -35,11 +35,14 @@ class Open(Request):
         environment: Its name, or ``module:Class``; None for the one that the server has.
         options: Keywords of the environment's constructor.
         render_mode: ``"ansi"``, ``"rgb_array"`` or another that the environment gives; or None.
+        spaces: Descriptions of the Spaces of fields of which the environment's models do not tell
+            enough; None sends a field to ``info``. Only the owner of a server can give them.
     """
 
     environment: str | None
     options: dict[str, Any]
     render_mode: str | None = None
+    spaces: dict[str, Any] | None = None
 
 
 class OpenVector(Request):
@@ -54,6 +57,7 @@ class OpenVector(Request):
         ended: The lanes take the place of ones that were lost in the midst of an episode: the next
             step resets them, as if their episodes had just ended.
         first: Number of the first lane, for errors: other sessions may have those before.
+        spaces: As with :class:`Open`.
     """
 
     environment: str | None
@@ -63,6 +67,7 @@ class OpenVector(Request):
     max_episode_steps: int | None = None
     ended: bool = False
     first: int = 0
+    spaces: dict[str, Any] | None = None
 
 
 class ResetVector(Request):

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -141,14 +142,14 @@ class Session:
             lanes.close(self._run)
 
     def _open(self, request: Open) -> Description:
-        entry = self._entry(request.environment)
+        entry = self._entry(request)
         hosted = self._make(entry, request.options, request.render_mode)
         self._admits = hosted.admission()
         self._host = hosted
         return hosted.description(entry.name)
 
     def _open_vector(self, request: OpenVector) -> Description:
-        entry = self._entry(request.environment)
+        entry = self._entry(request)
         hosts: list[Host] = []
         try:
             mode = AutoresetMode(request.autoreset_mode)
@@ -177,12 +178,12 @@ class Session:
         except Exception as error:
             raise self._failed(error) from error
 
-    def _entry(self, wanted: str | None) -> registry.Entry:
+    def _entry(self, request: Open | OpenVector) -> registry.Entry:
         """What is to be made, in a session that has nothing yet."""
         if self.is_open or self._closed:
             raise ProtocolError("This session is open already; a session serves one environment.")
         served = self._served
-        entry = served if wanted is None else registry.environment(wanted)
+        entry = served if request.environment is None else registry.environment(request.environment)
         if entry is None:
             raise OptionError("No environment was named, and this session serves any: name one.")
         if served is not None and entry.target != served.target:
@@ -192,7 +193,9 @@ class Session:
                 served=served.name,
                 wanted=entry.name,
             )
-        return entry
+        if not self._owner:  # to whom it is what it was served as, whatever models they name
+            return served or entry
+        return replace(entry, spaces={**entry.spaces, **(request.spaces or {})})
 
     def _ready(self) -> Host:
         if self._host is None:

@@ -15,9 +15,10 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from openenv_gym import registry
-from openenv_gym.host import GymnasiumHost, Host, ModelHost, host
+from openenv_gym.host import NOT_OPTIONS, GymnasiumHost, Host, ModelHost, host
 from openenv_gym.messages import Description, Result
 from openenv_gym.models import State
+from openenv_gym.options import options_schema
 from openenv_gym.server.stock.answer import plain
 from openenv_gym.server.stock.check import space_check
 from openenv_gym.server.stock.problems import problems_of, refused_action
@@ -36,9 +37,11 @@ class StockDescription(Description, kw_only=True):
 
     Attributes:
         state_schema: JSON schema of the state.
+        reset_schema: JSON schema of what a reset takes beside seed and id of the episode.
     """
 
     state_schema: dict[str, Any]
+    reset_schema: dict[str, Any]
 
 
 def stock_host(entry: registry.Entry, options: Mapping[str, Any], render_mode: str | None) -> Host:
@@ -130,6 +133,7 @@ class StockModelHost(StockHost):
             observation_schema(self._models.observations, hidden=_BESIDE - {"done", "reward"}),
             self.metadata,
             state_schema=state_type.model_json_schema(),
+            reset_schema=options_schema(type(self._environment).reset, reserved=NOT_OPTIONS),
         )
 
     def admission(self) -> Callable[[Any], bool]:
@@ -190,6 +194,7 @@ class StockGymnasiumHost(StockHost):
             self._observations.observation_schema(),
             self.metadata,
             state_schema=State.model_json_schema(),
+            reset_schema={"type": "object"},
         )
 
     def admission(self) -> Callable[[Any], bool]:

@@ -42,7 +42,7 @@ def document(info: Json, found: StockDescription | None) -> Json:
         "Action": {"type": "object"} if found is None else found.action_space,
         "Observation": {"type": "object"} if found is None else found.observation_space,
         "State": State.model_json_schema() if found is None else found.state_schema,
-        "ResetRequest": ResetData.model_json_schema(),
+        "ResetRequest": _reset({} if found is None else found.reset_schema),
         "StepRequest": StepData.model_json_schema(),
         "RpcRequest": RpcRequest.model_json_schema(),
         **_ANSWERS,
@@ -55,6 +55,13 @@ def document(info: Json, found: StockDescription | None) -> Json:
         "paths": _paths(),
         "components": {"schemas": {name: _relocated(part, name) for name, part in parts.items()}},
     }
+
+
+def _reset(options: Json) -> Json:
+    """What a reset takes: seed, id of the episode, and the environment's own options."""
+    shared = ResetData.model_json_schema()
+    properties = {**options.get("properties", {}), **shared["properties"]}
+    return {**shared, "additionalProperties": True, **options, "properties": properties}
 
 
 def _nested(observation: Json) -> Json:
