@@ -93,6 +93,9 @@ def register_environment(
     id: str,
     entry_point: str,
     *,
+    action: str | None = None,
+    observation: str | None = None,
+    spaces: dict[str, Any] | None = None,
     max_episode_steps: int | None = None,
     nondeterministic: bool = False,
     **options: Any,
@@ -101,12 +104,22 @@ def register_environment(
 
     Args:
         id: What ``gymnasium.make`` takes: ``"acme/Thing-v0"``.
-        entry_point: ``"module:Class"`` of a subclass of :class:`Environment`. A server that is
-            started for it imports the module, so it must be importable there.
+        entry_point: ``"module:Class"`` of a subclass of :class:`Environment`, or of that of
+            ``openenv.core``, or of ``gymnasium.Env``; or the path of a folder with an
+            ``openenv.yaml``. A server that is started for it imports it, so it must be there too.
+        action: ``"module:Class"`` of the action model, where a class of ``openenv.core`` does not
+            tell it.
+        observation: Likewise of the observation model.
+        spaces: Descriptions of the Spaces of fields that its models do not bound, by name; None
+            sends a field of the observation to ``info``.
         max_episode_steps: After so many steps an episode is truncated.
         nondeterministic: The same seed may give another episode.
         **options: Options of the environment; ``make`` can override them.
     """
+    if action or observation:
+        entry_point = f"{entry_point}[{action or ''},{observation or ''}]"
+    if spaces is not None:
+        options["spaces"] = spaces
     _gymnasium.register(
         id=id,
         entry_point=_ENTRY_POINT,
@@ -117,7 +130,15 @@ def register_environment(
     )
 
 
-for _entry in _registry.ENVIRONMENTS.values():
+REMOTE_ID = "openenv/Remote-v0"
+"""Whatever environment the server at ``url=`` has."""
+
+if REMOTE_ID not in _gymnasium.registry:
+    _gymnasium.register(
+        id=REMOTE_ID, entry_point=_ENTRY_POINT, vector_entry_point=_VECTOR_ENTRY_POINT
+    )
+
+for _entry in (*_registry.ENVIRONMENTS.values(), *_registry.installed().values()):
     for _id, _options in _entry.ids().items():
         if _id not in _gymnasium.registry:
             register_environment(_id, _entry.name, **_options)

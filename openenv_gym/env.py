@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
+from urllib.parse import urlsplit
 
 import gymnasium
 import numpy as np
@@ -33,6 +34,15 @@ TRANSPORT_VARIABLE = "OPENENV_GYM_TRANSPORT"
 """Environment variable that names the transport where ``transport=`` is not given."""
 
 
+_BY_SCHEME = {
+    "ws": "websocket",
+    "wss": "websocket",
+    "http": "http",
+    "https": "http",
+    "unix": "process",
+}
+
+
 class OpenEnvGym(gymnasium.Env[Any, Any]):
     """An OpenEnv environment as a ``gymnasium.Env``.
 
@@ -45,11 +55,18 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         render_mode: ``"human"``, ``"ansi"``, ``"rgb_array"``, or None.
         transport: Name of a transport, or a Transport object that was not used yet. By default
             what the variable ``OPENENV_GYM_TRANSPORT`` says, else ``"inprocess"``.
-        url: A server that runs already; without it the transport starts one and owns it.
+        url: A server that runs already; without it the transport starts one and owns it. Where no
+            transport is named its scheme names one.
         token: The server's token.
         timeout: Seconds to wait for a reply; None waits for ever.
         timing: Measure where the time of each step goes; see :attr:`last_timing`.
         transport_options: Further keywords of the transport.
+        action_space: Description of the action space (:func:`~openenv_gym.spaces.describe.describe`
+            makes it), for a server of OpenEnv's own make that does not tell enough of it.
+        observation_space: Likewise of the observation space.
+        spaces: Likewise of single fields, by name; also of an environment of ``openenv.core`` whose
+            models do not bound them. None in place of a description sends a field of the
+            observation to ``info``, and leaves one of the action to its default.
         **options: Options of the environment.
 
     Attributes:
@@ -78,6 +95,9 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         timeout: float | None = STEP_TIMEOUT,
         timing: bool = False,
         transport_options: dict[str, Any] | None = None,
+        action_space: dict[str, Any] | None = None,
+        observation_space: dict[str, Any] | None = None,
+        spaces: dict[str, dict[str, Any] | None] | None = None,
         **options: Any,
     ) -> None:
         self._closed = False
@@ -87,11 +107,19 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         name = None
         if entry is not None:
             name, options = entry.name, {**entry.options, **options}
+        settings: dict[str, Any] = {
+            "url": url,
+            "token": token,
+            "action_space": action_space,
+            "observation_space": observation_space,
+            # Without a URL the server is ours, and takes them with the request that opens it.
+            "spaces": spaces if url else None,
+        }
         if isinstance(transport, Transport):
-            if url or token or transport_options or timeout != STEP_TIMEOUT:
+            if any(settings.values()) or transport_options or timeout != STEP_TIMEOUT:
                 raise OptionError(
-                    "transport= is an object; url=, token=, timeout= and transport_options= "
-                    "belong into its constructor."
+                    "transport= is an object; url=, token=, timeout=, Spaces and "
+                    "transport_options= belong into its constructor."
                 )
             if transport.taken:
                 raise OptionError(
@@ -100,19 +128,19 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
                 )
             self.transport = transport
         else:
-            settings = {"url": url, "token": token, "timeout": timeout}
+            settings["timeout"] = timeout
             self.transport = make_transport(transport, settings, transport_options or {})
         self.transport.taken = True
         if timing:
             self.transport.stopwatch = Stopwatch()
         try:
-            self._open(name, render_mode, options)
+            self._open(Open(name, options, render_mode, spaces))
         except BaseException:
             self.transport.close()
             raise
 
-    def _open(self, name: str | None, render_mode: str | None, options: dict[str, Any]) -> None:
-        description = self.transport.open(Open(name, options, render_mode))
+    def _open(self, request: Open) -> None:
+        description = self.transport.open(request)
         self._send: Callable[[Request], Reply] = self.transport.exchange
         self._step: Callable[[Any], Result] = self.transport.step
         self.action_space = parse(description.action_space)
@@ -121,10 +149,10 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         if "human" not in modes and modes:
             modes.insert(0, "human")
         self.metadata = {**description.metadata, "render_modes": modes}  # type: ignore[misc]
-        self.render_mode = render_mode
+        self.render_mode = request.render_mode
         self._has_mask = description.has_mask
         self._view: HumanView | None = None
-        if render_mode == "human":
+        if request.render_mode == "human":
             self._view = HumanView(self.metadata.get("render_fps"))
         self._watched = self._has_mask or self._view is not None
 
@@ -221,6 +249,16 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         """What is between the environment and this process, as found, not as asked for."""
         return {"transport": self.transport.name, **self.transport.isolation}
 
+    @property
+    def space_sources(self) -> dict[str, str]:
+        """Where the bounds of each leaf of the Spaces came from, at a server of OpenEnv's own make.
+
+        By field, such as ``"action.column"``: ``"model"`` (known here by the id), ``"schema"`` (of
+        the server), ``"probe"`` (seen in one observation) or ``"given"`` (to ``make``). Empty where
+        the other end told the Spaces itself.
+        """
+        return self.transport.space_sources
+
     def close(self) -> None:
         """Implements gymnasium.Env.close; ends what the transport started. May be called twice."""
         if not self._closed:
@@ -240,7 +278,8 @@ def make_transport(
     name: str | None, settings: dict[str, Any], transport_options: dict[str, Any]
 ) -> Transport:
     """The transport of a name, with those of the settings that were given."""
-    chosen = name or os.environ.get(TRANSPORT_VARIABLE) or "inprocess"
+    scheme = urlsplit(settings["url"] or "").scheme
+    chosen = name or _BY_SCHEME.get(scheme) or os.environ.get(TRANSPORT_VARIABLE) or "inprocess"
     cls = registry.load(registry.transport(chosen))
     given = {key: value for key, value in settings.items() if value is not None or key == "timeout"}
     keywords = checked(cls, {**given, **transport_options}, f"the transport {chosen}")

@@ -18,6 +18,28 @@ ObservationT = TypeVar("ObservationT", bound=Observation)
 StateT = TypeVar("StateT", bound=State)
 
 
+class StockReader:
+    """Reads what OpenEnv's own server of an environment observes.
+
+    That server may tell less than the observation of ours has, such as a position in words but not
+    in planes. A subclass adds what is missing. One is made for each episode, and sees all of it.
+
+    Attributes:
+        players: How many players the caller moves for, as OpenEnv has the environment.
+    """
+
+    players: int = 1
+
+    def read(self, fields: dict[str, Any], action: dict[str, Any] | None) -> dict[str, Any]:
+        """Completes an observation.
+
+        Args:
+            fields: Its fields as they came, ``metadata`` among them.
+            action: Fields of the action that led to it; None after a reset.
+        """
+        return fields
+
+
 class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
     """One environment, one episode at a time.
 
@@ -44,6 +66,7 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
             negative the other's. Where the game is not such, info has ``rewards``, a list of what
             each player got by the step.
         render_mode: What the user chose at ``make``; set before :meth:`spaces` is called.
+        stock_reader: Reads the observations of OpenEnv's own server of this environment.
     """
 
     render_modes: ClassVar[tuple[str, ...]] = ()
@@ -51,6 +74,7 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
     inline: bool = False
     steps_after_end: ClassVar[bool] = False
     players: int = 1
+    stock_reader: ClassVar[type[StockReader]] = StockReader
 
     action_type: ClassVar[type[Action]]
     observation_type: ClassVar[type[Observation]]

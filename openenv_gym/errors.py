@@ -18,6 +18,7 @@
         ├── ServerFullError      all sessions of the server are taken
         ├── ExchangeTimeoutError no reply within the limit
         ├── SessionLostError     the server no longer has the session
+        ├── StepLostError        a step was sent, and its observation is lost
         ├── ProtocolError        the other end does not speak our protocol
         └── DockerError
             ├── EngineMissingError
@@ -142,6 +143,15 @@ class SessionLostError(TransportError):
     """The session is gone at the other end, and the episode with it."""
 
 
+class StepLostError(TransportError):
+    """A step was sent to a server of OpenEnv's own make, and its observation is lost.
+
+    The session is still there: ``reset()`` goes on with it. ``fields["executed"]`` tells whether
+    the step was carried out: True, or None where that cannot be known. One that was not carried
+    out is sent again instead.
+    """
+
+
 class ProtocolError(TransportError):
     """The other end does not speak our protocol, or broke it."""
 
@@ -175,3 +185,7 @@ def from_name(kind: str, message: str, fields: dict[str, Any]) -> OpenEnvGymErro
     if not (isinstance(found, type) and issubclass(found, OpenEnvGymError)):
         found = TransportError
     return found(message, **fields)
+
+
+class StockServerWarning(UserWarning):
+    """What a server of OpenEnv's own make cannot do for its client, said on connecting."""

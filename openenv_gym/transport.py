@@ -127,6 +127,16 @@ class Transport(ABC):
         """What is between the environment and this process, as found, not as asked for."""
         return {"boundary": "none"}
 
+    @property
+    def space_sources(self) -> dict[str, str]:
+        """Where the bounds of each leaf of the Spaces came from, if not from the other end."""
+        return {}
+
+    def _hand_over(self, carrier: Transport) -> None:
+        """Lets another carry the messages from now on: who that is may be known on opening only."""
+        for name in ("send", "receive", "ready", "fileno", "exchange", "step"):
+            setattr(self, name, getattr(carrier, name))
+
     def __enter__(self) -> Transport:
         return self
 

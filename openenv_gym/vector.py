@@ -56,8 +56,9 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         on_failure: What happens when a worker is lost: ``"raise"`` an error, or ``"restart"`` it;
             then its lanes are truncated, and ``info["failure"]`` says why.
         max_restarts: How many lost workers are restarted before the loss is an error.
-        render_mode, transport, url, token, timeout, transport_options, **options: As with
-            :class:`~openenv_gym.env.OpenEnvGym`; ``transport`` is a name.
+        render_mode, transport, url, token, timeout, transport_options, action_space,
+        observation_space, spaces, **options: As with :class:`~openenv_gym.env.OpenEnvGym`;
+            ``transport`` is a name.
 
     Attributes:
         metadata: That of the environment, with ``autoreset_mode``.
@@ -85,6 +86,9 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
         transport_options: dict[str, Any] | None = None,
+        action_space: dict[str, Any] | None = None,
+        observation_space: dict[str, Any] | None = None,
+        spaces: dict[str, dict[str, Any] | None] | None = None,
         **options: Any,
     ) -> None:
         check_counts(num_envs, workers, lane_options, on_failure)
@@ -93,7 +97,9 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         name = None
         if entry is not None:
             name, options = entry.name, {**entry.options, **options}
-        settings = {"url": url, "token": token, "timeout": timeout}
+        given = {"action_space": action_space, "observation_space": observation_space}
+        settings = {"url": url, "token": token, "timeout": timeout, **given}
+        settings["spaces"] = spaces if url else None
         each = [{**options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
         self._numbers = frozenset(range(num_envs))
@@ -114,6 +120,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
                     mode.value,
                     max_episode_steps,
                     first=first,
+                    spaces=spaces,
                 ),
                 range(first, end),
             )

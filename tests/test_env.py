@@ -14,6 +14,7 @@ from gymnasium.spaces import Discrete
 import openenv_gym
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import (
+    ConnectError,
     EpisodeError,
     MissingDependencyError,
     OptionError,
@@ -63,7 +64,8 @@ def test_a_variable_that_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
     ("keywords", "error", "said"),
     [
         ({"transport": "proces"}, RegistryError, "Did you mean 'process'"),
-        ({"url": "unix:///tmp"}, OptionError, "'url' is unknown"),
+        ({"transport": "inprocess", "url": "unix:///tmp"}, OptionError, "'url' is unknown"),
+        ({"url": "unix:///tmp"}, ConnectError, "/tmp"),
         ({"token": "x"}, OptionError, "'token' is unknown"),
         ({"transport_options": {"more": 1}}, OptionError, "'more' is unknown"),
         ({"transport": "process", "timeout": "long"}, OptionError, "timeout='long'"),

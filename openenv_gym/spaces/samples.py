@@ -16,11 +16,15 @@ def first(sample: Any) -> Any:
 
 
 def numbers(sample: Any) -> np.ndarray[Any, Any] | None:
-    """A list, maybe of lists, of numbers as an array; None if it is none, or empty."""
+    """A list, maybe of lists, of numbers as an array, null as NaN; None if it is none, or empty."""
     try:
         array = np.asarray(sample if isinstance(sample, list) else [])
     except ValueError:
         return None
+    if array.dtype.kind == "O" and all(
+        item is None or type(item) in (int, float) for item in array.flat
+    ):
+        array = array.astype(np.float64)
     return array if array.size and array.dtype.kind in "iuf" else None
 
 

@@ -11,10 +11,17 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from openenv_gym.errors import ProtocolError
-from openenv_gym.messages import Failure, Reply, Request
-from openenv_gym_transports.network import CONNECT_LIMIT, RETRIED, NetworkTransport
+from openenv_gym.messages import Failure, Open, OpenVector, Reply, Request
+from openenv_gym.transport import Transport
+from openenv_gym_transports.network import (
+    CONNECT_LIMIT,
+    RETRIED,
+    NetworkTransport,
+    NotOursError,
+)
 
 CONTENT_TYPE = "application/vnd.openenv-gym.1+msgpack"
+_NOT_THERE = (404, 405, 415)  # where there is no route of ours, or another of its name
 
 
 class HttpTransport(NetworkTransport):
@@ -24,6 +31,9 @@ class HttpTransport(NetworkTransport):
     made on the caller's thread. :meth:`send` makes it on one of its own, so that a vector
     environment's requests run side by side. The standard library's client does it: a step with
     httpx took twice as long.
+
+    To a legacy server of OpenEnv's own make (openenv-core 0.1) it speaks OpenEnv's own protocol,
+    and warns once. Later ones hold no episode over HTTP: for these take ``transport="websocket"``.
 
     The server cannot see a client that is gone between two requests: close the environment, or the
     session waits for its idle timeout.
@@ -36,6 +46,9 @@ class HttpTransport(NetworkTransport):
         timeout: Seconds to wait for a reply; None waits for ever.
         start_timeout: Seconds until the environment must be there.
         headers: Headers of each request that something on the way to the server wants.
+        action_space: Description of the action space, for a legacy server.
+        observation_space: Likewise of the observation space.
+        spaces: Likewise of single fields; see :class:`~openenv_gym_transports.stock.given.Given`.
     """
 
     name = "http"
@@ -127,7 +140,25 @@ class HttpTransport(NetworkTransport):
             return body
         if self._opened and response.status in RETRIED:
             raise ConnectionError(f"HTTP {response.status}")
-        raise self._refused(response.status, body)
+        refusal = self._refused(response.status, body)
+        if self._opened or response.status not in _NOT_THERE:
+            raise refusal
+        raise NotOursError(refusal)
+
+    def _carrier(self, found: NotOursError, request: Open | OpenVector) -> Transport:
+        # Here, since only servers of another make need it.
+        from openenv_gym_transports.stock.connect import over_http
+
+        assert self._url is not None, "a URL is given or made on opening"
+        return over_http(
+            self._url,
+            self._headers,
+            self._given,
+            timeout=self.timeout,
+            start_timeout=self._start_timeout,
+            request=request,
+            found=found,
+        )
 
     def _keep(self, connection: HTTPConnection) -> None:
         """Keeps a connection for the next request; one that another thread kept meanwhile goes."""

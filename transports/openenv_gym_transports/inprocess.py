@@ -23,8 +23,11 @@ class InProcessTransport(Transport):
 
     def __init__(self, *, timeout: float | None = STEP_TIMEOUT) -> None:
         super().__init__(timeout=timeout)
-        self._session = Session()
         self._reply: Reply | None = None
+        self._use(Session())
+
+    def _use(self, session: Session) -> None:
+        self._session = session
         # The whole of an exchange: what fails is raised where it happened, with its cause.
         self.exchange = self._session.handle  # type: ignore[method-assign]
         self.step = self._session.step  # type: ignore[method-assign]

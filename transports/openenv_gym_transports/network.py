@@ -26,6 +26,8 @@ from openenv_gym.errors import (
 from openenv_gym.messages import Close, Description, Failure, Open, OpenVector, Reply, Request
 from openenv_gym.transport import STEP_TIMEOUT, Transport
 from openenv_gym_transports.launch import Child
+from openenv_gym_transports.stock.given import Given
+from openenv_gym_transports.wsclient import WebSocket
 
 RETRIED = frozenset({502, 503, 504})
 """What a proxy answers while the server behind it restarts."""
@@ -37,6 +39,20 @@ _CLOSE_LIMIT = 5.0
 _RETRY_LIMIT = 60.0  # seconds to go on connecting where a reply may take for ever
 _LONGEST_PAUSE = 1.0
 _SHOWN = 200  # characters of what answered that was no server of ours
+
+
+class NotOursError(Exception):
+    """What answers does not speak our protocol; maybe OpenEnv's own.
+
+    Args:
+        refusal: The error, if it does not speak that either.
+        socket: A WebSocket to it.
+    """
+
+    def __init__(self, refusal: TransportError, socket: WebSocket | None = None) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+        self.socket = socket
 
 
 class NetworkTransport(Transport):
@@ -52,6 +68,10 @@ class NetworkTransport(Transport):
         timeout: Seconds to wait for a reply; None waits for ever.
         start_timeout: Seconds until the environment must be there.
         headers: Headers that something on the way to the server wants.
+        action_space: Description of the action space, for a server of OpenEnv's own make that does
+            not tell enough of it (:mod:`openenv_gym_transports.stock`).
+        observation_space: Likewise of the observation space.
+        spaces: Likewise of single fields.
     """
 
     # Each scheme that the transport takes, with the transport that takes the others.
@@ -67,10 +87,14 @@ class NetworkTransport(Transport):
         timeout: float | None = STEP_TIMEOUT,
         start_timeout: float = 60.0,
         headers: Mapping[str, str] | None = None,
+        action_space: dict[str, Any] | None = None,
+        observation_space: dict[str, Any] | None = None,
+        spaces: dict[str, dict[str, Any] | None] | None = None,
     ) -> None:
         super().__init__(timeout=timeout)
         if url is None and token is not None:
             raise OptionError("token= is that of the server at url=, which is not given.")
+        self._given = Given(action_space, observation_space, spaces)
         self._url = None if url is None else self._endpoint(url)
         self._start_timeout = start_timeout
         self._session = secrets.token_urlsafe(24)
@@ -78,6 +102,7 @@ class NetworkTransport(Transport):
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._child: Child | None = None
+        self._stock: Transport | None = None
         self._opened = False
         self._closing = False
         self._closed = False
@@ -89,6 +114,19 @@ class NetworkTransport(Transport):
         """Starts or connects, and opens the session."""
         if self._url is None:
             self._start(request.environment)
+        try:
+            description = self._open_ours(request)
+        except NotOursError as found:
+            description = self._open_stock(found, request)
+        self._opened = True
+        return description
+
+    def _open_ours(self, request: Open | OpenVector) -> Description:
+        """Opens the session over our protocol.
+
+        Raises:
+            NotOursError: The server does not speak it.
+        """
         step_timeout, self.timeout = self.timeout, self._start_timeout
         try:
             self._connect_first()
@@ -99,11 +137,36 @@ class NetworkTransport(Transport):
             raise self._not_started(self._child) from error
         finally:
             self.timeout = step_timeout
-        self._opened = True
+        if self._given:
+            raise OptionError(
+                "action_space=, observation_space= and spaces= are for servers of OpenEnv's own "
+                f"make. That at {self._url} is ours, and tells its Spaces itself: leave them out.",
+                url=self._url,
+            )
         return description
 
     def _connect_first(self) -> None:
-        """Connects, where the transport holds a connection."""
+        """Connects, where the transport holds a connection.
+
+        Raises:
+            NotOursError: The server does not speak our protocol.
+        """
+
+    def _open_stock(self, found: NotOursError, request: Open | OpenVector) -> Description:
+        """Opens the session over OpenEnv's own protocol."""
+        carrier = self._stock = self._carrier(found, request)
+        carrier.stopwatch = self.stopwatch
+        description = carrier.open(request)
+        self._hand_over(carrier)
+        return description
+
+    @abstractmethod
+    def _carrier(self, found: NotOursError, request: Open | OpenVector) -> Transport:
+        """What carries the messages, if the server is of OpenEnv's own make.
+
+        Raises:
+            TransportError: It is not, or not of use.
+        """
 
     @abstractmethod
     def _attempt(self, timeout: float | None) -> Reply:
@@ -261,6 +324,11 @@ class NetworkTransport(Transport):
         self._url = self._endpoint(f"{self.schemes[0]}://127.0.0.1:{port}")
 
     @property
+    def space_sources(self) -> dict[str, str]:
+        """Implements Transport.space_sources."""
+        return {} if self._stock is None else self._stock.space_sources
+
+    @property
     def isolation(self) -> dict[str, Any]:
         """A process of the same user, where it is ours; else whatever is at the URL."""
         if self._child is not None:
@@ -277,6 +345,8 @@ class NetworkTransport(Transport):
                 self._closing, self.timeout = True, _CLOSE_LIMIT
                 self.exchange(Close())
         self._closed = True
+        if self._stock is not None:
+            self._stock.close()
         self._hang_up()
         if self._child is not None:
             self._child.stop(_CLOSE_LIMIT)

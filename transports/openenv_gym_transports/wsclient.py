@@ -25,6 +25,7 @@ from openenv_gym_transports.wsframes import Frames
 
 _READ = 1 << 16
 _SWITCHING, _END_OF_HEAD = b"HTTP/1.1 101", b"\r\n\r\n"
+_DATA = (Opcode.BINARY, Opcode.TEXT)
 _NORMAL_CLOSURE = 1000
 _GOODBYE_LIMIT = 0.1
 
@@ -34,7 +35,7 @@ class WebSocket:
 
     Args:
         url: ``ws://`` or ``wss://``.
-        subprotocol: What is offered.
+        subprotocol: What is offered; None for nothing.
         headers: Further headers of the handshake.
         limit: Seconds for connecting and for the handshake.
 
@@ -44,12 +45,11 @@ class WebSocket:
     """
 
     def __init__(
-        self, url: str, *, subprotocol: str, headers: Mapping[str, str], limit: float
+        self, url: str, *, subprotocol: str | None, headers: Mapping[str, str], limit: float
     ) -> None:
         uri = parse_uri(url)
-        self._protocol = ClientProtocol(
-            uri, subprotocols=[Subprotocol(subprotocol)], max_size=MAX_MESSAGE
-        )
+        offered = None if subprotocol is None else [Subprotocol(subprotocol)]
+        self._protocol = ClientProtocol(uri, subprotocols=offered, max_size=MAX_MESSAGE)
         self._messages: deque[bytes | bytearray | memoryview] = deque()
         self._fragments: list[bytes | bytearray | memoryview] = []
         started = monotonic()
@@ -89,14 +89,18 @@ class WebSocket:
                 raise ConnectionResetError("it hung up during the handshake")
             raise self._protocol.handshake_exc
 
-    def send(self, data: bytes) -> None:
-        """Sends a binary message.
+    def send(self, data: bytes, *, text: bool = False) -> None:
+        """Sends a message.
+
+        Args:
+            data: The message.
+            text: It is text, in UTF-8; else it is binary.
 
         Raises:
             OSError: The connection is gone, or takes nothing within the limit.
         """
         try:
-            self._protocol.send_binary(data)
+            (self._protocol.send_text if text else self._protocol.send_binary)(data)
         except InvalidState as error:
             raise self._gone() from error
         self._flush()
@@ -112,7 +116,7 @@ class WebSocket:
         return self._socket.fileno()
 
     def receive(self, timeout: float | None) -> bytes | bytearray | memoryview:
-        """Receives a message.
+        """Receives a message, binary or text.
 
         Args:
             timeout: Seconds that it may take; None waits for ever.
@@ -184,9 +188,9 @@ class WebSocket:
         self._flush()
 
     def _take(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.BINARY and frame.fin:
+        if frame.opcode in _DATA and frame.fin:
             self._messages.append(frame.data)
-        elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
+        elif frame.opcode in (*_DATA, Opcode.CONT):
             self._fragments.append(frame.data)
             if frame.fin:
                 self._messages.append(b"".join(self._fragments))

@@ -1,0 +1,230 @@
+"""Which of OpenEnv's own servers it is that answers, and how to speak with that one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from websockets.exceptions import InvalidHandshake
+
+from openenv_gym.errors import (
+    ConnectError,
+    OptionError,
+    ProtocolError,
+    SessionLostError,
+    StockServerWarning,
+    TransportError,
+)
+from openenv_gym.messages import Open, OpenVector
+from openenv_gym_transports.network import NotOursError
+from openenv_gym_transports.stock.count import StepCount
+from openenv_gym_transports.stock.dialogue import Dialogue
+from openenv_gym_transports.stock.given import Given
+from openenv_gym_transports.stock.legacy import LegacyDialogue
+from openenv_gym_transports.stock.server import Schemas, StockServer
+from openenv_gym_transports.stock.transport import StockTransport
+from openenv_gym_transports.wsclient import WebSocket
+
+_FACTS_LIMIT = 10.0
+_SESSION_HEADER = "X-Session-ID"  # ours, of no meaning there
+
+
+def over_websocket(
+    url: str,
+    headers: Mapping[str, str],
+    given: Given,
+    *,
+    timeout: float | None,
+    start_timeout: float,
+    resumable: bool,
+    found: NotOursError,
+) -> StockTransport:
+    """What carries the messages to a server that selected no subprotocol of ours.
+
+    Args:
+        url: Of its WebSocket.
+        headers: Of all requests.
+        given: Spaces that the caller gives.
+        timeout: Seconds to wait for a reply.
+        start_timeout: Seconds that making an environment may take.
+        resumable: Make sessions that outlive their WebSockets.
+        found: What was found there.
+
+    Raises:
+        ConnectError: It is a legacy server, or none.
+    """
+    headers = _without_session(headers)
+    server = StockServer(_base(url, "/ws"), headers, proxies=False)
+    try:
+        if found.socket is None:
+            raise _no_websocket(server, found)
+        try:
+            schemas, label = server.schemas(_FACTS_LIMIT), server.name(_FACTS_LIMIT)
+        except OSError as error:
+            raise found.refusal from error
+        if schemas.action is None:
+            raise found.refusal  # whatever it is, it is none of OpenEnv's
+        _warn(
+            f"The server at {server.url} does not know openenv-gym: OpenEnv's own protocol is "
+            "spoken. It does not tell whether its environment heeds seeds, or marks truncated "
+            "episodes."
+        )
+    except BaseException:
+        if found.socket is not None:
+            found.socket.close()
+        raise
+    sessions = _Sessions(server, url, headers, timeout, start_timeout, resumable, found.socket)
+    return StockTransport(server, schemas, sessions.begin, given, timeout=timeout, label=label)
+
+
+def _no_websocket(server: StockServer, found: NotOursError) -> TransportError:
+    """The error for a server that has no WebSocket; legacy ones have none."""
+    try:
+        if server.release(_FACTS_LIMIT) != "legacy":
+            return found.refusal
+    except OSError:
+        return found.refusal
+    return ConnectError(
+        f"The server at {server.url} is of openenv-core 0.1, which has no WebSocket: take "
+        f'transport="http", url="{server.url}".',
+        url=server.url,
+    )
+
+
+@dataclass
+class _Sessions:
+    """Begins sessions over WebSockets; the arguments are those of :func:`over_websocket`."""
+
+    server: StockServer
+    url: str
+    headers: Mapping[str, str]
+    timeout: float | None
+    start_timeout: float
+    resumable: bool
+    spare: WebSocket | None  # that it was found by: where sessions end with it, the first has it
+
+    def begin(self, counts: bool) -> Dialogue:
+        """Begins a session.
+
+        Args:
+            counts: Its environment is known to count its steps.
+        """
+        dialogue = self._made(StepCount(trusted=counts))
+        try:
+            dialogue.begin(self.start_timeout)
+        except BaseException as error:
+            dialogue.close()
+            if not isinstance(error, SessionLostError):
+                raise
+            raise ConnectError(
+                f"The server at {self.server.url} gave a session and does not know it: {error} Has "
+                "it several worker processes? Serve with one, or give the transport option "
+                "resumable=False.",
+                url=self.url,
+            ) from error
+        return dialogue
+
+    def _made(self, count: StepCount) -> Dialogue:
+        socket, self.spare = self.spare, None
+        try:
+            session = self.server.create_session(self.start_timeout) if self.resumable else None
+            if session is not None and socket is not None:
+                socket.close()
+                socket = None
+            elif session is None and socket is None:
+                socket = WebSocket(
+                    self.url, subprotocol=None, headers=self.headers, limit=_FACTS_LIMIT
+                )
+        except (OSError, InvalidHandshake) as error:
+            raise ConnectError(
+                f"The server at {self.server.url} gave no session: {error}.", url=self.url
+            ) from error
+        return Dialogue(
+            self.server,
+            self.url,
+            self.headers,
+            session=session,
+            socket=socket,
+            timeout=self.timeout,
+            count=count,
+        )
+
+
+def over_http(
+    url: str,
+    headers: Mapping[str, str],
+    given: Given,
+    *,
+    timeout: float | None,
+    start_timeout: float,
+    request: Open | OpenVector,
+    found: NotOursError,
+) -> StockTransport:
+    """What carries the messages to a server that knows no route of ours.
+
+    Args:
+        url: Of our route.
+        headers: Of all requests.
+        given: Spaces that the caller gives.
+        timeout: Seconds to wait for a reply.
+        start_timeout: Seconds that the first answer may take.
+        request: What opens the session.
+        found: What was found there.
+
+    Raises:
+        ProtocolError: It holds no episode over HTTP.
+        OptionError: It has one environment, and several are wanted.
+        ConnectError: It is none of OpenEnv's.
+    """
+    server = StockServer(_base(url, "/exchange"), _without_session(headers), proxies=True)
+    try:
+        release = server.release(min(_FACTS_LIMIT, start_timeout))
+    except OSError as error:
+        raise found.refusal from error
+    if release is None:
+        raise found.refusal
+    if release == "current":
+        parts = urlsplit(server.url)
+        address = urlunsplit(parts._replace(scheme="wss" if parts.scheme == "https" else "ws"))
+        raise ProtocolError(
+            f"The server at {server.url} is OpenEnv's own, which makes a new environment for each "
+            "request over HTTP and so holds no episode. Take its WebSocket: "
+            f'transport="websocket", url="{address}".',
+            url=server.url,
+        )
+    lanes = len(request.options) if isinstance(request, OpenVector) else 1
+    if lanes > 1:
+        raise OptionError(
+            f"The legacy server at {server.url} has one environment, which {lanes} lanes cannot "
+            "share. Take num_envs=1, or a server of openenv 0.2 or later.",
+            url=server.url,
+        )
+    _warn(
+        f"The server at {server.url} is of openenv-core 0.1: it has one environment, which all of "
+        "its clients share. Let no one else use it meanwhile."
+    )
+    return StockTransport(
+        server,
+        Schemas(),
+        lambda counts: LegacyDialogue(server, timeout=timeout),
+        given,
+        timeout=timeout,
+        label=server.url,
+    )
+
+
+def _without_session(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name != _SESSION_HEADER}
+
+
+def _base(url: str, path: str) -> str:
+    """What is before the routes, as HTTP knows it."""
+    parts = urlsplit(url)
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    return urlunsplit((scheme, parts.netloc, parts.path.removesuffix(path), "", ""))
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, StockServerWarning, stacklevel=2)
