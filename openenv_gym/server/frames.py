@@ -33,7 +33,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         """Implements WebSocketsSansIOProtocol.handle_connect."""
         super().handle_connect(event)
         if not self.close_sent:
-            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions: dict[str, Any] = self.scope.setdefault("extensions", {})
             extensions[ANSWER_FRAMES] = self._take
 
     def _take(self, answer: Answer) -> None:
