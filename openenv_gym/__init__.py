@@ -110,7 +110,7 @@ def register_environment(
         action: ``"module:Class"`` of the action model, where a class of ``openenv.core`` does not
             tell it.
         observation: Likewise of the observation model.
-        spaces: Descriptions of the Spaces of fields that its models do not bound, by name; None
+        spaces: Spaces of fields that its models do not bound, by name, or their descriptions; None
             sends a field of the observation to ``info``.
         max_episode_steps: After so many steps an episode is truncated.
         nondeterministic: The same seed may give another episode.
@@ -119,7 +119,12 @@ def register_environment(
     if action or observation:
         entry_point = f"{entry_point}[{action or ''},{observation or ''}]"
     if spaces is not None:
-        options["spaces"] = spaces
+        from openenv_gym.spaces.describe import describe
+
+        options["spaces"] = {
+            name: describe(space) if isinstance(space, _gymnasium.Space) else space
+            for name, space in spaces.items()
+        }
     _gymnasium.register(
         id=id,
         entry_point=_ENTRY_POINT,

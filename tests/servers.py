@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -61,19 +61,32 @@ def serving(environment: str, **settings: Any) -> Iterator[Served]:
 
 @contextmanager
 def process(
-    environment: str, *arguments: str, log: Path | None = None
+    environment: str,
+    *arguments: str,
+    log: Path | None = None,
+    python: str = sys.executable,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Serves an environment in a process; gives it and the port."""
+    """Serves an environment in a process; gives it and the port.
+
+    Args:
+        environment: What is served.
+        *arguments: Further ones of ``openenv-gym serve``.
+        log: Where its output goes.
+        python: The interpreter.
+        variables: Its environment variables; by default it finds the modules that are found here.
+    """
+    inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with (
         open(os.devnull if log is None else log, "wb") as output,
         socket.create_server(("127.0.0.1", 0), backlog=128) as listener,
     ):
         port, fd = listener.getsockname()[1], listener.fileno()
         child = subprocess.Popen(
-            [sys.executable, "-m", "openenv_gym.cli", "serve", environment]
+            [python, "-m", "openenv_gym.cli", "serve", environment]
             + ["--network", "--fd", str(fd), *arguments],
             pass_fds=[fd],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=inherited if variables is None else variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

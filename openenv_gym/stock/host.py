@@ -158,9 +158,9 @@ def _check_spaces(
             if "unbounded" not in error.fields:
                 raise
             causes.append(error)
-            for name, advice in error.fields["unbounded"].items():
-                annotation = _shown(model, name)
-                lines.append(f'    "{name}": {advice},  # {model.__name__}.{name}: {annotation}')
+            for name in error.fields["unbounded"]:
+                told = f"{model.__name__}.{name}: {_shown(model, name)}"
+                lines.append(f'    "{name}": {_advice(model, name)},  # {told}')
     if lines:
         listed = "\n".join(lines)
         raise SpaceError(
@@ -172,6 +172,13 @@ def _check_spaces(
             environment=entry.name,
             unbounded=[name for error in causes for name in error.fields["unbounded"]],
         ) from causes[0]
+
+
+def _advice(model: type[BaseModel], name: str) -> str:
+    """A Space such as would do for a field."""
+    scalars = {int: "Discrete(n)", float: "Box(low, high, ())", str: "Utf8(max_length)"}
+    annotation: Any = model.model_fields[name].annotation
+    return scalars.get(annotation, "Box(low, high, shape)")
 
 
 def _shown(model: type[BaseModel], name: str) -> str:
