@@ -177,11 +177,10 @@ class _Transport:
 
 def _wrap_network(layers: Layers) -> None:
     for module, name in (
-        ("http.httptools_impl", "HttpToolsProtocol"),
-        ("websockets.websockets_sansio_impl", "WebSocketsSansIOProtocol"),
+        ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol"),
+        ("openenv_gym.server.frames", "FrameProtocol"),
     ):
-        cls = getattr(importlib.import_module(f"uvicorn.protocols.{module}"), name)
-        _wrap_protocol(layers, cls)
+        _wrap_protocol(layers, getattr(importlib.import_module(module), name))
 
 
 def _wrap_protocol(layers: Layers, cls: Any) -> None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
 from websockets.http11 import Request
+from websockets.protocol import OPEN
 
 from openenv_gym.server.events import ANSWER_FRAMES, Answer
+from openenv_gym.wsframes import FINAL, head, is_message, size_of, unmasked
 
 
 class FrameProtocol(WebSocketsSansIOProtocol):
@@ -28,6 +29,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._answer: Answer | None = None
         self._owed = 0
+        # Each chunk since the handshake was a frame, and no part of a message, so the next one
+        # begins a message. After any other only uvicorn's parser knows where it is.
+        self._aligned = True
 
     def handle_connect(self, event: Request) -> None:
         """Implements WebSocketsSansIOProtocol.handle_connect."""
@@ -39,15 +43,25 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def _take(self, answer: Answer) -> None:
         self._answer = answer
 
-    def handle_bytes(self, event: Frame) -> None:
-        """Implements WebSocketsSansIOProtocol.handle_bytes."""
-        if self._answer is not None and event.fin and not self._owed and self.writable.is_set():
-            reply = self._answer(event.data)
-            if reply is not None:
-                self.conn.send_binary(reply)
-                self.transport.writelines(self.conn.data_to_send())
+    def data_received(self, data: bytes) -> None:
+        """Implements WebSocketsSansIOProtocol.data_received."""
+        if self.handshake_initiated and self._aligned:
+            start, end = size_of(data)
+            self._aligned = end == len(data) and data[0] >= FINAL
+            if self._aligned and is_message(data) and self._answered(data, start):
                 return
-        super().handle_bytes(event)
+        super().data_received(data)
+
+    def _answered(self, frame: bytes, start: int) -> bool:
+        """Whether the message in the frame was answered here."""
+        if self._answer is None or self._owed or self.conn.state is not OPEN:
+            return False
+        if not self.writable.is_set():
+            return False  # the client does not read what it was sent
+        reply = self._answer(unmasked(frame, start))
+        if reply is not None:
+            self.transport.writelines((head(len(reply)), reply))
+        return reply is not None
 
     def send_receive_event_to_app(self) -> None:
         """Implements WebSocketsSansIOProtocol.send_receive_event_to_app."""

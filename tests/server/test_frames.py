@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from openenv_gym.codec import decode, encode
@@ -71,6 +74,37 @@ def test_a_step_in_fragments() -> None:
         # And one whole after it.
         connection.send(encoded(4, Step(0)))
         assert received(connection).id == 4
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (5,), (20,), (30, 31, 33)], ids=str)
+def test_bytes_in_any_pieces(cuts: tuple[int, ...]) -> None:
+    """Pieces that are no frames, and more than one frame in a piece."""
+    with conversation(INLINE) as connection:
+        for number, message in enumerate([Open(INLINE, {}, None), Reset(0, None)], 1):
+            connection.send(encoded(number, message))
+            received(connection)
+        frames = [Frame(Opcode.BINARY, encoded(n, Step(0))) for n in range(3, 6)]
+        data = b"".join(frame.serialize(mask=True) for frame in frames)
+        for start, end in pairwise((0, *cuts, len(data))):
+            connection.socket.sendall(data[start:end])
+            time.sleep(0.02)  # so that it is read alone
+        for number in range(3, 6):
+            reply = received(connection)
+            assert isinstance(reply, Result)
+            assert (reply.id, reply.observation["count"]) == (number, number - 2)
+        connection.send(encoded(6, Step(0)))
+        assert received(connection).id == 6
+
+
+def test_pings_between_steps() -> None:
+    with conversation(INLINE) as connection:
+        for number, message in enumerate([Open(INLINE, {}, None), Reset(0, None)], 1):
+            connection.send(encoded(number, message))
+            received(connection)
+        for number in range(3, 6):
+            assert connection.ping().wait(10.0)
+            connection.send(encoded(number, Step(0)))
+            assert received(connection).id == number
 
 
 def test_what_is_no_message_is_refused_and_the_next_step_goes_on() -> None:
