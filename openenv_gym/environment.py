@@ -60,11 +60,14 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
             be set by the constructor, where it depends on the options.
         steps_after_end: A step after the end of the episode is the environment's own affair,
             not an error.
-        players: How many players the caller moves for, in turn; all may see each observation. May
-            be set by the constructor. Where there is more than one, each info has
-            ``current_player_id``, whose turn it is, from 0; the reward is the mover's, and its
-            negative the other's. Where the game is not such, info has ``rewards``, a list of what
-            each player got by the step.
+        players: How many players the caller moves for, in turn. May be set by the constructor.
+            Where there is more than one, each info has ``current_player_id``, whose turn it is,
+            from 0; the reward is the mover's, and its negative the other's. Where the game is not
+            such, info has ``rewards``, a list of what each player got by the step. Where players
+            see different things, it has ``observations``, what each of them sees. Where they act
+            at once, which ``metadata["simultaneous"]`` says, it has ``action_masks``: of shape
+            (players, actions), int8, all 0 for a player who has no choice; the caller is asked for
+            one player after the other.
         render_mode: What the user chose at ``make``; set before :meth:`spaces` is called.
         stock_reader: Reads the observations of OpenEnv's own server of this environment.
     """

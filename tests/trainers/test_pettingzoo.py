@@ -25,7 +25,21 @@ CONNECT4 = ("openenv/Connect4-v0", {})
 CHESS = ("openenv/Chess-v0", {"opponent": "self", "max_plies": 40})
 NIM = ("tests.trainers.games:openenv-test/Nim-v0", {})
 
-games = pytest.mark.parametrize("game", [CONNECT4, CHESS], ids=["connect4", "chess"])
+OPENSPIEL = {
+    "tic_tac_toe": "openenv/OpenSpiel.tic_tac_toe-v0",
+    "backgammon": "openenv/OpenSpiel.backgammon-v0",  # with dice
+    "kuhn_poker": "openenv/OpenSpiel.kuhn_poker-v0",  # with hidden cards
+    "hearts": "openenv/OpenSpiel.hearts-v0",  # of four
+    "matching_pennies": "openenv/OpenSpiel.matching_pennies_3p-v0",  # of three, who act at once
+    "markov_soccer": "openenv/OpenSpiel.markov_soccer-v0",  # act at once, for long
+}
+GAMES = {
+    "connect4": CONNECT4,
+    "chess": CHESS,
+    **{name: (id, {"opponent": "self"}) for name, id in OPENSPIEL.items()},
+}
+
+games = pytest.mark.parametrize("game", GAMES.values(), ids=GAMES)
 transports = pytest.mark.parametrize("transport", ["inprocess", "websocket"])
 
 # api_test gives an unknown reset option, and warns of what is so in the games of PettingZoo too: it
@@ -35,6 +49,7 @@ remarks = pytest.mark.filterwarnings(
     "ignore:Observation is not a NumPy array:UserWarning",
     "ignore:Observation space for each agent probably should be:UserWarning",
     "ignore:Observation numpy array is all zeros:UserWarning",
+    "ignore:Observation is a single number:UserWarning",  # of a matrix game
     "ignore:Action mask numpy array is all zeros:UserWarning",
     "ignore:The observation contains negative numbers:UserWarning",
 )

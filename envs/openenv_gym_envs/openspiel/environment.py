@@ -84,8 +84,8 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
     ) -> None:
         self._source = Source(game, game_files or {})
         self._policy = opponent
-        self._agent_player = agent_player
-        self._kind = observation
+        self._agent_player: int | Literal["random"] = agent_player
+        self._kind: Kind | None = observation
         self._max_text = max_text
         self._allow_unseeded = allow_unseeded
         rng = np.random.default_rng(0)  # for a first look at the game

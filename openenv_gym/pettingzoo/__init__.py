@@ -1,0 +1,105 @@
+"""PettingZoo: environments of several players, with an agent for each.
+
+::
+
+    from openenv_gym.pettingzoo import aec_env
+
+    env = aec_env("openenv/Connect4-v0", transport="websocket")
+    env.reset(seed=42)
+    for agent in env.agent_iter():
+        observation, reward, terminated, truncated, info = env.last()
+        over = terminated or truncated
+        action = None if over else env.action_space(agent).sample(observation["action_mask"])
+        env.step(action)
+    env.close()
+
+An environment has several players where ``env.metadata["players"]`` says so, and then each info
+tells by ``current_player_id`` whose turn it is (see ``Environment.players``). Where all agents act
+at the same time, ``env.metadata["agents"]`` has their names; both Spaces are Dicts by these, and
+``info["rewards"]`` has what each got. All this travels over every transport, so this package knows
+no environment.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import gymnasium
+
+from openenv_gym.errors import MissingDependencyError, RegistryError
+
+try:
+    from pettingzoo import AECEnv, ParallelEnv
+    from pettingzoo.utils.conversions import parallel_to_aec, turn_based_aec_to_parallel
+    from pettingzoo.utils.wrappers import OrderEnforcingWrapper
+except ImportError as error:
+    raise MissingDependencyError(
+        f"openenv_gym.pettingzoo needs the package {error.name or error}, which is not installed "
+        'here: pip install "openenv-gym[pettingzoo]".',
+        package=error.name,
+        extra="pettingzoo",
+    ) from error
+
+from openenv_gym.pettingzoo.joint import JointEnv
+from openenv_gym.pettingzoo.rounds import Rounds
+from openenv_gym.pettingzoo.turns import TurnBasedEnv
+
+__all__ = ["JointEnv", "TurnBasedEnv", "aec_env", "parallel_env"]
+
+
+def aec_env(id: str, **keywords: Any) -> AECEnv[str, Any, Any]:
+    """Makes an environment with an agent for each player, who move in turn.
+
+    Agents who all act at the same time are asked one after the other, before all are stepped.
+
+    Args:
+        id: What ``gymnasium.make`` takes: ``"openenv/Connect4-v0"``.
+        **keywords: The other keywords of ``gymnasium.make``: the transport, options of the
+            environment. Chess has two players with ``opponent="self"``.
+
+    Raises:
+        OptionError: The environment has one player with these options.
+        RegistryError: There is no such environment.
+    """
+    env = _make(id, keywords)
+    if env.metadata.get("agents"):
+        return cast("AECEnv[str, Any, Any]", parallel_to_aec(JointEnv(env)))
+    return _in_turn(env)
+
+
+def _in_turn(env: gymnasium.Env[Any, Any]) -> AECEnv[str, Any, Any]:
+    return cast("AECEnv[str, Any, Any]", OrderEnforcingWrapper(TurnBasedEnv(env)))
+
+
+def parallel_env(id: str, **keywords: Any) -> ParallelEnv[str, Any, Any]:
+    """Makes an environment with an agent for each player, all stepped together.
+
+    Where players move in turn, a step carries out the action of the agent whose turn it is, and
+    leaves those of the others out of account. Whose turn it is shows in the masks (others have no
+    legal action) and in ``info["active_agent"]``. Where they act at once, so do the agents.
+
+    Args:
+        id: As of :func:`aec_env`.
+        **keywords: As of :func:`aec_env`.
+
+    Raises:
+        OptionError: The environment has one player with these options.
+        RegistryError: There is no such environment.
+    """
+    env = _make(id, keywords)
+    if env.metadata.get("agents"):
+        return JointEnv(env)
+    if env.metadata.get("simultaneous"):
+        return JointEnv(Rounds(TurnBasedEnv(env)))
+    return cast("ParallelEnv[str, Any, Any]", turn_based_aec_to_parallel(_in_turn(env)))
+
+
+def _make(id: str, keywords: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+    try:
+        return gymnasium.make(id, **{"disable_env_checker": True, **keywords})
+    except (gymnasium.error.UnregisteredEnv, ModuleNotFoundError) as error:
+        raise RegistryError(
+            f"There is no environment {id!r} ({error}). If another package registers it, import "
+            "that first, or name it: 'module:ns/Name-v0'.",
+            id=id,
+        ) from error

@@ -1,0 +1,29 @@
+"""Resets with options that an environment may not know."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import gymnasium
+
+from openenv_gym.errors import OptionError
+
+
+def lenient_reset(
+    env: gymnasium.Env[Any, Any], seed: int | None, options: dict[str, Any] | None
+) -> tuple[Any, dict[str, Any]]:
+    """Resets, without the options that the environment does not know.
+
+    PettingZoo's own tests give an option that no environment knows, and ask that it does no harm.
+    """
+    given = options or {}
+    try:
+        return env.reset(seed=seed, options=options)
+    except OptionError as error:
+        known = error.fields.get("known", given)
+        left = {key: value for key, value in given.items() if key in known}
+        if len(left) == len(given):
+            raise
+        warnings.warn(f"{error} What is unknown was left out.", stacklevel=3)
+        return env.reset(seed=seed, options=left)
