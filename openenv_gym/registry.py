@@ -112,6 +112,12 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
                 "four in a row on 6 x 7",
             ),
             _bundled(
+                "dipg",
+                "dipg.environment:DIPGEnvironment",
+                "openenv/DIPGSafety-v0",
+                "questions about medical texts, answered with proofs",
+            ),
+            _bundled(
                 "echo",
                 "echo.environment:EchoEnvironment",
                 "openenv/Echo-v0",

@@ -90,6 +90,10 @@ class TestConnect4AgainstMinimax(TrajectoryContract):
     options: ClassVar[dict[str, Any]] = {"opponent": "minimax", "depth": 2}
 
 
+class TestDIPGSafety(EnvironmentContract):
+    id = "openenv/DIPGSafety-v0"
+
+
 class TestEcho(EnvironmentContract):
     id = "openenv/Echo-v0"
 
@@ -145,6 +149,15 @@ class TestOpenSpielInAllSeats(TrajectoryContract):
 class TestOpenSpielSearch(TrajectoryContract):
     id = "openenv/OpenSpiel.tic_tac_toe-v0"
     options: ClassVar[dict[str, Any]] = {"opponent": "mcts", "simulations": 50}
+
+
+class TestTextArena(EnvironmentContract):
+    id = "openenv/TextArena-v0"
+
+
+class TestTextArenaWithOthers(TrajectoryContract):
+    id = "openenv/TextArena-v0"
+    options: ClassVar[dict[str, Any]] = {"env_id": "Poker-v0", "num_players": 3, "agent_player": 1}
 
 
 class _EverySpace(TrajectoryContract):
