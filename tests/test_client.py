@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import importlib
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,10 +15,12 @@ import pytest
 from gymnasium.spaces import Box, Discrete, Space
 from pydantic import BaseModel, Field
 
-from openenv_gym.client import EnvClient, StepResult
+from openenv_gym.cli.demo import EPISODES, Episode
+from openenv_gym.client import EnvClient, StepResult, client_class
 from openenv_gym.environment import Environment
 from openenv_gym.errors import ActionError, EpisodeError, OptionError, RegistryError, SpaceError
 from openenv_gym.models import Action, Array, Choice, Info, LegalActions, Observation, State
+from openenv_gym.registry import ENVIRONMENTS
 from openenv_gym.transport import Transport
 from openenv_gym_envs.chess import ChessAction, ChessEnv
 from openenv_gym_envs.chess.environment import ChessEnvironment
@@ -211,6 +214,21 @@ def test_legal_actions_are_values_again() -> None:
     with PickEnv() as picking:
         assert picking.reset().observation.allowed == [5, 7]
         assert picking.step(PickAction(number=7)).observation.allowed == [6]
+
+
+@pytest.mark.parametrize("name", [name for name in ENVIRONMENTS if name != "gymnasium"])
+def test_every_environment_with_models_has_one(name: str) -> None:
+    entry = ENVIRONMENTS[name]
+    package = importlib.import_module(entry.target.partition(":")[0].rpartition(".")[0])
+    kind = client_class(entry.id or name)
+    assert getattr(package, kind.__name__) is kind
+    assert kind.__name__ in package.__all__
+    with kind(**EPISODES.get(name, Episode()).options) as env:
+        result = env.reset(seed=1, episode_id="ep")
+        assert isinstance(result, StepResult)
+        assert type(result.observation) is kind.observation_type
+        assert (result.reward, result.done) == (0.0, False)
+        assert type(env.state()) is kind.state_type
 
 
 def test_the_guide() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from openenv_gym.server.stock.answer import plain
 from openenv_gym.spaces.derive import fitted
 from openenv_gym.spaces.jsonvalues import json_values
 from tests.servers import eventually, serving
-from tests.stock.peers import StockPython, requires_peers
+from tests.stock.peers import OPENENV, StockPython, peer_environment, requires_peers
 
 pytestmark = requires_peers
 
@@ -164,3 +165,27 @@ def test_asynchronous_clients_up_to_the_limit(
         assert episode["state"]["step_count"] == len(truth.actions)
     (told,) = found["told"]
     assert "CAPACITY_REACHED" in told
+
+
+def test_openenv_validate(played: tuple[Truth, str], stock: StockPython) -> None:
+    """What ``openenv validate --url`` checks."""
+    _, url = played
+    report = stock.call(
+        "openenv.cli._validation:validate_running_environment", base_url=url, timeout_s=60.0
+    )
+    assert report["passed"], report
+    assert report["mode"] == "simulation"
+    assert report["standard_profile"] == "openenv-http/1.x"
+
+
+def test_the_command_openenv_validate() -> None:
+    with serving("connect4") as served:
+        done = subprocess.run(
+            [str(OPENENV.bin / "openenv"), "validate", "--url", served.url("http")],
+            env=peer_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100.0,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
