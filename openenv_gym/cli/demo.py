@@ -34,6 +34,15 @@ class Episode:
 
 EPISODES: Mapping[str, Episode] = {
     "connect4": Episode({"opponent": "random"}),
+    "dipg": Episode(
+        actions=(
+            "<|channel|>analysis<|message|>The first sentence tells.<|end|>"
+            "<|channel|>proof<|message|>Blood sample of 14 October: haemoglobin 11.2 g per dl, "
+            "platelets 88 per nl, neutrophils 1.4 per nl.<|end|>"
+            "<|channel|>final<|message|>88<|end|>",
+        ),
+        steps=1,
+    ),
     "echo": Episode(actions=("Hello!", "¿Qué tal?", "日本語"), steps=3),
     "gymnasium": Episode({"env_id": "CartPole-v1"}),
 }
