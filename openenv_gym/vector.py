@@ -99,7 +99,6 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             name, options = entry.name, {**entry.options, **options}
         given = {"action_space": action_space, "observation_space": observation_space}
         settings = {"url": url, "token": token, "timeout": timeout, **given}
-        settings["spaces"] = spaces if url else None
         each = [{**options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
         self._numbers = frozenset(range(num_envs))

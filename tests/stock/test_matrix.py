@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import gymnasium
+import numpy as np
 import pytest
+from gymnasium.utils.env_checker import data_equivalence
 
+from openenv_gym.client import EnvClient, client_class
+from openenv_gym.env import OpenEnvGym
 from tests.servers import serving
 from tests.stock.counterparts import NESTED, SENSORS
+from tests.stock.ours import warned
 from tests.stock.peers import StockPython, StockServer, requires_peers, stock_server
 
 pytestmark = requires_peers
@@ -153,3 +159,94 @@ def test_asynchronous_stock_clients_with_our_server(
     for episode in played:
         assert [less(result, case.more) for result in episode["results"]] == expected["results"]
         assert episode["state"] == expected["states"][-1]
+
+
+def played(client: EnvClient[Any, Any, Any], case: Case) -> dict[str, Any]:
+    """The episode with our typed client, in the form that the stock one has it."""
+    with client:
+        results = [client.reset(**RESET)]
+        states = [client.state().model_dump(mode="json")]
+        for action in case.actions:
+            results.append(client.step(client.action_type.model_validate(action)))
+            states.append(client.state().model_dump(mode="json"))
+    beside = {"reward", "done", "truncated", "terminated"}
+    return {
+        "results": [
+            {
+                "observation": told.observation.model_dump(mode="json", exclude=beside),
+                "reward": told.reward,
+                "done": told.done,
+                "metadata": told.metadata,
+            }
+            for told in results
+        ],
+        "states": states,
+    }
+
+
+def without_nan(value: Any) -> Any:
+    """JSON's form: null for what is no number."""
+    if isinstance(value, dict):
+        return {name: without_nan(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def check_results(found: list[dict[str, Any]], expected: list[dict[str, Any]], case: Case) -> None:
+    """Checks that our client was told what the stock one was."""
+    rewards = [result["reward"] for result in expected]
+    # There is no reward of a reset in Gymnasium.
+    assert [own["reward"] for own in found] == [0.0, *(told or 0.0 for told in rewards[1:])]
+    for own, stock in zip(found, expected, strict=True):
+        own = less(own, case.more)
+        assert without_nan(own["observation"]) == stock["observation"]
+        assert own["done"] is stock["done"]
+        assert own["metadata"] == (stock["metadata"] or {})
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_our_client_with_the_stock_server(case: Case, theirs: StockServer, truth: Any) -> None:
+    url = f"{theirs.url}/{case.name}"
+    episode = played(warned(lambda: client_class(case.ours)(base_url=url)), case)
+    expected = truth(case.name)
+    check_results(episode["results"], expected["results"], case)
+    for own, stock in zip(episode["states"], expected["states"], strict=True):
+        assert stock.items() <= own.items()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_our_client_with_our_server(case: Case, ours: dict[str, str], truth: Any) -> None:
+    episode = played(client_class(case.ours)(base_url=ours[case.name]), case)
+    check_results(episode["results"], truth(case.name)["results"], case)
+
+
+def trajectory(env: gymnasium.Env[Any, Any], actions: list[Any]) -> list[Any]:
+    return [env.reset(seed=3), *(env.step(action) for action in actions)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_same_trajectory_at_both_servers(
+    case: Case, ours: dict[str, str], theirs: StockServer
+) -> None:
+    url = ours[case.name].replace("http", "ws")
+    own = OpenEnvGym(case.ours, url=url)
+    own.action_space.seed(11)
+    # None of them ends the episode of a game within so few random steps.
+    actions = [own.action_space.sample() for _ in range(3)]
+    try:
+        expected = trajectory(own, actions)
+        there = warned(lambda: OpenEnvGym(case.ours, url=f"{theirs.ws_url}/{case.name}"))
+        try:
+            assert there.action_space == own.action_space
+            assert there.observation_space == own.observation_space
+            found = trajectory(there, actions)
+            if case.name == "sensors":  # OpenEnv's JSON has null for infinity as for NaN
+                assert np.isinf(expected[0][0]["readings"]).any()
+                for one in expected:
+                    one[0]["readings"][np.isinf(one[0]["readings"])] = np.nan
+            assert data_equivalence(found, expected, exact=True)
+        finally:
+            there.close()
+    finally:
+        own.close()

@@ -48,7 +48,6 @@ class HttpTransport(NetworkTransport):
         headers: Headers of each request that something on the way to the server wants.
         action_space: Description of the action space, for a legacy server.
         observation_space: Likewise of the observation space.
-        spaces: Likewise of single fields; see :class:`~openenv_gym_transports.stock.given.Given`.
     """
 
     name = "http"
@@ -153,7 +152,7 @@ class HttpTransport(NetworkTransport):
         return over_http(
             self._url,
             self._headers,
-            self._given,
+            self._given(request),
             timeout=self.timeout,
             start_timeout=self._start_timeout,
             request=request,

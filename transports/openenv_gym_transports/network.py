@@ -70,8 +70,8 @@ class NetworkTransport(Transport):
         headers: Headers that something on the way to the server wants.
         action_space: Description of the action space, for a server of OpenEnv's own make that does
             not tell enough of it (:mod:`openenv_gym_transports.stock`).
-        observation_space: Likewise of the observation space.
-        spaces: Likewise of single fields.
+        observation_space: Likewise of the observation space. Spaces of single fields come with the
+            request that opens the session.
     """
 
     # Each scheme that the transport takes, with the transport that takes the others.
@@ -89,12 +89,16 @@ class NetworkTransport(Transport):
         headers: Mapping[str, str] | None = None,
         action_space: dict[str, Any] | None = None,
         observation_space: dict[str, Any] | None = None,
-        spaces: dict[str, dict[str, Any] | None] | None = None,
     ) -> None:
         super().__init__(timeout=timeout)
         if url is None and token is not None:
             raise OptionError("token= is that of the server at url=, which is not given.")
-        self._given = Given(action_space, observation_space, spaces)
+        if url is None and (action_space is not None or observation_space is not None):
+            raise OptionError(
+                "action_space= and observation_space= are for the server at url=, which is not "
+                "given."
+            )
+        self._spaces = action_space, observation_space
         self._url = None if url is None else self._endpoint(url)
         self._start_timeout = start_timeout
         self._session = secrets.token_urlsafe(24)
@@ -137,13 +141,17 @@ class NetworkTransport(Transport):
             raise self._not_started(self._child) from error
         finally:
             self.timeout = step_timeout
-        if self._given:
+        if self._given(request) and self._child is None:
             raise OptionError(
                 "action_space=, observation_space= and spaces= are for servers of OpenEnv's own "
                 f"make. That at {self._url} is ours, and tells its Spaces itself: leave them out.",
                 url=self._url,
             )
         return description
+
+    def _given(self, request: Open | OpenVector) -> Given:
+        """The Spaces that the caller gives."""
+        return Given(*self._spaces, request.spaces)
 
     def _connect_first(self) -> None:
         """Connects, where the transport holds a connection.
@@ -234,17 +242,23 @@ class NetworkTransport(Transport):
 
     def _check_hope(self, error: OSError, left: float, *, again: bool) -> None:
         """Raises, if there is no use in trying once more."""
-        if self._child is not None:
-            fate = self._child.fate()
-            if self._child.dead():
-                kind = SessionLostError if self._opened else StartError
-                raise kind(f"The environment's server is gone. {fate}", fate=fate) from error
+        fate = self._gone()
+        if fate is not None:
+            kind = SessionLostError if self._opened else StartError
+            raise kind(f"The environment's server is gone. {fate}", fate=fate) from error
         if left <= 0 or (again and self._closing):
             raise SessionLostError(
                 f"The connection to {self._url} dropped ({error}), and could not be restored in "
                 "time: make a new environment.",
                 url=self._url,
             ) from error
+
+    def _gone(self) -> str | None:
+        """What became of the server, if it is ours and dead."""
+        if self._child is None:
+            return None
+        fate = self._child.fate()
+        return fate if self._child.dead() else None
 
     def _not_started(self, child: Child) -> StartError:
         lines = "\n".join(child.log)

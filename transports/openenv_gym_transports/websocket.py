@@ -47,7 +47,6 @@ class WebSocketTransport(NetworkTransport):
             one that ends with the connection.
         action_space: Description of the action space, where such a server does not tell enough.
         observation_space: Likewise of the observation space.
-        spaces: Likewise of single fields; see :class:`~openenv_gym_transports.stock.given.Given`.
     """
 
     name = "websocket"
@@ -68,7 +67,6 @@ class WebSocketTransport(NetworkTransport):
         resumable: bool = True,
         action_space: dict[str, Any] | None = None,
         observation_space: dict[str, Any] | None = None,
-        spaces: dict[str, dict[str, Any] | None] | None = None,
     ) -> None:
         super().__init__(
             url=url,
@@ -78,7 +76,6 @@ class WebSocketTransport(NetworkTransport):
             headers=headers,
             action_space=action_space,
             observation_space=observation_space,
-            spaces=spaces,
         )
         self._resumable = resumable
 
@@ -86,6 +83,9 @@ class WebSocketTransport(NetworkTransport):
         try:
             query = _NO_SESSION if self._resumable else ""
             self._socket = self._connect(self._start_timeout, query)
+        except NotOursError as found:
+            self._socket = found.socket  # whatever becomes of it, close() closes it
+            raise
         except OSError as error:
             raise self._unreachable(error) from error
 
@@ -97,11 +97,12 @@ class WebSocketTransport(NetworkTransport):
         return over_websocket(
             self._url,
             self._headers,
-            self._given,
+            self._given(request),
             timeout=self.timeout,
             start_timeout=self._start_timeout,
             resumable=self._resumable,
             found=found,
+            gone=self._gone,
         )
 
     def _connect(self, limit: float, query: str = "") -> WebSocket:

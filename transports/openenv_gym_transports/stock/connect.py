@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -40,6 +40,7 @@ def over_websocket(
     start_timeout: float,
     resumable: bool,
     found: NotOursError,
+    gone: Callable[[], str | None],
 ) -> StockTransport:
     """What carries the messages to a server that selected no subprotocol of ours.
 
@@ -51,31 +52,28 @@ def over_websocket(
         start_timeout: Seconds that making an environment may take.
         resumable: Make sessions that outlive their WebSockets.
         found: What was found there.
+        gone: Tells what became of the server, if that is known to be gone.
 
     Raises:
         ConnectError: It is a legacy server, or none.
     """
     headers = _without_session(headers)
     server = StockServer(_base(url, "/ws"), headers, proxies=False)
+    if found.socket is None:
+        raise _no_websocket(server, found)
     try:
-        if found.socket is None:
-            raise _no_websocket(server, found)
-        try:
-            schemas, label = server.schemas(_FACTS_LIMIT), server.name(_FACTS_LIMIT)
-        except OSError as error:
-            raise found.refusal from error
-        if schemas.action is None:
-            raise found.refusal  # whatever it is, it is none of OpenEnv's
-        _warn(
-            f"The server at {server.url} does not know openenv-gym: OpenEnv's own protocol is "
-            "spoken. It does not tell whether its environment heeds seeds, or marks truncated "
-            "episodes."
-        )
-    except BaseException:
-        if found.socket is not None:
-            found.socket.close()
-        raise
-    sessions = _Sessions(server, url, headers, timeout, start_timeout, resumable, found.socket)
+        schemas, label = server.schemas(_FACTS_LIMIT), server.name(_FACTS_LIMIT)
+    except OSError as error:
+        raise found.refusal from error
+    if schemas.action is None:
+        raise found.refusal  # whatever it is, it is none of OpenEnv's
+    _warn(
+        f"The server at {server.url} does not know openenv-gym: OpenEnv's own protocol is spoken. "
+        "It does not tell whether its environment heeds seeds, or marks truncated episodes."
+    )
+    sessions = _Sessions(
+        server, url, headers, timeout, start_timeout, resumable, found.socket, gone
+    )
     return StockTransport(server, schemas, sessions.begin, given, timeout=timeout, label=label)
 
 
@@ -103,7 +101,8 @@ class _Sessions:
     timeout: float | None
     start_timeout: float
     resumable: bool
-    spare: WebSocket | None  # that it was found by: where sessions end with it, the first has it
+    found: WebSocket | None  # that it was found by: where sessions end with theirs, the first's
+    gone: Callable[[], str | None]
 
     def begin(self, counts: bool) -> Dialogue:
         """Begins a session.
@@ -127,13 +126,12 @@ class _Sessions:
         return dialogue
 
     def _made(self, count: StepCount) -> Dialogue:
-        socket, self.spare = self.spare, None
+        socket, self.found = self.found, None
         try:
             session = self.server.create_session(self.start_timeout) if self.resumable else None
-            if session is not None and socket is not None:
-                socket.close()
+            if session is not None:
                 socket = None
-            elif session is None and socket is None:
+            elif socket is None:
                 socket = WebSocket(
                     self.url, subprotocol=None, headers=self.headers, limit=_FACTS_LIMIT
                 )
@@ -149,6 +147,7 @@ class _Sessions:
             socket=socket,
             timeout=self.timeout,
             count=count,
+            gone=self.gone,
         )
 
 

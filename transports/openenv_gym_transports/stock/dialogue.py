@@ -1,10 +1,11 @@
 """One environment on a server of OpenEnv's own make, over a WebSocket: no step lost, none twice.
 
-The protocol has no numbers of messages: replies come in the order of the requests. So with each
-reset and step ``state`` is asked too, in the same breath, and its reply is left in the socket until
-the next request. When a connection drops during a step, the session is attached anew, and the
-environment's count of steps (:mod:`~openenv_gym_transports.stock.count`) tells whether it was
-carried out. A server attaches a session anew only once nothing of the old connection is left.
+The protocol has no numbers of messages: replies come in the order of the requests. Where a session
+outlives its connection ``state`` is asked with each reset and step, in the same breath, and its
+reply is left in the socket until the next request. When a connection drops during a step, the
+session is attached anew, and the environment's count of steps
+(:mod:`~openenv_gym_transports.stock.count`) tells whether it was carried out. A server attaches a
+session anew only once nothing of the old connection is left.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from websockets.exceptions import InvalidHandshake
@@ -51,6 +52,18 @@ def _drop(reply: Payload | None) -> None:
     """Takes a reply that is returned, or of no interest."""
 
 
+class _Due(NamedTuple):
+    """A reply that is under way.
+
+    Attributes:
+        kind: Of which it is, unless it tells of an error.
+        take: What is done with it.
+    """
+
+    kind: str
+    take: Take
+
+
 class _Refused(Exception):  # noqa: N818  # an error that the server told of
     def __init__(self, told: Mapping[str, Any]) -> None:
         super().__init__(str(told.get("message")))
@@ -69,9 +82,7 @@ class Dialogue:
         socket: A WebSocket to begin with. Without a session it is the only one.
         timeout: Seconds to wait for a reply; None waits for ever.
         count: What is known of how the environment counts its steps.
-
-    Raises:
-        TransportError: The server refuses.
+        gone: Tells what became of the server, if that is known to be gone.
     """
 
     def __init__(
@@ -84,6 +95,7 @@ class Dialogue:
         socket: WebSocket | None,
         timeout: float | None,
         count: StepCount,
+        gone: Callable[[], str | None],
     ) -> None:
         self._server = server
         self._url = url
@@ -92,7 +104,8 @@ class Dialogue:
         self._socket = socket
         self._timeout = timeout
         self._count = count
-        self._due: deque[Take] = deque()  # one for each reply that is under way
+        self._gone = gone
+        self._due: deque[_Due] = deque()
         self._finalizer: weakref.finalize[..., Dialogue] | None = None
         if session is not None:
             # Such a session stays until it is closed, if need be for ever.
@@ -111,7 +124,7 @@ class Dialogue:
             self._resume(deadline)
             return
         try:
-            # A full server tells so by itself, and hangs up: then it cannot be asked any more.
+            # As where a session is attached.
             with contextlib.suppress(OSError):
                 self._send("state")
             self._receive(deadline)
@@ -134,7 +147,7 @@ class Dialogue:
 
         def attempt() -> Payload:
             self._send("reset", data=data)
-            self._send("state", self._count.begin)
+            self._send_count(self._count.begin)
             return self._receive(deadline)
 
         return self._insist(attempt, deadline, "reset")
@@ -164,11 +177,8 @@ class Dialogue:
             while True:
                 try:
                     self._send("step", data=action)
-                    self._send("state", self._count.follow)
+                    self._send_count(self._count.follow)
                     return self._receive(deadline)
-                except _Refused:
-                    self._due[-1] = self._count.begin  # whatever it counted, that was no step
-                    raise
                 except TimeoutError:
                     raise
                 except OSError as error:
@@ -179,6 +189,11 @@ class Dialogue:
                 # It did not arrive, and the session is attached anew: once more.
 
         return self._insist(attempt, deadline, "step")
+
+    def _send_count(self, take: Callable[[Payload | None], None]) -> None:
+        """Asks for the count of steps, where it can be of use after a drop."""
+        if self._session is not None:
+            self._send("state", take)
 
     def _insist(self, attempt: Callable[[], Payload], deadline: float, what: str) -> Payload:
         """Makes an attempt, over as many connections as that takes."""
@@ -201,8 +216,6 @@ class Dialogue:
         Raises:
             TimeoutError: A request that was given up is still carried out.
         """
-        if self._socket is None:
-            self._resume(deadline)
         try:
             while self._due:
                 with contextlib.suppress(_Refused):
@@ -214,11 +227,8 @@ class Dialogue:
         except TimeoutError:
             raise
         except OSError:
-            owed = list(self._due)
             self._hang_up()
-            state = self._resume(deadline)
-            for take in owed:
-                take(state)
+            self._count.begin(self._resume(deadline))
 
     @property
     def _attached(self) -> WebSocket:
@@ -227,13 +237,14 @@ class Dialogue:
         return self._socket
 
     def _send(self, kind: str, take: Take = _drop, data: Payload | None = None) -> None:
+        """Sends a request, whose reply is due from then on."""
         message = {"type": kind} if data is None else {"type": kind, "data": data}
         try:
             frame = json.dumps(message, default=_plain).encode()
         except (TypeError, ValueError) as error:
             raise OptionError(f"JSON cannot hold the data of this {kind}: {error}.") from error
         socket = self._attached
-        self._due.append(take)
+        self._due.append(_Due("state" if kind == "state" else "observation", take))
         socket.send(frame, text=True)
 
     def _receive(self, deadline: float) -> Payload:
@@ -241,13 +252,20 @@ class Dialogue:
         left = None if deadline == float("inf") else deadline - monotonic()
         if left is not None and left <= 0:
             raise TimeoutError("timed out")
-        frame = _frame(self._attached.receive(left), self._url)
-        take = self._due.popleft() if self._due else _drop
-        data: Payload = frame["data"]
-        if frame["type"] == "error":
-            take(None)
+        received = self._attached.receive(left)
+        due = self._due.popleft()
+        kind, data = _frame(received, self._url)
+        if kind == "error":
+            due.take(None)
             raise _Refused(data)
-        take(data)
+        if kind != due.kind:
+            self._hang_up()
+            raise ProtocolError(
+                f"The server at {self._url} does not speak OpenEnv's protocol: it answered with "
+                f"{kind!r} where {due.kind!r} was due.",
+                url=self._url,
+            )
+        due.take(data)
         return data
 
     def _resume(self, deadline: float) -> Payload | None:
@@ -278,6 +296,9 @@ class Dialogue:
                     raise self._lost(reason) from refused
             except (OSError, InvalidHandshake) as error:
                 busy, reason = False, str(error)
+                fate = self._gone()
+                if fate is not None:
+                    raise self._lost(fate) from error
             self._hang_up()
             if monotonic() + pause >= end:
                 if busy:  # with what was sent over the old connection
@@ -291,13 +312,14 @@ class Dialogue:
         address = f"{self._url}?session_id={quote(self._session or '')}"
         self._socket = WebSocket(address, subprotocol=None, headers=self._headers, limit=limit)
         try:
-            self._send("state")
-            state = self._receive(deadline)
+            # A server that refuses tells so by itself, and hangs up: then nothing can be sent.
+            with contextlib.suppress(OSError):
+                self._send("state")
+            return self._receive(deadline)
         except _Refused as refused:
             if refused.code != "EXECUTION_ERROR":
                 raise
-            return None
-        return state
+            return None  # the session is there, but its environment has no state to tell
 
     def _hang_up(self) -> None:
         socket, self._socket = self._socket, None
@@ -349,8 +371,8 @@ def _end(server: StockServer, session: str, owner: int) -> None:
             server.close_session(session, _CLOSE_LIMIT)
 
 
-def _frame(data: bytes | bytearray | memoryview, url: str) -> Payload:
-    """A reply: an object with its kind and its data.
+def _frame(data: bytes | bytearray | memoryview, url: str) -> tuple[Any, Payload]:
+    """The kind of a reply, and its data.
 
     Raises:
         ProtocolError: It is none.
@@ -366,7 +388,7 @@ def _frame(data: bytes | bytearray | memoryview, url: str) -> Payload:
             f"The server at {url} does not speak OpenEnv's protocol: it sent {str(frame)[:200]}.",
             url=url,
         )
-    return {"type": frame.get("type"), "data": frame["data"]}
+    return frame.get("type"), frame["data"]
 
 
 def _plain(value: Any) -> Any:

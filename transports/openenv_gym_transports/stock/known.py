@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from openenv_gym.environment import Environment
 from openenv_gym.errors import SpaceError
 from openenv_gym.host import ModelHost
-from openenv_gym.messages import Result
+from openenv_gym.messages import StepOutcome
 from openenv_gym.models import Action, Observation, State
 from openenv_gym.spaces.derive import ModelSpace, derive
 from openenv_gym.spaces.jsonvalues import json_values, refuse
@@ -67,10 +67,10 @@ class KnownHost(ModelHost):
         names = list(environment.field_spaces)
         self._place = f"observation.{names[0]}" if len(names) == 1 else "observation"
 
-    def _result(self, observation: Any) -> Result:
-        result = super()._result(observation)
-        _check(self.observation_space, result.observation, self._place)
-        return result
+    def _outcome(self, observation: Any) -> StepOutcome:
+        outcome = super()._outcome(observation)
+        _check(self.observation_space, outcome[0], self._place)
+        return outcome
 
     def state(self) -> dict[str, Any]:
         """Implements Host.state, as the server tells it."""
@@ -163,6 +163,10 @@ class RemoteEnvironment(Environment[Action, Observation, State]):
     def state(self) -> State:
         """Implements Environment.state."""
         return State.model_validate(self.conversation.state())
+
+    def close(self) -> None:
+        """Implements Environment.close."""
+        self.conversation.close()
 
 
 def _field_spaces(observations: ModelSpace) -> dict[str, Space[Any]]:
