@@ -23,7 +23,7 @@ import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.errors import OptionError
 from openenv_gym.testing import Env, same
 from openenv_gym.variants import ATARI
-from openenv_gym_envs.atari import AtariAction, AtariObservation
+from openenv_gym_envs.atari import AtariAction, AtariEnv, AtariObservation
 from openenv_gym_envs.atari.environment import AtariEnvironment, games
 
 ROOT = Path(__file__).parents[2]
@@ -267,3 +267,16 @@ def test_frames_of_lanes_travel_as_one_buffer() -> None:
     assert frames.tobytes() in data
     assert len(data) < frames.nbytes + 2000
     session.close()
+
+
+@pytest.mark.parametrize("transport", ["inprocess", "websocket"])
+def test_typed_client(transport: str) -> None:
+    with AtariEnv(game="breakout", transport=transport) as client:
+        first = client.reset(seed=1)
+        assert first.observation.lives == 5
+        result = client.step(AtariAction(action_id=1))
+        assert result.observation.screen.shape == (210, 160, 3)
+        assert result.observation.legal_actions == [0, 1, 2, 3]
+        assert result.observation.episode_frame_number == 4
+        state = client.state()
+        assert (state.game_name, state.step_count) == ("breakout", 1)
