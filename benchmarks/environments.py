@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
@@ -43,6 +44,7 @@ class Comparison:
         bare: ``module:Class`` of the player of the library, in the package ``bare``.
         options: Options of the environment.
         bar: The ratio of steps per second to reach; None where there is none.
+        actions: What is done, over and over; random legal actions where it is empty.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Comparison:
     bare: str
     options: Mapping[str, Any] = field(default_factory=dict)
     bar: float | None = None
+    actions: Sequence[Any] = ()
 
 
 COMPARISONS = (
@@ -57,6 +60,7 @@ COMPARISONS = (
     Comparison(
         "CartPole", "openenv/Gymnasium-v0", "gymnasium_:CartPole", {"env_id": "CartPole-v1"}, 0.7
     ),
+    Comparison("DIPG Safety", "openenv/DIPGSafety-v0", "dipg:Rules"),
     Comparison("FinRL", "openenv/FinRL-v0", "finrl:Shares", bar=0.9),
     Comparison(
         "OpenSpiel connect_four",
@@ -67,14 +71,21 @@ COMPARISONS = (
     Comparison("OpenSpiel chess", "openenv/OpenSpiel.chess-v0", "openspiel:Chess", bar=0.5),
     Comparison("OpenSpiel go", "openenv/OpenSpiel.go-v0", "openspiel:Go", bar=0.5),
     Comparison("SUMO-RL", "openenv/SumoRL-v0", "sumo:SingleIntersection", bar=0.9),
+    Comparison(
+        "TextArena Wordle",
+        "openenv/TextArena.Wordle-v0",
+        "textarena_:Wordle",
+        actions=("[crane]", "[pilot]", "[bushy]"),
+    ),
 )
 
 
 class Ours(Player):
     """An environment of ours, as users step it."""
 
-    def __init__(self, id: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, id: str, options: Mapping[str, Any], actions: Sequence[Any]) -> None:
         self._env: gymnasium.Env[Any, Any] = gymnasium.make(id, **options)
+        self._actions = itertools.cycle(actions) if actions else None
         self._env.action_space.seed(0)
         self._seed: int | None = 0
 
@@ -85,6 +96,8 @@ class Ours(Player):
 
     def choose(self) -> Any:
         """Implements Player.choose."""
+        if self._actions is not None:
+            return next(self._actions)
         return self._env.action_space.sample(self._info.get("action_mask"))
 
     def step(self, action: Any) -> bool:
@@ -144,7 +157,8 @@ def compare(comparison: Comparison, transport: str, effort: Effort) -> dict[str,
         return made
 
     def ours() -> Player:
-        return Ours(comparison.id, {"transport": transport, **comparison.options})
+        options = {"transport": transport, **comparison.options}
+        return Ours(comparison.id, options, comparison.actions)
 
     measured, absent = measure([Played("ours", ours), Played("bare", bare)], effort)
     row: dict[str, Any] = {"name": comparison.name, "id": comparison.id, "transport": transport}

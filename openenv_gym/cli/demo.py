@@ -45,6 +45,7 @@ EPISODES: Mapping[str, Episode] = {
     ),
     "echo": Episode(actions=("Hello!", "¿Qué tal?", "日本語"), steps=3),
     "gymnasium": Episode({"env_id": "CartPole-v1"}),
+    "textarena": Episode(actions=("[crane]", "[pilot]", "[bushy]"), steps=3),
 }
 """Of the environments that need more than random actions and their default options."""
 

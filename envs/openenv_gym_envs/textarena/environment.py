@@ -19,7 +19,7 @@ from openenv_gym_envs.textarena.models import (
     TextArenaState,
 )
 from openenv_gym_envs.textarena.others import Player, RandomPlayer, ScriptedPlayer
-from openenv_gym_envs.textarena.standins import Numbers, playing
+from openenv_gym_envs.textarena.standins import playing
 from openenv_gym_envs.textarena.wordle import WordleSignals
 
 MOST_TURNS = 100
@@ -76,10 +76,10 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
         self._num_players = num_players
         self._opponent = opponent
         self._agent = agent_player
-        self._arguments = env_kwargs or {}
+        self._source = games.Source(env_id, env_kwargs or {}, num_players)
         self._seeded = allow_unseeded or games.is_seeded(env_id)
         self._clear(None)
-        self._game, self._numbers = self._begun(0)  # to see now whether it can be
+        self._game, self._numbers = self._source.begin(0)  # to see now whether it can be
 
     def _clear(self, episode_id: str | None) -> None:
         self._episode_id = episode_id
@@ -91,9 +91,6 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
         self._told: list[TextArenaMessage] = []
         self._others: dict[int, Player] = {}
         self._signals = WordleSignals() if self._env_id.startswith("Wordle-") else None
-
-    def _begun(self, seed: int) -> tuple[Any, Numbers]:
-        return games.begin(self._env_id, self._arguments, self._num_players, seed)
 
     def reset(self, seed: int | None = None, episode_id: str | None = None) -> TextArenaObservation:
         """Begins a game.
@@ -112,15 +109,14 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
                 env_id=self._env_id,
             )
         self._clear(episode_id)
-        # Made anew: some games keep from one to the next what they should not.
-        self._game, self._numbers = self._begun(int(self.np_random.integers(2**31)))
+        self._game, self._numbers = self._source.begin(int(self.np_random.integers(2**31)))
         self._prompts = games.prompts(self._game.state)
         if self._opponent != "self":
             for player in set(range(self._num_players)) - {self._agent}:
                 self._others[player] = (
                     ScriptedPlayer(self._opponent)
                     if isinstance(self._opponent, list)
-                    else RandomPlayer()
+                    else RandomPlayer(games.is_seeded(self._env_id))
                 )
             self._wait_for_turn()
         return self._observe(0.0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import enum
 import sys
+import threading
 from collections.abc import Mapping, Set
 from typing import Any
 
@@ -17,6 +19,8 @@ from openenv_gym_envs.textarena.standins import Numbers, playing
 
 _textarena = standins.load("textarena")
 _registry = standins.load("textarena.envs.registration").ENV_REGISTRY
+_WORD_LIST = 500  # a list with more entries is one of words
+_beginning = threading.Lock()  # Sokoban draws its room in variables of its module
 
 # They raise in the middle of a game, or never come back.
 _BROKEN = {
@@ -34,6 +38,11 @@ def is_seeded(env_id: str) -> bool:
     return env_id.partition("-v")[0] not in _UNSEEDED
 
 
+def ids() -> list[str]:
+    """All ids of TextArena that have a version and no variant."""
+    return [id for id in _registry if id.endswith("-v0")]
+
+
 def check(env_id: str, players: int) -> None:
     """Checks that a game is there for so many, as far as can be told without making it.
 
@@ -41,7 +50,7 @@ def check(env_id: str, players: int) -> None:
         OptionError: TextArena has none of the name, or one that cannot be played.
     """
     if env_id not in _registry:
-        known = [id for id in _registry if id.endswith("-v0")]
+        known = ids()
         near = difflib.get_close_matches(env_id, _registry, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise OptionError(
@@ -60,43 +69,81 @@ def check(env_id: str, players: int) -> None:
         )
 
 
-def begin(
-    env_id: str, arguments: Mapping[str, Any], players: int, seed: int
-) -> tuple[Any, Numbers]:
-    """Makes a game and begins it.
+class Source:
+    """Gives new games of a kind.
+
+    Each is another object, since some keep from one game to the next what they should not. Making
+    one can take long, so they are copies of the first one, unless that drew random numbers or holds
+    connections to language models.
 
     Args:
         env_id: TextArena's id.
         arguments: Of the game's constructor.
         players: How many play.
-        seed: Of all its random numbers.
-
-    Returns:
-        The game, and the numbers that it is to be played with.
-
-    Raises:
-        OptionError: It cannot be made here, or not with these arguments or so many players.
-        MissingDependencyError: A package that it needs is not installed.
     """
-    numbers = Numbers(seed)
-    with playing(numbers):
+
+    def __init__(self, env_id: str, arguments: Mapping[str, Any], players: int) -> None:
+        self._env_id = env_id
+        self._arguments = arguments
+        self._players = players
+        self._first: Any = None
+
+    def begin(self, seed: int) -> tuple[Any, Numbers]:
+        """Begins a game.
+
+        Args:
+            seed: Of all its random numbers.
+
+        Returns:
+            The game, and the numbers that it is to be played with.
+
+        Raises:
+            OptionError: It cannot be made here, or not with these arguments or so many players.
+            MissingDependencyError: A package that it needs is not installed.
+        """
+        numbers = Numbers(seed)
+        with _beginning, playing(numbers):
+            if self._first is None:
+                game = self._made()
+                if numbers.untouched and is_seeded(self._env_id):
+                    self._first = copy.deepcopy(game, word_lists(game))
+            else:
+                game = copy.deepcopy(self._first, word_lists(self._first))
+            try:
+                game.reset(num_players=self._players, seed=seed)
+            except FileNotFoundError as error:
+                raise _cannot_be_made(self._env_id, self._arguments, error) from error
+            except Exception as error:
+                raise OptionError(
+                    f"env_id={self._env_id!r} cannot begin with num_players={self._players}: "
+                    f"{str(error).rstrip('.') or type(error).__name__}.",
+                    env_id=self._env_id,
+                    num_players=self._players,
+                ) from error
+        return game, numbers
+
+    def _made(self) -> Any:
         try:
-            standins.load(_registry[env_id].entry_point.partition(":")[0])
-            game = _textarena.make(env_id, **arguments)
+            standins.load(_registry[self._env_id].entry_point.partition(":")[0])
+            return _textarena.make(self._env_id, **self._arguments)
         except Exception as error:
-            raise _cannot_be_made(env_id, arguments, error) from error
-        try:
-            game.reset(num_players=players, seed=seed)
-        except FileNotFoundError as error:
-            raise _cannot_be_made(env_id, arguments, error) from error
-        except Exception as error:
-            raise OptionError(
-                f"env_id={env_id!r} cannot begin with num_players={players}: "
-                f"{str(error) or type(error).__name__}.",
-                env_id=env_id,
-                num_players=players,
-            ) from error
-    return game, numbers
+            raise _cannot_be_made(self._env_id, self._arguments, error) from error
+
+
+def word_lists(game: Any) -> dict[int, Any]:
+    """By their ids, what copies of a game share with it, for ``copy.deepcopy``.
+
+    Dictionaries and long lists of words, which are only read.
+    """
+    inner = game
+    while hasattr(inner, "env"):
+        inner = inner.env
+    shared = {}
+    for value in vars(inner).values():
+        sized = isinstance(value, list | set | dict) and len(value) > _WORD_LIST
+        if sized or type(value).__name__ == "EnglishDictionary":
+            shared[id(value)] = value
+    return shared
 
 
 def _cannot_be_made(env_id: str, arguments: Mapping[str, Any], error: Exception) -> OpenEnvGymError:
@@ -132,7 +179,9 @@ def _cannot_be_made(env_id: str, arguments: Mapping[str, Any], error: Exception)
 def prompts(state: Any) -> dict[int, str]:
     """The rules as told to each player, of a game that has just begun."""
     return {
-        player: "\n".join(text for _, text, kind in told if kind.name == "PROMPT").strip()[:TEXT_LENGTH]
+        player: "\n".join(text for _, text, kind in told if kind.name == "PROMPT").strip()[
+            :TEXT_LENGTH
+        ]
         for player, told in state.observations.items()
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from openenv_gym_envs.textarena import games
 from openenv_gym_envs.textarena.models import TextArenaMessage
 from openenv_gym_envs.textarena.standins import Numbers, playing
 
@@ -16,7 +17,6 @@ _BRACKETED = re.compile(r"\[[^\[\]\n]{1,60}\]")
 _SENDER = re.compile(r"\[(GAME|Player \d+)\]")
 _VARIABLE = re.compile(r"(?P<column>[a-j](?=\d))|\d|\b[A-Z]\b")
 _TRIES = 30
-_WORD_LIST = 500  # what has more entries is only read
 
 
 class Player(ABC):
@@ -56,9 +56,13 @@ class RandomPlayer(Player):
     TextArena's games do not tell which moves are legal, but most of them name some or give an
     example, and a copy of the game tells whether one is. Where none is found the player says what
     is none, and may lose by that.
+
+    Args:
+        tries: The game is one that can be tried out on a copy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tries: bool) -> None:
+        self._tries = tries
         self._read: dict[str, None] = {}
 
     def say(self, game: Any, told: list[TextArenaMessage], rng: np.random.Generator) -> str:
@@ -71,7 +75,7 @@ class RandomPlayer(Player):
         examples = rng.choice([*recent, "[0]", "[0 0]"], _TRIES)
         candidates = [*rng.permutation(recent), *(_varied(str(said), rng) for said in examples)]
         seed = int(rng.integers(2**31))
-        for candidate in candidates:
+        for candidate in candidates if self._tries else ():
             if _legal(game, str(candidate), seed):
                 return str(candidate)
         return str(candidates[0])
@@ -101,12 +105,12 @@ def _legal(game: Any, message: str, seed: int) -> bool:
 
 
 def _shared(game: Any) -> dict[int, Any]:
-    """What a copy of a game has by the id of what the game has in its place.
+    """What a copy of a game has, by the id of what the game has in its place.
 
-    Dictionaries and word lists are the game's own. The conversation so far, which no move depends
-    on and which grows, is left out.
+    Word lists are the game's own. The conversation so far, which no move depends on and which
+    grows, is left out.
     """
-    shared: dict[int, Any] = {}
+    shared = games.word_lists(game)
     inner = game
     while hasattr(inner, "env"):
         for told in vars(inner).get("full_observations", {}).values():
@@ -114,8 +118,4 @@ def _shared(game: Any) -> dict[int, Any]:
         inner = inner.env
     for told in inner.state.observations.values():
         shared[id(told)] = []
-    for value in vars(inner).values():
-        sized = isinstance(value, list | set | dict) and len(value) > _WORD_LIST
-        if sized or type(value).__name__ == "EnglishDictionary":
-            shared[id(value)] = value
     return shared

@@ -33,8 +33,22 @@ class Numbers:
     """
 
     def __init__(self, seed: int) -> None:
-        self.python = random.Random(seed)
-        self.numpy = np.random.RandomState(seed)
+        self._seed = seed
+
+    @functools.cached_property
+    def python(self) -> random.Random:
+        """What the module ``random`` draws from."""
+        return random.Random(self._seed)
+
+    @functools.cached_property
+    def numpy(self) -> np.random.RandomState:
+        """What ``numpy.random`` draws from."""
+        return np.random.RandomState(self._seed)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nobody has asked for one yet."""
+        return not {"python", "numpy"} & vars(self).keys()
 
     def default_rng(self, seed: Any = None) -> np.random.Generator:
         """What ``numpy.random.default_rng`` gives, but none from the system's entropy."""

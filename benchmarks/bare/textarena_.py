@@ -1,0 +1,38 @@
+"""Wordle of TextArena, with word lists of ours in the place of nltk's.
+
+TextArena asks nltk for them when it is imported, and nltk the network.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from bare import Player
+from openenv_gym_envs.textarena import standins
+
+
+class Wordle(Player):
+    def __init__(self) -> None:
+        textarena = standins.load("textarena")
+        standins.load("textarena.envs.Wordle.env")
+        self._numbers = standins.Numbers(0)
+        with standins.playing(self._numbers):
+            self._env = textarena.make("Wordle-v0")
+        self._actions = itertools.cycle(("[crane]", "[pilot]", "[bushy]"))
+
+    def reset(self) -> None:
+        with standins.playing(self._numbers):
+            self._env.full_observations.clear()  # which a reset leaves as it is
+            self._env.reset(num_players=1)
+            self._told = self._env.get_observation()
+
+    def choose(self) -> Any:
+        return next(self._actions)
+
+    def step(self, action: Any) -> bool:
+        with standins.playing(self._numbers):
+            over, _ = self._env.step(action)
+            self._told = self._env.get_observation()
+        self._reward = self._env.close()[0] if over else None
+        return bool(over)
