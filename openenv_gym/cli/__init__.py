@@ -12,6 +12,7 @@ from openenv_gym.errors import OpenEnvGymError
 _COMMANDS = {
     "list": "environments and transports that there are",
     "serve": "serve an environment",
+    "play": "play an environment in the terminal",
     "demo": "play a short episode of each environment, in this process and in a container",
     "build": "build the Docker image of an environment",
     "bench": "measure what a step costs over each transport",
