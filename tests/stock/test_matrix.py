@@ -7,18 +7,17 @@ stock server is the truth that the other cells are held to.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import data_equivalence
 
 from openenv_gym.client import EnvClient, client_class
 from openenv_gym.env import OpenEnvGym
+from openenv_gym.trajectory import play, same
 from tests.servers import serving
 from tests.stock.counterparts import NESTED, SENSORS
 from tests.stock.ours import warned
@@ -221,32 +220,20 @@ def test_our_client_with_our_server(case: Case, ours: dict[str, str], truth: Any
     check_results(episode["results"], truth(case.name)["results"], case)
 
 
-def trajectory(env: gymnasium.Env[Any, Any], actions: list[Any]) -> list[Any]:
-    return [env.reset(seed=3), *(env.step(action) for action in actions)]
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_same_trajectory_at_both_servers(
     case: Case, ours: dict[str, str], theirs: StockServer
 ) -> None:
-    url = ours[case.name].replace("http", "ws")
-    own = OpenEnvGym(case.ours, url=url)
-    own.action_space.seed(11)
-    # None of them ends the episode of a game within so few random steps.
-    actions = [own.action_space.sample() for _ in range(3)]
-    try:
-        expected = trajectory(own, actions)
+    here = OpenEnvGym(case.ours, url=ours[case.name].replace("http", "ws"))
+    with closing(here):
         there = warned(lambda: OpenEnvGym(case.ours, url=f"{theirs.ws_url}/{case.name}"))
-        try:
-            assert there.action_space == own.action_space
-            assert there.observation_space == own.observation_space
-            found = trajectory(there, actions)
-            if case.name == "sensors":  # OpenEnv's JSON has null for infinity as for NaN
-                assert np.isinf(expected[0][0]["readings"]).any()
-                for one in expected:
-                    one[0]["readings"][np.isinf(one[0]["readings"])] = np.nan
-            assert data_equivalence(found, expected, exact=True)
-        finally:
-            there.close()
-    finally:
-        own.close()
+        with closing(there):
+            assert there.action_space == here.action_space
+            assert there.observation_space == here.observation_space
+            expected, found = (list(play(env, seed=3, steps=10)) for env in (here, there))
+    if case.name == "sensors":  # OpenEnv's JSON has null for infinity as for NaN
+        assert np.isinf(expected[0].observation["readings"]).any()
+        for one in expected:
+            readings = one.observation["readings"]
+            readings[np.isinf(readings)] = np.nan
+    assert same(found, expected)
