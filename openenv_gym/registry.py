@@ -130,6 +130,12 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
                 "shares traded day by day, on real prices",
             ),
             _bundled(
+                "git",
+                "git.environment:GitEnvironment",
+                "openenv/Git-v0",
+                "git commands and tasks, on repositories of a server",
+            ),
+            _bundled(
                 "gymnasium",
                 "gymnasium.environment:make",
                 "openenv/Gymnasium-v0",

@@ -36,14 +36,14 @@ class Worker:
 
     Args:
         limits: Its limits.
+        allowed: The system calls that it has.
         output: Most characters of each of its outputs.
         seed: Of its randomness.
     """
 
-    def __init__(self, limits: Limits, output: int, seed: int) -> None:
+    def __init__(self, limits: Limits, allowed: seccomp.Filter, output: int, seed: int) -> None:
         self.captures = Capture(output), Capture(output)
         self.channel, theirs = socket.socketpair()
-        allowed = seccomp.for_code()
         self.pid = os.fork()
         if self.pid == 0:
             try:
@@ -137,6 +137,7 @@ class Warden:
         self._owner = owner
         self._output: int = setting["output"]
         self._limits = Limits(setting["memory"], setting["cpu"], setting["count_threads"])
+        self._allowed = seccomp.for_code()  # once: each worker completes its own copy
         sys.path[:] = [*sys.path[1:], *setting["packages"]]  # without our own programs
         if setting["packages"]:
             importlib.import_module("numpy")  # once, not in each episode
@@ -158,7 +159,7 @@ class Warden:
         """A new episode: another worker."""
         self._close()
         self._seed = request["seed"]
-        self._worker = Worker(self._limits, self._output, self._seed)
+        self._worker = Worker(self._limits, self._allowed, self._output, self._seed)
         return {}
 
     def _step(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class Warden:
             told = cut(problem[0], self._output)
             return _reply("answered", 1, stderr=told, syntax_error=problem[1])
         if self._worker is None:
-            self._worker = Worker(self._limits, self._output, self._seed)
+            self._worker = Worker(self._limits, self._allowed, self._output, self._seed)
         worker = self._worker
         outcome = worker.run(number, code, time.monotonic() + seconds, self._owner)
         stdout, stderr = (capture.read() for capture in worker.captures)

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from openenv_gym_envs.sandbox.inside import frames, landlock, system
@@ -15,8 +16,12 @@ _FILES = 256  # open at the same time
 _NOBODY = 65534
 
 
-def enter() -> tuple[socket.socket, dict[str, Any]]:
+def enter(connect: Sequence[int] = ()) -> tuple[socket.socket, dict[str, Any]]:
     """Confines this process, as the first frame says.
+
+    Args:
+        connect: Ports of TCP that it and what it starts can connect to, where the network is not
+            its own.
 
     Returns:
         The channel to the owner, and what the frame says for the program itself.
@@ -27,7 +32,7 @@ def enter() -> tuple[socket.socket, dict[str, Any]]:
         _become(told["user"])
     system.drop_capabilities()
     if told["landlock"] is not None:
-        landlock.restrict(**told["landlock"])
+        landlock.restrict(**told["landlock"], connect=connect)
     system.forbid_new_privileges()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))

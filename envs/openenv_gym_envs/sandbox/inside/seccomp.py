@@ -42,13 +42,13 @@ CODE = """
 """For Python code: its own threads, memory, time and files; no process, no socket."""
 
 PROGRAMS = """
-    fork vfork execve execveat wait4 waitid waitpid kill tkill tgkill setpgid setsid
+    fork vfork execve execveat wait4 waitid waitpid kill tkill tgkill
     rt_sigqueueinfo pidfd_open pidfd_send_signal sched_setaffinity setpriority
     socket connect bind listen accept accept4
     chmod fchmod fchmodat fchmodat2 utime utimes utimensat futimesat setrlimit prlimit64 prctl
     inotify_init inotify_init1 inotify_add_watch inotify_rm_watch
 """
-"""And for programs that start others and talk over sockets."""
+"""And for programs that start others, in their own group, and talk over sockets."""
 
 _REFUSED = """
     fork vfork execve execveat socket connect bind listen accept accept4 setrlimit

@@ -1,0 +1,174 @@
+"""Folder: a sandbox with git in it, and what is asked of it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from openenv_gym.errors import EnvironmentFailedError, MissingDependencyError
+from openenv_gym_envs.sandbox.boundary import WORKSPACE, View
+from openenv_gym_envs.sandbox.inside.git_host import LONGEST
+from openenv_gym_envs.sandbox.inside.git_http import Request, Response
+from openenv_gym_envs.sandbox.inside.git_process import GIT
+from openenv_gym_envs.sandbox.process import Sandbox, SandboxLostError
+
+_SPACE = 256 << 20  # bytes
+_MEMORY = 1 << 30
+_GRACE_SECONDS = 10.0  # beyond the limit of a command, which is kept within
+_TRUSTED_SECONDS = 60.0
+
+Answer = Callable[[Request], Response]
+
+
+class Finished(msgspec.Struct):
+    """How a command ended.
+
+    Attributes:
+        fate: ``"nowhere"``: there is no such folder, and it did not run.
+        status: Its exit status, or the signal that killed it.
+        stdout: What it wrote.
+        stderr: The same.
+    """
+
+    fate: Literal["exited", "killed", "timeout", "nowhere"]
+    status: Annotated[int, msgspec.Meta(ge=0, le=255)]
+    stdout: str
+    stderr: str
+
+
+class FolderLostError(Exception):
+    """The sandbox broke in the middle of a command; there is nothing in the folder any more."""
+
+
+class Folder:
+    """A folder with git, in a sandbox without a network.
+
+    Raises:
+        MissingDependencyError: Git or bubblewrap is not installed.
+        EnvironmentFailedError: No sandbox can be made here.
+    """
+
+    def __init__(self) -> None:
+        if not os.path.exists(GIT):
+            raise MissingDependencyError(
+                f"Git is needed, and there is no {GIT}: apt-get install git. Or run the "
+                "environment in a container, which brings it, by transport='docker'.",
+                package="git",
+            )
+        self._sandbox = self._start()
+
+    def _start(self) -> Sandbox:
+        return Sandbox("git_host", {"memory": _MEMORY}, View(space=_SPACE))
+
+    def clear(self) -> None:
+        """Empties it; makes it anew, where it broke."""
+        with contextlib.suppress(FolderLostError):
+            self._ask({"do": "clear"})
+            return
+        self._sandbox.close()
+        self._sandbox = self._start()
+
+    def create(self, name: str, description: str, stream: str) -> dict[int, str]:
+        """Makes a bare repository of a stream; returns the hashes of its commits by mark."""
+        request = {"do": "create", "name": name, "description": description, "stream": stream}
+        marks = msgspec.json.decode(self._trusted(request), type=dict[str, dict[str, str]])["marks"]
+        return {int(mark[1:]): hash for mark, hash in marks.items()}
+
+    def remove(self, path: str) -> None:
+        """Deletes a file or folder in it."""
+        self._ask({"do": "remove", "path": path})
+
+    def run(
+        self,
+        arguments: list[str],
+        folder: str = "",
+        *,
+        stdin: str = "",
+        environment: Mapping[str, str] | None = None,
+        seconds: float = _TRUSTED_SECONDS,
+        longest: int = 1 << 20,
+        answer: Answer | None = None,
+    ) -> Finished:
+        """Runs git in it.
+
+        Args:
+            arguments: Behind ``git``.
+            folder: Where, within.
+            stdin: What it reads.
+            environment: Variables.
+            seconds: When it is killed.
+            longest: The most bytes that are kept of each output.
+            answer: Answers its requests over HTTP.
+
+        Raises:
+            FolderLostError: The sandbox broke.
+        """
+        inside = self._sandbox.workspace
+        request: dict[str, Any] = {
+            "do": "run",
+            "arguments": [one.replace(WORKSPACE, inside) for one in arguments],
+            "folder": folder,
+            "stdin": stdin,
+            "environment": dict(environment or {}),
+            "seconds": seconds,
+            "longest": longest,
+        }
+        for _ in range(_MOST_REQUESTS):
+            told = self._ask(request, seconds + _GRACE_SECONDS)
+            asked = msgspec.json.decode(told)
+            if "http" not in asked:
+                done = msgspec.convert(asked, Finished)
+                # A folder of the host has a name of its own, which is nobody's business.
+                done.stdout = done.stdout.replace(inside, WORKSPACE)
+                done.stderr = done.stderr.replace(inside, WORKSPACE)
+                return done
+            request = _packed(_response(asked["http"], answer))
+        self.close()
+        raise FolderLostError("A command that asks the server without end.")
+
+    def serve(self, request: Request, seconds: float) -> Response:
+        """What the server, whose repositories are in it, answers to a request.
+
+        Raises:
+            FolderLostError: The sandbox broke.
+        """
+        asked = {"do": "http", "request": _packed(request), "seconds": seconds}
+        told = msgspec.json.decode(self._ask(asked, seconds + _GRACE_SECONDS))
+        return Response(told["status"], told["headers"], base64.b64decode(told["body"]))
+
+    def close(self) -> None:
+        """Ends the sandbox."""
+        self._sandbox.close()
+
+    def _ask(self, request: Mapping[str, Any], seconds: float = _TRUSTED_SECONDS) -> bytes:
+        if self._sandbox.closed:
+            raise FolderLostError("The sandbox has ended.")
+        try:
+            return self._sandbox.ask(request, LONGEST, seconds)
+        except SandboxLostError as error:
+            raise FolderLostError(str(error)) from error
+
+    def _trusted(self, request: Mapping[str, Any]) -> bytes:
+        try:
+            return self._ask(request)
+        except FolderLostError as error:
+            raise EnvironmentFailedError(f"Git made no repository: {error}") from error
+
+
+_MOST_REQUESTS = 1000
+
+
+def _response(asked: dict[str, Any], answer: Answer | None) -> Response:
+    if answer is None:
+        return Response(403, {}, b"there is no server\n")
+    asked["body"] = base64.b64decode(asked["body"])
+    return answer(Request(**asked))
+
+
+def _packed(message: Request | Response) -> dict[str, Any]:
+    return {**message._asdict(), "body": base64.b64encode(message.body).decode()}

@@ -1,0 +1,210 @@
+"""A folder with git: repositories, commands in them, and a server of them.
+
+There are two of these: an agent's workspace, and what holds the repositories of the server. What
+git asks for in the first, over HTTP, goes out over the channel to its owner, who has it answered by
+the second, or by a Gitea.
+
+    python -m openenv_gym_envs.sandbox.inside.git_host
+"""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from openenv_gym_envs.sandbox.inside import confine, frames, git_http
+from openenv_gym_envs.sandbox.inside.git_process import Limits, Watched, run
+
+LONGEST = 128 << 20
+"""Bytes of a frame: the bodies of requests and responses are in there."""
+
+_LARGEST_BODY = 32 << 20
+_TRUSTED_SECONDS = 30.0
+
+
+class Host:
+    """Carries out what the owner of the sandbox asks.
+
+    Args:
+        owner: The channel to it.
+        server: Takes the requests of git.
+        setting: ``memory``, ``count_threads`` and ``workspace``.
+    """
+
+    def __init__(
+        self, owner: socket.socket, server: http.server.HTTPServer, setting: dict[str, Any]
+    ) -> None:
+        self._owner = owner
+        self._server = server
+        self._limits = Limits(setting["memory"], setting["count_threads"])
+        self._root = Path(setting["workspace"])
+        self._proxy = f"http://127.0.0.1:{server.server_port}"
+
+    def serve(self) -> None:
+        """Answers, for as long as there is an owner."""
+        does: dict[str, Callable[..., dict[str, Any]]] = {
+            "clear": self._clear,
+            "create": self._create,
+            "run": self._run,
+            "remove": self._remove,
+            "http": self._http,
+        }
+        try:
+            while True:
+                request = json.loads(frames.receive(self._owner, LONGEST))
+                reply = does[request.pop("do")](**request)
+                frames.send(self._owner, json.dumps(reply).encode())
+        except frames.FrameError:
+            return
+
+    def _clear(self) -> dict[str, Any]:
+        for path in self._root.iterdir():
+            _delete(path)
+        return {}
+
+    def _remove(self, path: str) -> dict[str, Any]:
+        _delete(self._root / path)
+        return {}
+
+    def _create(self, name: str, description: str, stream: str) -> dict[str, Any]:
+        """A bare repository, of a stream of ``git fast-import``; tells its commits by mark."""
+        folder = git_http.create(self._root, name, description, self._limits, _TRUSTED_SECONDS)
+        done = run(
+            [f"--git-dir={folder}", "fast-import", "--quiet", "--export-marks=marks"],
+            str(folder),
+            stream.encode(),
+            {},
+            self._limits,
+            time.monotonic() + _TRUSTED_SECONDS,
+            1 << 16,
+        )
+        if done.status or done.fate != "exited":
+            raise OSError(done.stderr.decode(errors="replace"))
+        marks = (folder / "marks").read_text().split()
+        return {"marks": dict(zip(marks[::2], marks[1::2], strict=True))}
+
+    def _run(
+        self,
+        arguments: list[str],
+        folder: str,
+        stdin: str,
+        environment: dict[str, str],
+        seconds: float,
+        longest: int,
+    ) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        root = self._root.resolve()
+        at = (root / folder).resolve()
+        if not at.is_relative_to(root) or not at.is_dir():
+            return {"fate": "nowhere", "status": 0, "stdout": "", "stderr": ""}
+        done = run(
+            arguments,
+            str(at),
+            stdin.encode(),
+            {"http_proxy": self._proxy, "GIT_CEILING_DIRECTORIES": str(root), **environment},
+            self._limits,
+            deadline,
+            longest,
+            Watched(self._owner, self._server.socket, self._relay),
+        )
+        return {
+            "fate": done.fate,
+            "status": done.status,
+            "stdout": done.stdout.decode(errors="replace"),
+            "stderr": done.stderr.decode(errors="replace"),
+        }
+
+    def _http(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        request["body"] = base64.b64decode(request["body"])
+        response = git_http.answer(self._root, git_http.Request(**request), self._limits, seconds)
+        body = base64.b64encode(response.body).decode()
+        return {"status": response.status, "headers": response.headers, "body": body}
+
+    def _relay(self, deadline: float) -> None:
+        """Takes one request of git; it is answered by the owner, within the same command."""
+        self._server.timeout = 0
+        self._server.deadline = deadline  # type: ignore[attr-defined]  # for the handler
+        self._server.owner = self._owner  # type: ignore[attr-defined]
+        self._server.handle_request()
+
+
+class _Relay(http.server.BaseHTTPRequestHandler):
+    """One request of git, which comes as to a proxy: with the name of the server in it."""
+
+    server: Any
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.settimeout(max(self.server.deadline - time.monotonic(), 0.001))
+
+    def do_GET(self) -> None:
+        self._pass_on()
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nobody reads it."""
+
+    def _pass_on(self) -> None:
+        url = urlsplit(self.path)
+        size = self.headers.get("Content-Length", "0")
+        if f"{url.scheme}://{url.netloc}" != git_http.URL:
+            self.send_error(403, "There is no such host")
+            return
+        if not size.isdigit() or int(size) > _LARGEST_BODY or "Transfer-Encoding" in self.headers:
+            self.send_error(413, "Too large")
+            return
+        body = self.rfile.read(int(size))
+        request = {
+            "method": self.command,
+            "path": url.path,
+            "query": url.query,
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+            "body": base64.b64encode(body).decode(),
+        }
+        frames.send(self.server.owner, json.dumps({"http": request}).encode())
+        response = json.loads(frames.receive(self.server.owner, LONGEST))
+        answered = base64.b64decode(response["body"])
+        self.send_response_only(response["status"])
+        for name, value in response["headers"].items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answered)))
+        self.end_headers()
+        self.wfile.write(answered)
+
+
+class _Server(http.server.HTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """What git does to its own request is its own affair; the owner's end is ours."""
+        error = sys.exc_info()[1]
+        if isinstance(error, frames.FrameError):
+            raise error
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Serves the owner of the sandbox."""
+    # Landlock allows a port to be connected to, not to be taken, so this comes before.
+    server = _Server(("127.0.0.1", 0), _Relay)
+    owner, setting = confine.enter(connect=(server.server_port,))
+    frames.send(owner, b"{}")
+    Host(owner, server, setting).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""One git command in a process group of its own, bounded in time, memory and output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import NamedTuple
+
+from openenv_gym_envs.sandbox.inside import confine, frames, seccomp
+
+GIT = "/usr/bin/git"
+"""The program."""
+
+_LARGEST_FILE = 64 << 20  # bytes
+_PROCESSES = 64
+
+# In the scope of the command line, which is above what the repository itself says: git runs no
+# program for it, and does nothing behind our back.
+_CONFIG = {
+    "advice.detachedHead": "false",
+    "checkout.workers": "1",
+    "commit.gpgSign": "false",
+    "core.abbrev": "7",
+    "core.attributesFile": "/dev/null",
+    "core.editor": ":",
+    "core.fsmonitor": "false",
+    "core.hooksPath": "/dev/null",
+    "core.pager": "cat",
+    "core.sshCommand": "false",
+    "credential.helper": "",
+    "fetch.parallel": "1",
+    "gc.auto": "0",
+    "gpg.program": "false",
+    "http.emptyAuth": "false",
+    "http.followRedirects": "false",
+    "http.postBuffer": str(16 << 20),
+    "http.receivepack": "true",
+    "index.threads": "1",
+    "init.defaultBranch": "main",
+    "init.templateDir": "",
+    "maintenance.auto": "false",
+    "pack.threads": "1",
+    "protocol.version": "2",
+    "safe.bareRepository": "explicit",
+    "sequence.editor": ":",
+    "submodule.recurse": "false",
+    "tag.gpgSign": "false",
+}
+_ENVIRONMENT = {
+    "GIT_ALLOW_PROTOCOL": "http",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_CONFIG_COUNT": str(len(_CONFIG)),
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_EDITOR": ":",
+    "GIT_MERGE_AUTOEDIT": "no",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_PAGER": "cat",
+    "GIT_TERMINAL_PROMPT": "0",
+    "HOME": "/",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/bin:/bin",
+    "TZ": "UTC",
+    **{f"GIT_CONFIG_KEY_{number}": key for number, key in enumerate(_CONFIG)},
+    **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(_CONFIG.values())},
+}
+
+
+_allowed = cache(seccomp.for_programs)
+
+
+class Limits(NamedTuple):
+    """What one command may use.
+
+    Attributes:
+        memory: Bytes of address space of each of its processes.
+        processes: Their number can be limited without counting those of others.
+    """
+
+    memory: int
+    processes: bool
+
+
+class Finished(NamedTuple):
+    """How a command ended.
+
+    Attributes:
+        fate: ``"exited"``, ``"killed"`` or ``"timeout"``.
+        status: Its exit status, or the signal that killed it.
+        stdout: What it wrote, up to a limit.
+        stderr: The same.
+    """
+
+    fate: str
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Watched(NamedTuple):
+    """What else is looked at while a command runs.
+
+    Attributes:
+        owner: Its end is the end of the command.
+        listener: Where the command's requests come in.
+        answer: Takes one of these.
+    """
+
+    owner: socket.socket
+    listener: socket.socket
+    answer: Callable[[float], None]
+
+
+def run(
+    arguments: list[str],
+    folder: str,
+    stdin: bytes,
+    environment: Mapping[str, str],
+    limits: Limits,
+    deadline: float,
+    longest: int,
+    watched: Watched | None = None,
+) -> Finished:
+    """Runs git.
+
+    Args:
+        arguments: Behind ``git``.
+        folder: Where.
+        stdin: Its standard input.
+        environment: Beside what is the same for all commands.
+        limits: Its limits.
+        deadline: When to kill it, by ``time.monotonic``.
+        longest: The most bytes that are kept of each output.
+        watched: What else is looked at.
+
+    Raises:
+        FrameError: There is no owner any more.
+    """
+    _allowed()  # made once, here, rather than in each new process
+    outputs = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
+    try:
+        os.write(outputs[0], stdin)
+        os.lseek(outputs[0], 0, os.SEEK_SET)
+        process = subprocess.Popen(
+            [GIT, *arguments],
+            stdin=outputs[0],
+            stdout=outputs[1],
+            stderr=outputs[2],
+            cwd=folder,
+            env={**_ENVIRONMENT, **environment},
+            process_group=0,
+            preexec_fn=lambda: _confine(limits, _allowed()),
+        )
+        try:
+            fate = _wait(process, deadline, watched)
+        finally:
+            # What it has left behind cannot have left its group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            status = process.wait()
+        if fate == "exited" and status < 0:
+            fate, status = "killed", -status
+        return Finished(fate, status, *(os.pread(fd, longest, 0) for fd in outputs[1:]))
+    finally:
+        for fd in outputs:
+            os.close(fd)
+
+
+def _confine(limits: Limits, filtered: seccomp.Filter) -> None:
+    """In the new process, before git is."""
+    confine.limit(limits.memory, _PROCESSES if limits.processes else None, None)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+    filtered.load()
+
+
+def _wait(process: subprocess.Popen[bytes], deadline: float, watched: Watched | None) -> str:
+    ended = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        if watched is not None:
+            poll.register(watched.owner, 0)  # its end is told in any case
+            poll.register(watched.listener, select.POLLIN)
+        while True:
+            left = deadline - time.monotonic()
+            ready = {fd for fd, _ in poll.poll(max(left, 0) * 1000)}
+            if not ready:
+                return "timeout"
+            if ended in ready:
+                return "exited"
+            assert watched is not None
+            if watched.owner.fileno() in ready:
+                raise frames.FrameError("There is no owner any more.")
+            watched.answer(deadline)
+    finally:
+        os.close(ended)
