@@ -69,7 +69,7 @@ def test_a_missing_package_names_the_extra(
 ) -> None:
     entry = ENVIRONMENTS.get(target) or TRANSPORTS[target]
     for name in list(sys.modules):
-        ours = name.startswith(("openenv_gym_envs.chess", "openenv_gym_transports."))
+        ours = name.startswith(("openenv_gym_envs.chess.", "openenv_gym_transports."))
         if ours or name.partition(".")[0] == module:
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)

@@ -300,7 +300,7 @@ assert DummyVecEnv.__module__ == "stable_baselines3.common.vec_env.dummy_vec_env
 @pytest.mark.parametrize("package", ["finrl", "pandas", "stockstats"])
 def test_a_missing_package_names_the_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(sys.modules):
-        if name.startswith("openenv_gym_envs.finrl"):
+        if name.startswith("openenv_gym_envs.finrl."):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=r"openenv-gym\[finrl\]") as caught:
