@@ -95,7 +95,7 @@ def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
     assert "usage: openenv-gym" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["list", "serve", "build", "bench"])
+@pytest.mark.parametrize("command", ["list", "serve", "build", "bench", "demo"])
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -110,21 +110,3 @@ def test_as_a_module() -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("openenv-gym: There is no environment 'ches'.")
-
-
-def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["demo", "echo", "connect4", "--transport", "inprocess", "process"]
-    assert main(arguments) == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
-    assert [row[:2] for row in rows] == [
-        [name, transport] for name in ("echo", "connect4") for transport in ("inprocess", "process")
-    ]
-    assert [row[-1] for row in rows if row[1] == "process"] == ["yes", "yes"]
-
-
-def test_demo_says_what_cannot_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    environment = "tests.needy:Needy"
-    assert main(["demo", environment, "--transport", "inprocess"]) == 0
-    said = capsys.readouterr().out
-    assert f"{environment} over inprocess is not shown" in said
-    assert "no_such_package" in said

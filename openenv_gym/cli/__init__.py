@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Its words; by default those of the process.
 
     Returns:
-        The exit code: 0, or 1 where an error was printed.
+        The exit code: 0, 1 where an error was printed, or what the command says further.
     """
     # No list(): once it ran, the command of that name is a name of this module.
     words = [*(sys.argv[1:] if arguments is None else arguments)]

@@ -10,11 +10,20 @@ from typing import Any
 
 from openenv_gym import registry
 from openenv_gym.env import OpenEnvGym
-from openenv_gym.errors import OpenEnvGymError
+from openenv_gym.errors import (
+    EngineMissingError,
+    ImageMissingError,
+    MissingDependencyError,
+    OpenEnvGymError,
+)
 from openenv_gym.trajectory import Transition, play, same
 
 SEED = 2026
 TRANSPORTS = ("inprocess", "docker")
+INCOMPLETE = 3
+"""Exit code where some could not be shown."""
+NOT_HERE = (MissingDependencyError, EngineMissingError, ImageMissingError)
+"""What says that something is not installed, and nothing is wrong."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,11 @@ EPISODES: Mapping[str, Episode] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
+    parser.description = (
+        "Plays a short seeded episode of each environment over each transport, and prints a table. "
+        "Exit code: 0 if all were shown and are the same over each transport; 1 if one differs or "
+        f"failed; {INCOMPLETE} if one could not be shown because something is not installed here."
+    )
     parser.add_argument("environment", nargs="*", help="names of environments (all)")
     parser.add_argument(
         "--transport",
@@ -62,13 +76,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plays, and prints a table; 1 where a trajectory differs from the first transport's."""
+    """Plays, and prints a table.
+
+    Returns:
+        0: all were shown, and each trajectory is that over the first transport. 1: one differs, or
+        an episode failed. 3: nothing is wrong, but what some need is not installed here.
+    """
+    begun = time.monotonic()
     names = arguments.environment or list(registry.ENVIRONMENTS)
     entries = [registry.environment(name) for name in names]
     transports = [registry.transport(name).name for name in arguments.transport]
     rows: list[tuple[str, ...]] = []
-    absent: dict[str, str] = {}
-    differing = False
+    troubles: list[tuple[str, OpenEnvGymError]] = []
+    differing = 0
     for entry in entries:
         first: Played | None = None
         for transport in transports:
@@ -76,17 +96,28 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 played = Played(entry, transport)
             except OpenEnvGymError as error:
-                absent[f"{entry.name} over {transport}"] = str(error)
-                rows.append((entry.name, transport, "not shown, see below", "", "", "", ""))
+                troubles.append((f"{entry.name} over {transport}", error))
+                rows.append((entry.name, transport, f"{_verdict(error)}, see below", *[""] * 4))
                 continue
             first = first or played
             equal = same(played.trajectory, first.trajectory)
-            differing |= not equal
+            differing += not equal
             rows.append(played.row("" if played is first else "yes" if equal else "NO"))
     _print(("environment", "transport", "start-up", "steps", "a step", "reward", "same"), rows)
-    for what, why in absent.items():
-        print(f"\n{what} is not shown: {why}")
-    return 1 if differing else 0
+    for what, error in troubles:
+        print(f"\n{what} {_verdict(error)}: {error}")
+    failed = sum(not isinstance(error, NOT_HERE) for _, error in troubles)
+    print(
+        f"\n{len(rows) - len(troubles)} of {len(rows)} episodes shown, {differing} differ, "
+        f"{failed} failed; {time.monotonic() - begun:.0f} s"
+    )
+    if differing or failed:
+        return 1
+    return INCOMPLETE if troubles else 0
+
+
+def _verdict(error: OpenEnvGymError) -> str:
+    return "is not shown" if isinstance(error, NOT_HERE) else "failed"
 
 
 class Played:
