@@ -24,6 +24,7 @@ from openenv_gym.messages import (
     Reset,
     Result,
     StateReply,
+    StepOutcome,
 )
 from openenv_gym.options import checked
 from openenv_gym.spaces.describe import parse
@@ -112,14 +113,12 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             "token": token,
             "action_space": action_space,
             "observation_space": observation_space,
-            # Without a URL the server is ours, and takes them with the request that opens it.
-            "spaces": spaces if url else None,
         }
         if isinstance(transport, Transport):
             if any(settings.values()) or transport_options or timeout != STEP_TIMEOUT:
                 raise OptionError(
-                    "transport= is an object; url=, token=, timeout=, Spaces and "
-                    "transport_options= belong into its constructor."
+                    "transport= is an object; url=, token=, timeout=, action_space=, "
+                    "observation_space= and transport_options= belong into its constructor."
                 )
             if transport.taken:
                 raise OptionError(
@@ -142,7 +141,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
     def _open(self, request: Open) -> None:
         description = self.transport.open(request)
         self._send: Callable[[Request], Reply] = self.transport.exchange
-        self._step: Callable[[Any], Result] = self.transport.step
+        self._step: Callable[[Any], StepOutcome] = self.transport.step
         self.action_space = parse(description.action_space)
         self.observation_space = parse(description.observation_space)
         modes = [*description.metadata.get("render_modes", [])]
@@ -155,6 +154,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         if request.render_mode == "human":
             self._view = HumanView(self.metadata.get("render_fps"))
         self._watched = self._has_mask or self._view is not None
+        if self.transport.near and not self._watched and type(self).step is OpenEnvGym.step:
+            self.step = self._step  # type: ignore[method-assign]  # there is nothing to add to it
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -163,9 +164,10 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         super().reset(seed=seed)
         result = expect(Result, self._exchange(Reset(seed, options)))
         self._failure = None
-        return result.observation, self._taken(result)
+        self._keep(result.info)
+        return result.observation, result.info
 
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> StepOutcome:
         """Implements gymnasium.Env.step.
 
         Raises:
@@ -180,12 +182,13 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
                 "reset()."
             ) from self._failure
         try:
-            result = self._step(action)
+            outcome = self._step(action)
         except TransportError as error:
             self._failure = error
             raise
-        info = self._taken(result) if self._watched else result.info
-        return result.observation, result.reward, result.terminated, result.truncated, info
+        if self._watched:
+            self._keep(outcome[4])
+        return outcome
 
     def _exchange(self, request: Request) -> Reply:
         try:
@@ -194,13 +197,12 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             self._failure = error
             raise
 
-    def _taken(self, result: Result) -> dict[str, Any]:
-        """The info of a result, once what the adapter itself needs of the result is kept."""
+    def _keep(self, info: dict[str, Any]) -> None:
+        """Keeps what the adapter itself needs of an info, and shows the picture to a human."""
         if self._has_mask:
-            self._mask = result.info["action_mask"]
+            self._mask = info["action_mask"]
         if self._view is not None:
             self._view.show(self._frame())
-        return result.info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions are legal now; all, where the environment does not tell.

@@ -23,7 +23,7 @@ from pydantic import BaseModel, TypeAdapter
 from openenv_gym import registry
 from openenv_gym.environment import Environment
 from openenv_gym.errors import RegistryError, SpaceError
-from openenv_gym.messages import Description, Result
+from openenv_gym.messages import Description, StepOutcome
 from openenv_gym.models import State
 from openenv_gym.options import checked
 from openenv_gym.spaces.admit import admission
@@ -78,11 +78,11 @@ class Host(ABC):
         )
 
     @abstractmethod
-    def reset(self, seed: int | None, options: dict[str, Any]) -> Result:
+    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
         """Begins an episode."""
 
     @abstractmethod
-    def step(self, action: Any) -> Result:
+    def step(self, action: Any) -> StepOutcome:
         """Carries out an action, which is in the action space."""
 
     @abstractmethod
@@ -168,7 +168,7 @@ class GymnasiumHost(Host):
 
     def __init__(self, environment: gymnasium.Env[Any, Any]) -> None:
         self._environment = environment
-        self._step = environment.step
+        self.step = environment.step  # type: ignore[method-assign]
         self.action_space = environment.action_space
         self.observation_space = environment.observation_space
         self.render_mode = environment.render_mode
@@ -179,17 +179,14 @@ class GymnasiumHost(Host):
             "render_fps": environment.metadata.get("render_fps"),
         }
 
-    def reset(self, seed: int | None, options: dict[str, Any]) -> Result:
+    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
         """Implements Host.reset."""
         observation, info = self._environment.reset(seed=seed, options=options or None)
-        return Result(observation, 0.0, False, False, info)
+        return observation, 0.0, False, False, info
 
-    def step(self, action: Any) -> Result:
-        """Implements Host.step."""
-        result = Result(*self._step(action))
-        if type(result.terminated) is not bool or type(result.truncated) is not bool:
-            result.terminated, result.truncated = bool(result.terminated), bool(result.truncated)
-        return result
+    def step(self, action: Any) -> StepOutcome:
+        """Implements Host.step; in each instance it is the environment's own, as it is."""
+        raise NotImplementedError
 
     def render(self) -> Any:
         """Implements Host.render."""
@@ -243,9 +240,9 @@ class ModelHost(Host):
         self.inline = environment.inline
         self.steps_after_end = environment.steps_after_end
 
-    def reset(self, seed: int | None, options: dict[str, Any]) -> Result:
+    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
         """Implements Host.reset."""
-        return self._result(self.begin(seed, options))
+        return self._outcome(self.begin(seed, options))
 
     def begin(self, seed: int | None, options: dict[str, Any]) -> Any:
         """Begins an episode; gives the observation as the environment gives it.
@@ -268,11 +265,11 @@ class ModelHost(Host):
             environment.seed(seed)
         return environment.reset(**keywords)
 
-    def step(self, action: Any) -> Result:
+    def step(self, action: Any) -> StepOutcome:
         """Implements Host.step."""
-        return self._result(self._step(self._action(action)))
+        return self._outcome(self._step(self._action(action)))
 
-    def _result(self, observation: Any) -> Result:
+    def _outcome(self, observation: Any) -> StepOutcome:
         truncated = observation.truncated
         terminated = observation.terminated
         if terminated is None:
@@ -281,20 +278,14 @@ class ModelHost(Host):
 
     def _filled(
         self, observation: Any, terminated: bool, truncated: bool, info: dict[str, Any]
-    ) -> Result:
-        """The result that an observation is; all that is beside it is added to the info."""
+    ) -> StepOutcome:
+        """The outcome that an observation is; all that is beside it is added to the info."""
         for name, get in self._info:
             info[name] = get(getattr(observation, name))
         if self._mask is not None:
             info["action_mask"] = self._mask(observation)
-        reward = observation.reward
-        return Result(
-            self._to_space(observation),
-            0.0 if reward is None else reward,
-            terminated,
-            truncated,
-            info,
-        )
+        reward = 0.0 if observation.reward is None else observation.reward
+        return self._to_space(observation), reward, terminated, truncated, info
 
     def render(self) -> Any:
         """Implements Host.render."""

@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode
 from openenv_gym.errors import ActionError, EpisodeError, OptionError
 from openenv_gym.host import Host
 from openenv_gym.infos import add_info, gather
-from openenv_gym.messages import Result, VectorResult
+from openenv_gym.messages import VectorResult
 from openenv_gym.spaces.admit import admission, batch_admission
 from openenv_gym.spaces.batch import batcher
 
@@ -69,8 +69,8 @@ class Lanes:
         """Begins an episode in some lanes; tells the observations of all."""
         infos: dict[str, Any] = {}
         for lane in range(len(self.hosts)) if lanes is None else lanes:
-            result = self._reset(lane, seeds[lane], options)
-            add_info(infos, result.info, lane, len(self.hosts))
+            info = self._reset(lane, seeds[lane], options)
+            add_info(infos, info, lane, len(self.hosts))
         if not self.begun:
             raise EpisodeError("Some lanes have no episode yet: the first reset() is for all.")
         count = len(self.hosts)
@@ -82,14 +82,15 @@ class Lanes:
             infos,
         )
 
-    def _reset(self, lane: int, seed: int | None, options: dict[str, Any]) -> Result:
+    def _reset(self, lane: int, seed: int | None, options: dict[str, Any]) -> dict[str, Any]:
+        """Begins an episode; gives its first info."""
         self._running[lane] = False
-        result = self.hosts[lane].reset(seed, options)
+        observation, *_, info = self.hosts[lane].reset(seed, options)
         self._running[lane] = True
         self._ended[lane] = False
         self._elapsed[lane] = 0
-        self._observations[lane] = result.observation
-        return result
+        self._observations[lane] = observation
+        return info
 
     def step(self, actions: Iterable[Any], lanes: Sequence[int] | None) -> VectorResult:
         """Carries out an action in each of some lanes.
@@ -112,24 +113,25 @@ class Lanes:
         limited = self._limit is not None
         for row, (lane, action) in enumerate(zip(chosen, rows, strict=True)):
             if next_step and ended[lane]:
-                info = self._reset(lane, None, {}).info
+                info = self._reset(lane, None, {})
             else:
                 try:
-                    result = hosts[lane].step(action)
+                    outcome = hosts[lane].step(action)
+                    observation, rewards[row], terminated, truncated, info = outcome
                 except BaseException:
                     self._running[lane] = False  # nobody knows what state it left behind
                     self.failed = self.first + lane
                     raise
-                info = result.info
-                observations[lane] = result.observation
-                rewards[row] = result.reward
-                maybe = limited or result.terminated or result.truncated
-                if maybe and self._over(lane, result):
-                    terminations[row], truncations[row] = result.terminated, result.truncated
+                observations[lane] = observation
+                if limited:
+                    truncated = self._limited(lane) or truncated
+                if terminated or truncated:
+                    terminations[row], truncations[row] = terminated, truncated
+                    ended[lane] = True
                     if self._mode is AutoresetMode.SAME_STEP:
-                        final = {"final_obs": result.observation, "final_info": info}
+                        final = {"final_obs": observation, "final_info": info}
                         finals.append((row, final))
-                        info = self._reset(lane, None, {}).info
+                        info = self._reset(lane, None, {})
             infos.append(info)
         gathered = gather(infos)
         for row, final in finals:
@@ -142,16 +144,10 @@ class Lanes:
             gathered,
         )
 
-    def _over(self, lane: int, result: Result) -> bool:
-        """Whether the episode ended, by itself or by the limit."""
-        if self._limit is not None:
-            self._elapsed[lane] += 1
-            if self._elapsed[lane] >= self._limit:
-                result.truncated = True
-        over = result.terminated or result.truncated
-        if over:
-            self._ended[lane] = True
-        return over
+    def _limited(self, lane: int) -> bool:
+        """Counts a step; tells whether the episode has had as many as it may."""
+        self._elapsed[lane] += 1
+        return self._limit is not None and self._elapsed[lane] >= self._limit
 
     def _check(self, given: Iterable[Any], actions: list[Any], lanes: Sequence[int]) -> None:
         """Before any lane is stepped: all can be."""

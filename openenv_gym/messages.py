@@ -14,6 +14,9 @@ import msgspec
 
 from openenv_gym.errors import OpenEnvGymError, from_name
 
+StepOutcome = tuple[Any, Any, bool, bool, dict[str, Any]]
+"""What ``gymnasium.Env.step`` gives: observation, reward, terminated, truncated, info."""
+
 
 class Request(msgspec.Struct, array_like=True, tag=True, kw_only=True):
     """Base of what a client asks.

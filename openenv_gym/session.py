@@ -46,6 +46,7 @@ from openenv_gym.messages import (
     Result,
     StateReply,
     Step,
+    StepOutcome,
     StepVector,
     VectorResult,
 )
@@ -90,8 +91,8 @@ class Session:
         self._make_host = make_host
         self._host: Host | None = None
         self._lanes: Lanes | None = None
-        self._running = False  # an episode has begun
-        self._over = False  # and ended
+        self._running = False  # the next step can be made
+        self._over = False  # the episode has ended
         self._closed = False
         self._handlers: dict[type[Request], Callable[[Any], Reply]] = {
             Open: self._open,
@@ -134,6 +135,7 @@ class Session:
     def close(self) -> None:
         """Closes the environment; a second call does nothing."""
         self._closed = True
+        self._running = False
         hosted, self._host = self._host, None
         if hosted is not None:
             self._run(hosted.close)
@@ -145,6 +147,7 @@ class Session:
         entry = self._entry(request)
         hosted = self._make(entry, request.options, request.render_mode)
         self._admits = hosted.admission()
+        self._carry_out = hosted.step
         self._host = hosted
         return hosted.description(entry.name)
 
@@ -210,10 +213,10 @@ class Session:
     def _reset(self, request: Reset) -> Result:
         hosted = self._ready()
         self._running = False
-        result = self._run(lambda: hosted.reset(request.seed, request.options or {}))
+        outcome = self._run(lambda: hosted.reset(request.seed, request.options or {}))
         self._running = True
         self._over = False  # whatever a reset says of it: its caller could not see it
-        return result
+        return Result(*outcome)
 
     def _reset_vector(self, request: ResetVector) -> VectorResult:
         lanes = self._ready_lanes()
@@ -234,20 +237,19 @@ class Session:
         return self._lanes
 
     def _step(self, request: Step) -> Result:
-        return self.step(request.action)
+        return Result(*self.step(request.action))
 
-    def step(self, action: Any) -> Result:
+    def step(self, action: Any) -> StepOutcome:
         """One step; what :meth:`handle` does with Step, for who is in this process.
 
         Raises:
             OpenEnvGymError: It failed; the error says why.
         """
-        hosted = self._host
-        if hosted is None or not self._running:
+        if not self._running:
             self._ready()
+            if self._over:
+                raise EpisodeError("The episode is over: call reset() before the next step().")
             raise EpisodeError("There is no running episode: call reset() before step().")
-        if self._over and not hosted.steps_after_end:
-            raise EpisodeError("The episode is over: call reset() before the next step().")
         try:
             admitted = self._admits(action)
         except ActionError:  # which says more
@@ -255,15 +257,25 @@ class Session:
         except Exception:  # contains() of a strange value may raise anything
             admitted = False
         if not admitted:
-            raise _action_error(action, hosted.action_space)
+            raise _action_error(action, self._ready().action_space)
         try:
-            result = hosted.step(action)
+            outcome = self._carry_out(action)
+            _, _, terminated, truncated, _ = outcome
+            if terminated is not False or truncated is not False:
+                outcome = self._ended(outcome)
         except Exception as error:
             # Nobody knows what state a failure left behind.
-            self._running = hosted.steps_after_end
+            self._running, self._over = self._ready().steps_after_end, False
             raise self._failed(error) from error
-        self._over = result.terminated or result.truncated
-        return result
+        return outcome
+
+    def _ended(self, outcome: StepOutcome) -> StepOutcome:
+        """Notes the end of the episode, if it is that: the flags may be numpy's."""
+        observation, reward, terminated, truncated, info = outcome
+        terminated, truncated = bool(terminated), bool(truncated)
+        if terminated or truncated:
+            self._over, self._running = True, self._ready().steps_after_end
+        return observation, reward, terminated, truncated, info
 
     def _render(self, request: Render) -> Frame:
         if self._lanes is not None:
@@ -276,7 +288,8 @@ class Session:
                 "render() needs a render mode: give render_mode= to gymnasium.make, one of "
                 f"{hosted.metadata.get('render_modes', [])}."
             )
-        if not (self._running or (self._lanes is not None and self._lanes.begun)):
+        begun = self._running or self._over
+        if not (begun or (self._lanes is not None and self._lanes.begun)):
             raise EpisodeError("There is nothing to render yet: call reset() before render().")
         return self._run(hosted.render)
 

@@ -17,6 +17,7 @@ from openenv_gym.messages import (
     Request,
     Result,
     Step,
+    StepOutcome,
 )
 from openenv_gym.timing import Stopwatch
 
@@ -42,6 +43,9 @@ class Transport(ABC):
 
     name: str
     """The word for it in ``transport=``."""
+
+    near: bool = False
+    """Nothing is between the session and the caller in which a reply could get lost."""
 
     taken: bool = False
 
@@ -114,9 +118,10 @@ class Transport(ABC):
             raise reply.error()
         return reply
 
-    def step(self, action: Any) -> Result:
+    def step(self, action: Any) -> StepOutcome:
         """One step; a transport that needs no message for it may take a shorter way."""
-        return expect(Result, self.exchange(Step(action)))
+        got = expect(Result, self.exchange(Step(action)))
+        return got.observation, got.reward, got.terminated, got.truncated, got.info
 
     def open(self, request: Open | OpenVector) -> Description:
         """Starts and connects what is needed, and opens the session."""

@@ -15,7 +15,7 @@ from openenv_gym import registry
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, SpaceError
 from openenv_gym.host import ModelHost
-from openenv_gym.messages import Result
+from openenv_gym.messages import StepOutcome
 from openenv_gym.spaces.derive import derive
 from openenv_gym.spaces.describe import parse
 from openenv_gym.stock.loop import EventLoop
@@ -48,7 +48,7 @@ class StockHost(ModelHost):
         adapter = _adapter(cast("Hashable", type(environment)))
         super().__init__(adapter(environment, models, given), entry.name)
 
-    def _result(self, observation: Any) -> Result:
+    def _outcome(self, observation: Any) -> StepOutcome:
         # A copy: what is added to it is none of the environment's, which may have kept it.
         info = dict(observation.metadata)
         truncated = bool(getattr(observation, "truncated", info.get(TRUNCATED, False)))

@@ -20,6 +20,7 @@ class InProcessTransport(Transport):
     """
 
     name = "inprocess"
+    near = True
 
     def __init__(self, *, timeout: float | None = STEP_TIMEOUT) -> None:
         super().__init__(timeout=timeout)

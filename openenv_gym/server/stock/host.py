@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from openenv_gym import registry
 from openenv_gym.host import NOT_OPTIONS, GymnasiumHost, Host, ModelHost, host
-from openenv_gym.messages import Description, Result
+from openenv_gym.messages import Description, StepOutcome
 from openenv_gym.models import State
 from openenv_gym.options import options_schema
 from openenv_gym.server.stock.answer import plain
@@ -48,6 +48,9 @@ def stock_host(entry: registry.Entry, options: Mapping[str, Any], render_mode: s
     """Makes an environment, as :func:`openenv_gym.host.host` does, for OpenEnv's protocol."""
     hosted = host(entry, options, render_mode)
     if isinstance(hosted, ModelHost):
+        if render_mode == "human" and "rgb_array" in hosted.metadata.get("render_modes", []):
+            # Who sits before a page likes a picture better than a text.
+            hosted.environment.render_mode = hosted.render_mode = "rgb_array"
         return StockModelHost(hosted)
     return StockGymnasiumHost(cast("GymnasiumHost", hosted))
 
@@ -79,17 +82,17 @@ class StockHost(Host):
         """Carries out an action; gives what :meth:`_told` takes."""
 
     @abstractmethod
-    def _told(self, outcome: Any) -> Result:
+    def _told(self, outcome: Any) -> StepOutcome:
         """The observation as JSON, the metadata as info."""
 
-    def reset(self, seed: int | None, options: dict[str, Any]) -> Result:
+    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
         """Implements Host.reset."""
         outcome = self._begin(seed, options)
         self._episode_id = options.get("episode_id")
         self._steps = 0
         return self._told(outcome)
 
-    def step(self, action: Any) -> Result:
+    def step(self, action: Any) -> StepOutcome:
         """Implements Host.step."""
         outcome = self._advance(action)
         self._steps += 1  # before what may fail though the step was made
@@ -160,7 +163,7 @@ class StockModelHost(StockHost):
     def _advance(self, action: Any) -> Any:
         return self._environment.step(self._model(action))
 
-    def _told(self, outcome: Any) -> Result:
+    def _told(self, outcome: Any) -> StepOutcome:
         fields = outcome.__pydantic_serializer__.to_python(
             outcome, mode="json", exclude=_BESIDE, fallback=plain
         )
@@ -168,7 +171,7 @@ class StockModelHost(StockHost):
         if truncated:
             fields["metadata"] = {**fields["metadata"], TRUNCATED: True}
         done = bool(outcome.done or getattr(outcome, "terminated", None))
-        return Result(fields, outcome.reward, done, truncated, fields["metadata"])
+        return fields, outcome.reward, done, truncated, fields["metadata"]
 
 
 class StockGymnasiumHost(StockHost):
@@ -209,17 +212,17 @@ class StockGymnasiumHost(StockHost):
 
         return admits
 
-    def _begin(self, seed: int | None, options: dict[str, Any]) -> Result:
+    def _begin(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
         given = {name: value for name, value in options.items() if name != "episode_id"}
-        result = self._hosted.reset(seed, given)
-        result.reward = None
-        return result
+        observation, _, terminated, truncated, info = self._hosted.reset(seed, given)
+        return observation, None, terminated, truncated, info
 
-    def _advance(self, action: Any) -> Result:
+    def _advance(self, action: Any) -> StepOutcome:
         return self._hosted.step(self._actions.read(action))
 
-    def _told(self, outcome: Result) -> Result:
-        info = {**outcome.info, TRUNCATED: True} if outcome.truncated else outcome.info
-        outcome.observation = {"metadata": info, **self._observations.write(outcome.observation)}
-        outcome.info = info
-        return outcome
+    def _told(self, outcome: StepOutcome) -> StepOutcome:
+        observation, reward, terminated, truncated, info = outcome
+        if truncated:
+            info = {**info, TRUNCATED: True}
+        fields = {"metadata": info, **self._observations.write(observation)}
+        return fields, reward, terminated, truncated, info

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from openenv_gym.errors import SpaceError
 from openenv_gym.host import Host
-from openenv_gym.messages import Result
+from openenv_gym.messages import StepOutcome
 from openenv_gym.spaces.jsonvalues import refuse
 from openenv_gym_transports.stock.fields import (
     LEGAL_ACTIONS,
@@ -60,27 +60,23 @@ class UnknownHost(Host):
         self.render_mode = None
         self.has_mask = mask is not None
 
-    def reset(self, seed: int | None, options: dict[str, Any]) -> Result:
+    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
         """Implements Host.reset."""
-        return self._result(self._conversation.reset(keywords(seed, options)))
+        return self._outcome(self._conversation.reset(keywords(seed, options)))
 
-    def step(self, action: Any) -> Result:
+    def step(self, action: Any) -> StepOutcome:
         """Implements Host.step."""
-        return self._result(self._conversation.step(self._actions.from_space(action)))
+        return self._outcome(self._conversation.step(self._actions.from_space(action)))
 
-    def _result(self, payload: dict[str, Any]) -> Result:
+    def _outcome(self, payload: dict[str, Any]) -> StepOutcome:
         told = outcome(payload)
         info = told.metadata
         info |= {name: v for name, v in told.fields.items() if name not in self._beside}
         if self._mask is not None:
             info["action_mask"] = self._mask(told)
-        return Result(
-            self._observations.to_space(told.fields),
-            0.0 if told.reward is None else told.reward,
-            told.terminated,
-            told.truncated,
-            info,
-        )
+        reward = 0.0 if told.reward is None else told.reward
+        observation = self._observations.to_space(told.fields)
+        return observation, reward, told.terminated, told.truncated, info
 
     def render(self) -> Any:
         """A server of OpenEnv's own make shows nothing."""
