@@ -1,0 +1,231 @@
+"""Git: its actions, tasks and rewards; what is refused is in test_git_hostile."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+
+import pytest
+
+from openenv_gym.errors import MissingDependencyError, OptionError
+from openenv_gym_envs.git import environment, folder
+from openenv_gym_envs.git.environment import FREE, GitEnvironment
+from openenv_gym_envs.git.models import GitAction, GitObservation
+from openenv_gym_envs.git.tasks import TASKS
+from tests.envs.git_solutions import Agent
+from tests.troubles import children
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[GitEnvironment]:
+    env = GitEnvironment()
+    yield env
+    env.close()
+
+
+def git(env: GitEnvironment, command: str, where: str = "", stdin: str = "") -> GitObservation:
+    action = GitAction(
+        action_type="execute_git_command", command=command, working_dir=where, stdin=stdin
+    )
+    return env.step(action)
+
+
+def clone(env: GitEnvironment, name: str, target: str | None = None) -> GitObservation:
+    return env.step(
+        GitAction.model_validate(
+            {"action_type": "clone_repo", "repo_name": name, "target_dir": target}
+        )
+    )
+
+
+def solve(env: GitEnvironment, task_id: str, seed: int) -> list[GitObservation]:
+    env.seed(seed)
+    first = env.reset(task_id=task_id)  # type: ignore[arg-type]
+    agent = Agent(env, task_id)
+    agent.solve()
+    return [first, *agent.observations]
+
+
+@pytest.mark.parametrize("task_id", TASKS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_task_is_solved_by_its_last_push_and_not_before(
+    env: GitEnvironment, task_id: str, seed: int
+) -> None:
+    told = solve(env, task_id, seed)
+    assert [one.reward for one in told] == [0.0] * (len(told) - 1) + [1.0], told[-1]
+    assert [one.done for one in told] == [False] * (len(told) - 1) + [True]
+    assert env.state.solved
+    assert {one.task_id for one in told} == {task_id}
+    assert told[0].instruction in told[0].output
+
+
+@pytest.mark.parametrize("task_id", TASKS)
+def test_the_same_seed_and_commands_give_the_same_to_the_bit(
+    env: GitEnvironment, task_id: str
+) -> None:
+    """Hashes of commits are in there."""
+    other = GitEnvironment()
+    assert solve(other, task_id, 7) == solve(env, task_id, 7)
+    other.close()
+
+
+@pytest.mark.parametrize("task_id", TASKS)
+def test_task_is_not_solved_by_other_pushes(env: GitEnvironment, task_id: str) -> None:
+    env.seed(3)
+    env.reset(task_id=task_id)  # type: ignore[arg-type]
+    clone(env, TASKS[task_id].repository, "elsewhere")
+    for command in (
+        "commit --allow-empty -m 'nothing'",
+        "push origin main",
+        "tag -f v1.2.0",
+        "tag first-bad HEAD~1",
+        "push origin v1.2.0 first-bad",
+        "push origin main:sensors main:basket main:release main:pond --force",
+    ):
+        observation = git(env, command, "elsewhere")
+        assert not observation.done, command
+        assert observation.reward == 0.0
+    assert not env.state.solved
+
+
+def test_the_names_of_tasks_are_those_of_the_option() -> None:
+    assert typing.get_args(environment.TaskId) == (FREE, *TASKS)
+
+
+def test_the_seed_draws_the_task(env: GitEnvironment) -> None:
+    drawn = []
+    for seed in range(30):
+        env.seed(seed)
+        env._task_id = None
+        drawn.append(env.reset().task_id)
+    assert len(set(drawn)) > 6
+
+
+def test_what_was_pushed_is_gone_after_a_reset(env: GitEnvironment) -> None:
+    env.seed(1)
+    env.reset(task_id="free")
+    clone(env, "garden")
+    before = git(env, "ls-remote", "garden").output
+    git(env, "commit --allow-empty -m more", "garden")
+    assert git(env, "push origin HEAD HEAD:refs/heads/new HEAD:refs/tags/t", "garden").success
+    assert git(env, "ls-remote", "garden").output != before
+    env.seed(1)
+    env.reset(task_id="free")
+    assert git(env, "status", "garden").error == "Working directory does not exist.\n"
+    clone(env, "garden")
+    assert git(env, "ls-remote", "garden").output == before
+
+
+def test_list_repos(env: GitEnvironment) -> None:
+    env.reset(task_id="cherry-pick")
+    observation = env.step(GitAction(action_type="list_repos"))
+    assert observation.success
+    assert observation.message == "Found 1 repositories"
+    assert observation.repos == [
+        {
+            "name": "railway",
+            "full_name": "openenv/railway",
+            "clone_url": "http://gitea:3000/openenv/railway.git",
+            "description": "A model railway with a branch for releases",
+        }
+    ]
+    assert observation.repos[0]["clone_url"] in observation.output
+    env.reset(task_id="free")
+    assert len(env.step(GitAction(action_type="list_repos")).repos) == len(TASKS)
+
+
+def test_clone_repo(env: GitEnvironment) -> None:
+    env.reset(task_id="cherry-pick")
+    observation = clone(env, "railway", "here")
+    assert observation.success
+    assert observation.message == "Successfully cloned railway"
+    assert observation.output.startswith("Cloned to: /workspace/here\nCommit: ")
+    git(env, "rm -r .", "here")
+    assert clone(env, "railway", "here").success, "a folder that is there is replaced"
+    assert git(env, "status --short", "here").output == ""
+    missing = clone(env, "nothing")
+    assert (missing.success, missing.message) == (False, "Failed to clone repository: nothing")
+    assert "not found" in missing.error
+    for name, target in (("", None), ("../store", None), ("railway", "../x"), ("railway", "/x")):
+        assert not clone(env, name, target).success
+
+
+def test_execute_tells_outputs_and_failures(env: GitEnvironment) -> None:
+    env.reset(task_id="cherry-pick")
+    clone(env, "railway")
+    assert git(env, "git branch --show-current", "railway").output == "main\n"
+    assert git(env, "rev-parse --show-toplevel", "/workspace/railway").output == (
+        "/workspace/railway\n"
+    )
+    assert git(env, "-P log -1 --format=%s", "railway").output == "Lay the track\n"
+    failed = git(env, "checkout nowhere", "railway")
+    assert (failed.success, failed.message) == (False, "Git command failed")
+    assert "nowhere" in failed.error
+    for where in ("nowhere", "../..", "/etc", "railway/track.txt"):
+        assert git(env, "status", where).error == "Working directory does not exist.\n"
+    assert env.state.step_count == 9
+
+
+def test_stdin_is_how_files_are_written(env: GitEnvironment) -> None:
+    env.reset(task_id="cherry-pick")
+    clone(env, "railway")
+    patch = "--- a/track.txt\n+++ b/track.txt\n@@ -1 +1 @@\n-oval\n+figure of éight\n"
+    assert git(env, "apply --index -", "railway", patch).success
+    git(env, "commit -F -", "railway", "Lay it anew\n\nA figure of eight.")
+    assert git(env, "show HEAD:track.txt", "railway").output == "figure of éight\n"
+    assert git(env, "log -1 --format=%b", "railway").output == "A figure of eight.\n\n"
+
+
+def test_commits_have_one_author_and_times_of_the_episode(env: GitEnvironment) -> None:
+    env.reset(task_id="cherry-pick")
+    clone(env, "railway")
+    git(env, "commit --allow-empty -m one", "railway")
+    told = git(env, "log -1 '--format=%an %ae %aI %cr'", "railway").output
+    assert told == "Agent agent@example.com 2025-04-11T00:02:00+00:00 60 seconds ago\n"
+
+
+def test_progress_is_not_told(env: GitEnvironment) -> None:
+    told = solve(env, "rebase-and-push", 1)
+    rebased = next(one for one in told if "Successfully rebased" in one.error)
+    assert rebased.error == "Successfully rebased and updated refs/heads/basket.\n"
+
+
+def test_outputs_are_cut_at_the_option() -> None:
+    env = GitEnvironment("find-bad-commit", max_output=300)
+    env.reset()
+    clone(env, "calculator")
+    observation = git(env, "log", "calculator")
+    assert len(observation.output) == 300
+    assert observation.output.endswith("[cut at 300 characters]\n")
+    assert env.spaces()["output"].contains(observation.output)
+    env.close()
+
+
+def test_render(env: GitEnvironment) -> None:
+    env.reset(task_id="cherry-pick")
+    git(env, "status")
+    env.render_mode = "ansi"
+    rendered = env.render()
+    assert rendered is not None
+    assert rendered.startswith("execute_git_command status\n---\nfatal: not a git repository")
+
+
+def test_gitea_wants_both_options() -> None:
+    with pytest.raises(OptionError, match="go together"):
+        GitEnvironment(gitea_url="http://localhost:3000")
+
+
+def test_a_missing_git_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "GIT", "/nowhere/git")
+    with pytest.raises(MissingDependencyError, match="apt-get install git"):
+        GitEnvironment()
+
+
+def test_close_leaves_no_process() -> None:
+    before = children()
+    env = GitEnvironment()
+    env.reset()
+    assert len(children() - before) == 2
+    env.close()
+    env.close()
+    assert children() == before
