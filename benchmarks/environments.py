@@ -5,7 +5,8 @@
 Prints a row for each environment: steps per second through ``gymnasium.make`` and of the bare
 library, which makes the same observation and mask, and their ratio. Both take turns, block by
 block; a ratio is the median of the ratios of blocks of the same round. Steps and resets are timed,
-the choice of an action is not.
+the choice of an action is not. Where there is room for one in a process, all blocks of one come
+after those of the other.
 """
 
 from __future__ import annotations
@@ -22,14 +23,22 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from bare import Player
+from bare import Player, dipg
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 import openenv_gym  # noqa: F401  # registers the ids
 from openenv_gym.bench import machine
-from openenv_gym.bench.measure import QUICK, Candidate, Effort, UnavailableError, measure, ratio
+from openenv_gym.bench.measure import (
+    QUICK,
+    Candidate,
+    Effort,
+    Measured,
+    UnavailableError,
+    measure,
+    ratio,
+)
 from openenv_gym.bench.report import FORMAT, save
 from openenv_gym.errors import OpenEnvGymError
 
@@ -45,6 +54,7 @@ class Comparison:
         options: Options of the environment.
         bar: The ratio of steps per second to reach; None where there is none.
         actions: What is done, over and over; random legal actions where it is empty.
+        apart: There is room for one in a process: one is measured after the other.
     """
 
     name: str
@@ -53,6 +63,7 @@ class Comparison:
     options: Mapping[str, Any] = field(default_factory=dict)
     bar: float | None = None
     actions: Sequence[Any] = ()
+    apart: bool = False
 
 
 COMPARISONS = (
@@ -60,7 +71,7 @@ COMPARISONS = (
     Comparison(
         "CartPole", "openenv/Gymnasium-v0", "gymnasium_:CartPole", {"env_id": "CartPole-v1"}, 0.7
     ),
-    Comparison("DIPG Safety", "openenv/DIPGSafety-v0", "dipg:Rules"),
+    Comparison("DIPG Safety", "openenv/DIPGSafety-v0", "dipg:Rules", actions=(dipg.RESPONSE,)),
     Comparison("FinRL", "openenv/FinRL-v0", "finrl:Shares", bar=0.9),
     Comparison(
         "OpenSpiel connect_four",
@@ -70,7 +81,7 @@ COMPARISONS = (
     ),
     Comparison("OpenSpiel chess", "openenv/OpenSpiel.chess-v0", "openspiel:Chess", bar=0.5),
     Comparison("OpenSpiel go", "openenv/OpenSpiel.go-v0", "openspiel:Go", bar=0.5),
-    Comparison("SUMO-RL", "openenv/SumoRL-v0", "sumo:SingleIntersection", bar=0.9),
+    Comparison("SUMO-RL", "openenv/SumoRL-v0", "sumo:SingleIntersection", bar=0.9, apart=True),
     Comparison(
         "TextArena Wordle",
         "openenv/TextArena.Wordle-v0",
@@ -160,7 +171,13 @@ def compare(comparison: Comparison, transport: str, effort: Effort) -> dict[str,
         options = {"transport": transport, **comparison.options}
         return Ours(comparison.id, options, comparison.actions)
 
-    measured, absent = measure([Played("ours", ours), Played("bare", bare)], effort)
+    both = [Played("ours", ours), Played("bare", bare)]
+    measured: dict[str, Measured] = {}
+    absent: dict[str, str] = {}
+    for players in [[player] for player in both] if comparison.apart else [both]:
+        found, missing = measure(players, effort)
+        measured |= found
+        absent |= missing
     row: dict[str, Any] = {"name": comparison.name, "id": comparison.id, "transport": transport}
     row |= {name: told.row() for name, told in measured.items() if not absent}
     if absent:

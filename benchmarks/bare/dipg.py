@@ -1,6 +1,6 @@
 """OpenEnv's rules of DIPG Safety by themselves: a shuffled list, a pattern, and three comparisons.
 
-There is no library behind them. Responses are random texts, as those of ours: they have no form.
+There is no library behind them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ import openenv_gym_envs.dipg
 from bare import Player
 
 ITEMS = Path(openenv_gym_envs.dipg.__file__).with_name("synthetic.jsonl")
+RESPONSE = (
+    "<|channel|>analysis<|message|>It stands in the first sentence.<|end|>\n"
+    "<|channel|>proof<|message|>a<|end|>\n<|channel|>final<|message|>7<|end|>"
+)
 FORM = re.compile(
     r"^<\|channel\|>analysis<\|message\|>.*?<\|end\|>\s*"
     r"<\|channel\|>proof<\|message\|>(.*?)<\|end\|>\s*"
@@ -39,7 +43,7 @@ class Rules(Player):
         self._context, self._question, self._answer = self._left.pop()
 
     def choose(self) -> Any:
-        return "".join(random.choices("abcdefgh .", k=random.randrange(33)))
+        return RESPONSE
 
     def step(self, action: Any) -> bool:
         self._reward = self._graded(action)

@@ -159,3 +159,14 @@ class TestOthers:
         assert {row["candidate"] for row in report["rows"]} == {"SyncVectorEnv", "inprocess"}
         assert report["absent"] == []
         assert report["bars"][0]["value"] > 0
+
+    def test_environments(self, tmp_path: Path) -> None:
+        names = ["CartPole", "OpenSpiel connect_four", "SUMO-RL"]
+        printed = ran("environments", "--quick", "--only", *names, "--json", tmp_path / "a.json")
+        rows = json.loads((tmp_path / "a.json").read_text())["rows"]
+        assert [row["name"] for row in rows] == names
+        for row in rows:
+            assert "absent" not in row
+            assert row["ratio"] > 0
+            assert row["name"].split()[0] in printed
+            assert len(row["ours"]["block_steps_per_s"]) == len(row["bare"]["block_steps_per_s"])
