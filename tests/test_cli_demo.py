@@ -104,3 +104,13 @@ def test_the_same_in_a_container(capsys: pytest.CaptureFixture[str]) -> None:
     rows = rows_of(capsys.readouterr().out)
     assert [row[1] for row in rows] == ["inprocess", "docker"] * 2
     assert [row[-1] for row in rows if row[1] == "docker"] == ["yes", "yes"]
+
+
+def test_without_an_engine_only_what_needs_none_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///no/such/engine.sock")
+    assert main(["demo", "echo"]) == INCOMPLETE
+    said = capsys.readouterr().out
+    assert [row[:3] for row in rows_of(said)][1] == ["echo", "docker", "is not shown, see below"]
+    assert "1 of 2 episodes shown, 0 differ, 0 failed" in said
