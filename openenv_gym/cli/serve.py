@@ -55,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "OPENENV_GYM_TOKEN, which no list of processes shows",
     )
     parser.add_argument(
+        "--web", action="store_true", help="a page to play it by hand, at http://HOST:PORT/web"
+    )
+    parser.add_argument(
         "--debug", action="store_true", help="tell clients what the environment's errors say"
     )
     parser.add_argument(

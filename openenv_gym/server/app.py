@@ -17,6 +17,7 @@ from openenv_gym.server.sessions import Sessions
 from openenv_gym.server.stock.http import StockRoutes
 from openenv_gym.server.stock.lobby import Lobby
 from openenv_gym.server.stock.websocket import StockWebSocket
+from openenv_gym.server.web import WebRoutes
 
 _DESCRIPTION = f"""
 Serves sessions of the environment **{{name}}**. In Python:
@@ -53,6 +54,7 @@ def create_app(
     token: str | None = None,
     debug: bool = False,
     owner: bool = False,
+    web: bool = False,
 ) -> FastAPI:
     """Makes the application that serves an environment.
 
@@ -72,6 +74,7 @@ def create_app(
         debug: Tell clients what the environment's errors say; else only the log does.
         owner: Whoever knows the token is the owner of the server: may set all options, also those
             that name something on its host, and is told what errors say.
+        web: There is a page at ``/web`` to play the environment by hand.
 
     Raises:
         RegistryError: There is no such environment.
@@ -99,15 +102,17 @@ def create_app(
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.state.sessions = sessions
     app.add_middleware(Guard, token=token)
-    lobby = Lobby(sessions, entry)
+    lobby = Lobby(sessions, entry, seen=web)
     info = {
         "title": f"openenv-gym: {entry.name}",
         "summary": entry.summary or entry.name,
         "description": _DESCRIPTION.format(name=entry.name, id=entry.id or entry.name),
     }
+    stock = StockRoutes(lobby, info, open_to_all=not token)
     app.router.routes += [
         Route(http.PATH, http.HttpFace(sessions), methods=["POST"]),
         WebSocketRoute(websocket.PATH, websocket.WebSocketFace(sessions, StockWebSocket(lobby))),
-        *StockRoutes(lobby, info, open_to_all=not token).routes(),
+        *stock.routes(),
+        *(WebRoutes(lobby, stock).routes() if web else ()),
     ]
     return app

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse
 
 from openenv_gym.server.events import App, Receive, Scope, Send
 
-OPEN = frozenset({"/health", "/docs", "/openapi.json"})
-"""Paths that need no token: they tell nothing of the sessions."""
+OPEN = frozenset({"/", "/web", "/health", "/docs", "/openapi.json"})
+"""Paths that need no token: they tell nothing of the sessions. The page asks for one."""
 
 
 class Guard:

@@ -70,13 +70,14 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         token=token,
         debug=arguments.debug,
         owner=owned,
+        web=arguments.web,
     )
     listener = _listener(arguments, token)
     server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings()))
     if owned:
         threading.Thread(target=_end_with_owner, args=(server,), daemon=True).start()
     else:
-        _announce(environment, listener)
+        _announce(environment, listener, web=arguments.web)
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
@@ -156,11 +157,13 @@ def _is_local(host: str) -> bool:
         return host == "localhost"
 
 
-def _announce(environment: str, listener: socket.socket) -> None:
+def _announce(environment: str, listener: socket.socket, *, web: bool) -> None:
     host, port = listener.getsockname()[:2]
     at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    message = "serving %s at ws://%s and http://%s; Ctrl-C ends it"
-    logging.getLogger(__name__).info(message, environment, at, at)
+    log = logging.getLogger(__name__)
+    log.info("serving %s at ws://%s and http://%s; Ctrl-C ends it", environment, at, at)
+    if web:
+        log.info("to play it by hand: http://%s/web", at)
 
 
 def _secret() -> str:

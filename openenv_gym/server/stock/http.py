@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from openenv_gym import messages
 from openenv_gym.errors import OpenEnvGymError
+from openenv_gym.server.answer import CarryOut
 from openenv_gym.server.http import body_of, too_large
 from openenv_gym.server.stock import mcp, openapi
 from openenv_gym.server.stock.answer import BODY, error_body
@@ -72,7 +73,7 @@ class StockRoutes:
             ("GET", "/health", self._health),
         )
         return [
-            Route(path, _answering(endpoint), methods=[method]) for method, path, endpoint in told
+            Route(path, answering(endpoint), methods=[method]) for method, path, endpoint in told
         ]
 
     async def _reset(self, request: Request) -> Response:
@@ -87,10 +88,10 @@ class StockRoutes:
 
     async def _step(self, request: Request) -> Response:
         asked = await _read(request, StepData)
-        return await self._ask(self._needed_session(request), messages.Step(asked.action))
+        return await self._ask(self.session_of(request), messages.Step(asked.action))
 
     async def _state(self, request: Request) -> Response:
-        return await self._ask(self._needed_session(request), messages.GetState())
+        return await self._ask(self.session_of(request), messages.GetState())
 
     def _session(self, request: Request) -> str | None:
         """The id of the client's session, if it has one.
@@ -107,7 +108,8 @@ class StockRoutes:
         # A browser keeps the cookie of a session that is over.
         return id if id and self._lobby.sessions.has(id) else None
 
-    def _needed_session(self, request: Request) -> str:
+    def session_of(self, request: Request) -> str:
+        """The id of the client's session; where it has none the response says so."""
         id = self._session(request)
         if id is not None:
             return id
@@ -116,12 +118,20 @@ class StockRoutes:
         raise _Refused(JSONResponse({"detail": _NO_SESSION, "code": "SESSION_ERROR"}, 400))
 
     async def _ask(self, id: str, request: messages.Request) -> Response:
-        reply = self._lobby.sessions.ask(id, request, BODY)
+        status, body = await self.reply(id, request, BODY)
+        return Response(body, status, media_type="application/json")
+
+    async def reply(self, id: str, request: messages.Request, carry_out: CarryOut) -> Any:
+        """What ``carry_out`` gives for a request to a session.
+
+        Raises:
+            SessionLostError: There is no such session, or no longer.
+        """
+        reply = self._lobby.sessions.ask(id, request, carry_out)
         if isinstance(reply, asyncio.Future):
             await asyncio.wait({reply})  # not cancelled with this task: it is the session's
             reply = reply.result()
-        status, body = reply
-        return Response(body, status, media_type="application/json")
+        return reply
 
     async def _mcp(self, request: Request) -> Response:
         return JSONResponse(await mcp.answer_bytes(self._lobby, await _body(request)))
@@ -163,7 +173,7 @@ class StockRoutes:
         )
 
 
-def _answering(endpoint: Endpoint) -> Endpoint:
+def answering(endpoint: Endpoint) -> Endpoint:
     """The endpoint, whose errors are responses."""
 
     async def answer(request: Request) -> Response:

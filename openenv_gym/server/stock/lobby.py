@@ -22,11 +22,13 @@ class Lobby:
     Args:
         sessions: The server's.
         entry: The environment.
+        seen: Sessions have something to see: a picture, else a text, if the environment gives any.
     """
 
-    def __init__(self, sessions: Sessions, entry: registry.Entry) -> None:
+    def __init__(self, sessions: Sessions, entry: registry.Entry, *, seen: bool = False) -> None:
         self.sessions = sessions
         self.entry = entry
+        self._render_mode = "human" if seen else None
         self._opening = carrier(_description, self._failed)
         self._description: StockDescription | None = None
         self._looking = asyncio.Lock()
@@ -42,7 +44,8 @@ class Lobby:
             ServerFullError: There is no room for it.
         """
         self.sessions.begin(id, stock_host)
-        opened: asyncio.Future[Any] = self.sessions.ask(id, Open(None, {}), self._opening)
+        request = Open(None, {}, self._render_mode)
+        opened: asyncio.Future[Any] = self.sessions.ask(id, request, self._opening)
         opened.add_done_callback(self._note)
         return opened
 

@@ -1,0 +1,126 @@
+"""The routes of the page: itself, and the picture of a session."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+import struct
+import zlib
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from openenv_gym.errors import OpenEnvGymError
+from openenv_gym.messages import Frame, Render, Reply
+from openenv_gym.server.stock.answer import carrier, error_body
+from openenv_gym.server.stock.http import StockRoutes, answering
+from openenv_gym.server.stock.lobby import Lobby
+
+PATH = "/web"
+
+Told = tuple[int, bytes, str | None]
+"""Status, body and content type."""
+
+
+class WebRoutes:
+    """The routes.
+
+    Args:
+        lobby: Where sessions begin, with something to see.
+        stock: The routes that the page plays by.
+    """
+
+    def __init__(self, lobby: Lobby, stock: StockRoutes) -> None:
+        self._lobby = lobby
+        self._stock = stock
+
+    def routes(self) -> list[Route]:
+        """All of them."""
+        return [
+            Route(PATH, self._page, methods=["GET"]),
+            Route(f"{PATH}/frame", answering(self._frame), methods=["GET"]),
+            Route("/", self._home, methods=["GET"]),
+        ]
+
+    async def _home(self, request: Request) -> Response:
+        return RedirectResponse(request.scope.get("root_path", "") + PATH)
+
+    async def _page(self, request: Request) -> Response:
+        text, policy = _page()
+        headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
+        return Response(text, media_type="text/html", headers=headers)
+
+    async def _frame(self, request: Request) -> Response:
+        id = self._stock.session_of(request)
+        known = self._lobby.known
+        if known is None or not known.metadata.get("render_modes"):
+            return Response(status_code=204)  # there is nothing to see
+        status, body, kind = await self._stock.reply(id, Render(), _FRAME)
+        return Response(body, status, media_type=kind, headers={"Cache-Control": "no-store"})
+
+
+def _told(reply: Reply) -> Told:
+    assert isinstance(reply, Frame)
+    if isinstance(reply.frame, str):
+        return 200, reply.frame.encode(), "text/plain"
+    if reply.frame is None:
+        return 204, b"", None
+    return 200, png(reply.frame), "image/png"
+
+
+def _refused(error: OpenEnvGymError) -> Told:
+    return *error_body(error), "application/json"
+
+
+_FRAME = carrier(_told, _refused)
+
+
+def png(picture: NDArray[Any]) -> bytes:
+    """A picture as a PNG file.
+
+    Args:
+        picture: (height, width, 3) uint8.
+    """
+    height, width, _ = picture.shape
+    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # before each row the filter: none
+    rows[:, 1:] = picture.reshape(height, 3 * width)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = zlib.compress(rows.tobytes(), 1)
+    chunks = ((b"IHDR", head), (b"IDAT", data), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, part) for kind, part in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    check = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+
+@cache
+def _page() -> tuple[str, str]:
+    """The page, and what a browser may do for it: nothing but this script and this server."""
+    folder = importlib.resources.files(__package__)
+    style, script, page = (
+        (folder / f"page.{kind}").read_text("utf-8") for kind in ("css", "js", "html")
+    )
+    policy = {
+        "default-src": "'none'",
+        "script-src": _hash(script),
+        "style-src": _hash(style),
+        "img-src": "blob:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    page = page.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
+    return page, "; ".join(f"{name} {value}" for name, value in policy.items())
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

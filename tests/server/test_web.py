@@ -1,0 +1,260 @@
+"""The web page of a server, in a real browser; and that it lets no other page in."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from openenv_gym.env import OpenEnvGym
+from openenv_gym.server.web.routes import png
+from tests.environments import FAIL, SECRET, THREADED
+from tests.servers import Served, eventually, process, serving
+from tests.stock.counterparts import NESTED
+
+CHROMIUM = ("chromium-headless-shell", "chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    assert path is not None, "the tests need Debian's chromium-headless-shell"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script fails."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
+    errors: list[Any] = []
+    page.on("pageerror", lambda error: errors.append(error))
+    yield page
+    context.close()
+    assert not errors
+
+
+def visit(page: Page, served: Served) -> None:
+    page.goto(f"{served.url('http')}/")
+    assert page.url == f"{served.url('http')}/web"
+    expect(page.locator("main")).to_have_attribute("aria-busy", "false")
+
+
+def reset(page: Page, seed: str = "") -> None:
+    page.get_by_label("Seed").fill(seed)
+    page.get_by_role("button", name="Reset").click()
+    expect(page.locator("#phase")).to_have_text("running")
+    expect(page.locator("main")).to_have_attribute("aria-busy", "false")
+
+
+def choose(page: Page, action: str, step: int) -> None:
+    page.get_by_role("group", name="Actions").get_by_role("button", name=action, exact=True).click()
+    expect(page.locator("#count")).to_have_text(str(step))
+    expect(page.locator("main")).to_have_attribute("aria-busy", "false")
+
+
+def test_an_episode_of_connect4_by_clicking(page: Page) -> None:
+    columns = (3, 0, 3, 1, 3, 6, 3)
+    env = OpenEnvGym("connect4", render_mode="rgb_array")
+    env.reset(seed=1)
+    with serving("connect4", web=True) as served:
+        visit(page, served)
+        assert page.title() == "connect4"
+        reset(page, "1")
+        for number, column in enumerate(columns, start=1):
+            choose(page, str(column), number)
+            env.step(column)
+        expect(page.locator("#phase")).to_have_text("over")
+        expect(page.locator("#sum")).to_have_text("1")
+        log = page.get_by_label("Log of the episode").get_by_role("listitem").all_inner_texts()
+        assert log == [
+            "reset, seed 1",
+            *(f"{column}: reward 0" for column in columns[:-1]),
+            "3: reward 1, over",
+        ]
+        picture = page.get_by_role("img", name="The environment after step 7")
+        expect(picture).to_be_visible()
+        size = picture.evaluate("one => [one.naturalHeight, one.naturalWidth]")
+        assert tuple(size) == env.render().shape[:2]
+        assert len(served.sessions) == 1
+        page.goto("about:blank")  # the session is ended, and not left to its timeout
+        eventually(lambda: len(served.sessions) == 0)
+    env.close()
+
+
+def test_only_legal_moves_of_chess_are_offered(page: Page) -> None:
+    with serving("chess", web=True, options={"opponent": "self"}) as served:
+        visit(page, served)
+        reset(page)
+        actions = page.get_by_role("group", name="Actions").get_by_role("button")
+        expect(actions).to_have_count(20)
+        choose(page, "e2e4", 1)
+        assert "e7e5" in actions.all_inner_texts()
+        assert "e2e4" not in actions.all_inner_texts()
+
+
+def test_a_form_of_texts_by_the_keyboard(page: Page) -> None:
+    with serving("echo", web=True) as served:
+        visit(page, served)
+        page.get_by_label("Seed").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#phase")).to_have_text("running")
+        page.get_by_label("message").fill('¿Qué "tal"?')
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("#count")).to_have_text("1")
+        expect(page.locator("#observation")).to_contain_text('echoed_message: ¿Qué "tal"?')
+        expect(page.locator("#text")).to_be_visible()
+        expect(page.locator("#reward")).to_have_text("1.1")
+
+
+def test_fields_of_every_kind_and_what_is_refused(page: Page) -> None:
+    with serving(NESTED, web=True) as served:
+        visit(page, served)
+        reset(page)
+        by, step = page.get_by_label("by"), page.get_by_role("button", name="Step")
+        assert page.get_by_label("gait").locator("option").all_inner_texts() == ["walk", "run"]
+        for wrong, said in (
+            ("{", "by is no JSON"),
+            ('{"x": 101, "y": 0}', "by.x: Input should be"),
+        ):
+            by.fill(wrong)
+            step.click()
+            expect(page.get_by_role("alert")).to_contain_text(said)
+        page.get_by_label("gait").select_option("run")
+        by.fill('{"x": 1, "y": -1}')
+        step.click()
+        expect(page.locator("#count")).to_have_text("1")
+        expect(page.get_by_role("alert")).to_be_hidden()
+        expect(page.locator("#observation")).to_contain_text('here: {"x":2,"y":-2}')
+        expect(page.locator("#picture")).to_be_hidden()
+
+
+def test_a_gymnasium_environment(page: Page) -> None:
+    with serving("gymnasium", web=True, options={"env_id": "CartPole-v1"}) as served:
+        visit(page, served)
+        reset(page, "3")
+        choose(page, "1", 1)
+        expect(page.get_by_role("img", name="The environment after step 1")).to_be_visible()
+
+
+def test_what_the_environment_raises_stays_in_the_log(page: Page) -> None:
+    with serving(THREADED, web=True) as served:
+        visit(page, served)
+        reset(page)
+        page.get_by_role("button", name=str(FAIL), exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("The environment raised RuntimeError")
+        assert SECRET not in page.content()
+        reset(page)
+        choose(page, "0", 1)
+
+
+def test_two_tabs_have_sessions_of_their_own(browser: Browser) -> None:
+    with serving("connect4", web=True) as served:
+        context = browser.new_context()
+        tabs = [context.new_page() for _ in range(2)]
+        for tab in tabs:
+            visit(tab, served)
+            reset(tab)
+        choose(tabs[0], "3", 1)
+        choose(tabs[0], "3", 2)
+        choose(tabs[1], "3", 1)
+        assert len(served.sessions) == 2
+        context.close()
+
+
+def test_a_token_is_asked_for(page: Page) -> None:
+    with serving("connect4", web=True, token="right") as served:
+        visit(page, served)
+        token = page.get_by_label("Token of this server")
+        for given, works in (("wrong", False), ("right", True)):
+            token.fill(given)
+            page.get_by_role("button", name="Use it").click()
+            expect(page.locator("main")).to_have_attribute("aria-busy", "false")
+            expect(page.get_by_role("alert")).to_be_visible(visible=not works)
+        expect(token).to_be_hidden()
+        reset(page)
+        choose(page, "3", 1)
+        expect(page.get_by_role("img", name="The environment after step 1")).to_be_visible()
+
+
+def test_a_page_of_another_origin_cannot_use_it(page: Page) -> None:
+    """A foreign page in the same browser, where the user has a session open."""
+    with serving("connect4", web=True) as victim, serving("echo", web=True) as foreign:
+        visit(page, victim)
+        reset(page)
+        page.goto(f"{foreign.url('http')}/health")  # a page without a policy of its own
+        attack = """async ([url, mode]) => {
+            try {
+                const reply = await fetch(url + "/reset", {method: "POST", mode, body: "{}",
+                    credentials: "include", headers: {"Content-Type": "text/plain"}});
+                return reply.type + " " + reply.status;
+            } catch (error) { return "failed"; }
+        }"""
+        eventually(lambda: len(victim.sessions) == 0)
+        assert page.evaluate(attack, [victim.url("http"), "cors"]) == "failed"
+        assert page.evaluate(attack, [victim.url("http"), "no-cors"]) == "opaque 0"
+        assert len(victim.sessions) == 0
+
+
+def test_what_a_browser_may_do_for_it() -> None:
+    with serving("echo", web=True) as served:
+        reply = httpx.get(served.url("http") + "/web")
+        slash = httpx.get(served.url("http") + "/web/", follow_redirects=True)
+    assert slash.text == reply.text
+    policy = reply.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"""(?:src|href)=|https?://""", reply.text), "it is self-contained"
+
+
+def test_the_command_serves_it() -> None:
+    patient = httpx.HTTPTransport(retries=50)
+    with process("echo", "--web") as (_, port), httpx.Client(transport=patient) as client:
+        assert client.get(f"http://127.0.0.1:{port}/web").status_code == 200
+
+
+def test_there_is_none_unless_it_is_asked_for() -> None:
+    with serving("echo") as served, httpx.Client(base_url=served.url("http")) as client:
+        for path in ("/", "/web", "/web/frame"):
+            assert client.get(path).status_code == 404
+
+
+def test_the_picture_needs_a_session() -> None:
+    with (
+        serving("connect4", web=True) as served,
+        httpx.Client(base_url=served.url("http")) as client,
+    ):
+        assert client.get("/web/frame").status_code == 400
+        lost = client.get("/web/frame", headers={"X-Session-ID": "no-such"})
+        assert lost.status_code == 404
+        client.post("/reset")
+        found = client.get("/web/frame")
+        assert found.headers["content-type"] == "image/png"
+        assert found.headers["cache-control"] == "no-store"
+
+
+def test_the_file_of_a_picture() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    file = png(picture)
+    assert file[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", file[16:24]) == (7, 5)
+    start = file.index(b"IDAT") + 4
+    length = struct.unpack(">I", file[start - 8 : start - 4])[0]
+    rows = np.frombuffer(zlib.decompress(file[start : start + length]), np.uint8).reshape(5, 22)
+    assert not rows[:, 0].any()
+    assert np.array_equal(rows[:, 1:].reshape(5, 7, 3), picture)
