@@ -149,7 +149,7 @@ class _Relay(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._pass_on()
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nobody reads it."""

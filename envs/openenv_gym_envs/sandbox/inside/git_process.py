@@ -167,8 +167,8 @@ def run(
                 os.killpg(process.pid, signal.SIGKILL)
             status = process.wait()
         if fate == "exited" and status < 0:
-            fate, status = "killed", -status
-        return Finished(fate, status, *(os.pread(fd, longest, 0) for fd in outputs[1:]))
+            fate = "killed"
+        return Finished(fate, abs(status), *(os.pread(fd, longest, 0) for fd in outputs[1:]))
     finally:
         for fd in outputs:
             os.close(fd)

@@ -1,0 +1,333 @@
+"""Hostile git commands: each is refused or contained, and the next episode is clean."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium
+import pytest
+
+import openenv_gym  # noqa: F401  # registers the ids
+from openenv_gym_envs.git.commands import SUBCOMMANDS, RefusedError, parse
+
+Env = gymnasium.Env[Any, Any]
+
+REFUSED = [
+    # Options before the subcommand: configuration, other repositories, other programs.
+    "-c alias.x='!touch /workspace/x' x",
+    "-c core.pager=id log",
+    "-c core.sshCommand=id fetch",
+    "--config-env=core.pager=HOME log",
+    "--exec-path=/workspace version",
+    "--exec-path",
+    "-C / status",
+    "--git-dir=/workspace/x status",
+    "--work-tree=/ status",
+    "--namespace=x push",
+    "-p log",
+    "--paginate log",
+    "--help",
+    # Subcommands that run programs, or write where they like.
+    "!id",
+    "x",
+    "daemon --export-all",
+    "difftool -x id",
+    "mergetool",
+    "filter-branch --tree-filter id",
+    "submodule foreach id",
+    "submodule add ext::id",
+    "for-each-repo --config=x id",
+    "instaweb",
+    "gc",
+    "maintenance run",
+    "worktree add /tmp/x",
+    "archive -o /tmp/x HEAD",
+    "bundle create /tmp/x HEAD",
+    "remote-ext x id",
+    "upload-pack .",
+    "receive-pack .",
+    "http-backend",
+    "fast-import",
+    "send-pack --receive-pack=id .",
+    "send-email",
+    "credential fill",
+    "update-server-info",
+    "hook run pre-commit",
+    "shell",
+    "bugreport",
+    "diagnose",
+    # Options that run programs or write elsewhere, also shortened, with and without a value.
+    "clone --upload-pack=id x",
+    "clone --upload-pack id x",
+    "clone --up=id x",
+    "clone -u id x",
+    "clone -qu id x",
+    "clone -c core.fsmonitor=id x",
+    "clone --config core.fsmonitor=id x",
+    "clone --conf=core.fsmonitor=id x",
+    "clone --template=. x",
+    "clone --separate-git-dir=/tmp/x x",
+    "clone --recurse-submodules x",
+    "clone --bundle-uri=x x",
+    "init --template=. x",
+    "init --separate-git-dir /tmp/x",
+    "fetch --upload-pack=id origin",
+    "pull --upload-pack=id origin",
+    "push --receive-pack=id origin",
+    "push --exec=id origin",
+    "ls-remote --upload-pack=id .",
+    "ls-remote --exec=id .",
+    "rebase --exec id HEAD~1",
+    "rebase --ex id HEAD~1",
+    "rebase -x id HEAD~1",
+    "rebase -ix id HEAD~1",
+    "rebase -xid HEAD~1",
+    "grep --open-files-in-pager=id x",
+    "grep -Oid x",
+    "grep -nOid x",
+    "bisect run id",
+    "bisect visualize id",
+    "diff --output=/workspace/x",
+    "diff --outpu=/workspace/x",
+    "log --output /workspace/x",
+    "format-patch -o /tmp HEAD~1",
+    "format-patch --output-directory=/tmp HEAD~1",
+    "commit --template=/etc/passwd",
+    "commit --help",
+    "ls-files --debug",
+    "reflog expire --expire=now --all",
+    # Configuration that runs programs.
+    "config core.pager id",
+    "config core.hooksPath .",
+    "config core.fsmonitor id",
+    "config core.sshCommand id",
+    "config alias.x '!id'",
+    "config filter.x.clean id",
+    "config diff.external id",
+    "config --add merge.x.driver id",
+    "config remote.origin.uploadpack id",
+    "config url.ext::id.insteadOf http://gitea",
+    "config http.proxy http://127.0.0.1:1",
+    "config protocol.ext.allow always",
+    "config include.path /workspace/x",
+    "config --global user.name x",
+    "config --system user.name x",
+    "config --file=/tmp/x user.name x",
+    "config -f /tmp/x user.name x",
+    "config --blob=HEAD:x --list",
+    "config --edit",
+    "config -e",
+    "config --get --file=/etc/passwd x",
+    "config --remove-section remote.origin",
+    "config --unset core.bare",
+    # What is no command.
+    "",
+    "git",
+    "'",
+    "sta\0tus",
+    "--no-pager",
+]
+
+ALLOWED = [
+    "status",
+    "git status --short",
+    "git --no-pager log --oneline --graph --all --stat --text -p",
+    "log --exclude=x --all",
+    "commit -am 'fix: --exec is gone' --signoff --no-edit --edit",
+    "commit -m --upload-pack=x -- --exec",
+    "rebase -Xtheirs --onto a b c",
+    "rebase -i --autosquash HEAD~3",
+    "ls-files -o --others --exclude-standard",
+    "config user.name 'A U Thor'",
+    "config --get remote.origin.url",
+    "config --list",
+    "config user.email",
+    "config pull.rebase true",
+    "tag -s",
+    "diff --no-ext-diff --word-diff",
+    "fetch --all --prune --tags",
+    "push --force-with-lease --tags -u origin HEAD",
+    "cherry-pick -x HEAD~1",
+    "format-patch --stdout HEAD~1",
+]
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_is_refused(command: str) -> None:
+    with pytest.raises(RefusedError):
+        parse(command)
+
+
+@pytest.mark.parametrize("command", ALLOWED)
+def test_is_allowed(command: str) -> None:
+    if command.startswith("commit -m --upload-pack"):
+        with pytest.raises(RefusedError):  # a message cannot begin so; it may be said otherwise
+            parse(command)
+    else:
+        assert parse(command)[0] in SUBCOMMANDS
+
+
+@pytest.fixture(
+    scope="module", params=["inprocess", pytest.param("docker", marks=pytest.mark.docker)]
+)
+def env(request: pytest.FixtureRequest) -> Iterator[Env]:
+    env = gymnasium.make("openenv/Git-v0", transport=request.param, task_id="free", timeout_s=3.0)
+    env.reset(seed=0)
+    yield env
+    env.close()
+
+
+def act(env: Env, **fields: str) -> dict[str, Any]:
+    kinds = ("list_repos", "clone_repo", "execute_git_command")
+    action = dict.fromkeys(("repo_name", "target_dir", "command", "working_dir", "stdin"), "")
+    kind = kinds.index(fields.pop("action_type", "execute_git_command"))
+    observation, *_ = env.step({"action_type": kind, **action, **fields})
+    assert env.observation_space.contains(observation)
+    told: dict[str, Any] = observation
+    return told
+
+
+def git(env: Env, command: str, where: str = "garden", stdin: str = "") -> dict[str, Any]:
+    return act(env, command=command, working_dir=where, stdin=stdin)
+
+
+def clean(env: Env) -> None:
+    """A new episode is as the first."""
+    env.reset(seed=0)
+    assert act(env, action_type="clone_repo", repo_name="garden")["success"]
+    told = git(env, "status --porcelain --ignored --branch")
+    assert told["output"] == "## main...origin/main\n"
+    names = [line.split("\t")[1] for line in git(env, "ls-remote")["output"].splitlines()]
+    assert names == ["HEAD", "refs/heads/main", "refs/heads/pond"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ext::id",
+        "ext::sh -c id% >&2",
+        "fd::17",
+        "file:///workspace/garden",
+        "/workspace/garden",
+        "garden",
+        "ssh://localhost/x",
+        "git@localhost:x",
+        "git://127.0.0.1/x",
+        "https://127.0.0.1/x",
+        "ftp://127.0.0.1/x",
+        "http://127.0.0.1:{port}/openenv/garden.git",
+        "http://localhost:{port}/x",
+        "http://gitea:3000@127.0.0.1:{port}/openenv/garden.git",
+        "http://gitea:3000/api/v1/user/repos",
+        "http://gitea:3000/openenv/../../etc",
+        "http://gitea:3000/other/garden.git",
+    ],
+)
+def test_no_other_place_is_reached(env: Env, url: str) -> None:
+    clean(env)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        url = url.format(port=listener.getsockname()[1])
+        for command in (f"ls-remote '{url}'", f"clone '{url}' other", f"fetch '{url}'"):
+            told = git(env, command, "")
+            assert not told["success"], told
+            assert "uid=" not in told["output"] + told["error"]
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def patch(path: str, *lines: str, mode: str = "100644") -> str:
+    head = f"diff --git a/{path} b/{path}\nnew file mode {mode}\n--- /dev/null\n+++ b/{path}\n"
+    return head + f"@@ -0,0 +1,{len(lines)} @@\n" + "".join(f"+{line}\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    "path", [".git/hooks/pre-commit", ".git/config", ".GIT/config", "../x", "/workspace/x", ".git"]
+)
+def test_no_patch_is_written_to_where_git_reads_its_orders(env: Env, path: str) -> None:
+    clean(env)
+    told = git(env, "apply -", stdin=patch(path, "#!/bin/sh", "id", mode="100755"))
+    assert not told["success"], told
+
+
+def test_no_program_of_the_repository_is_run(env: Env) -> None:
+    """Hooks, filters and merge drivers are there, and git has been told of none."""
+    clean(env)
+    evil = ("#!/bin/sh", "echo R''AN >&2")
+    written = patch("hooks/pre-commit", *evil, mode="100755")
+    written += patch(".gitattributes", "* filter=x diff=x merge=x ident")
+    written += patch(
+        ".gitmodules", '[submodule "x"]', "\tpath = x", "\turl = ext::id", "\tupdate = !id"
+    )
+    written += patch("bare/HEAD", "ref: refs/heads/main")
+    written += patch("bare/config", "[core]", "\tfsmonitor = echo R''AN >&2;", "\tbare = false")
+    written += patch("bare/objects/x", "") + patch("bare/refs/x", "")
+    assert git(env, "apply --index -", stdin=written)["success"]
+    for command in (
+        "commit -m x",
+        "status",
+        "diff HEAD~1",
+        "checkout -B other HEAD~1",
+        "merge main",
+        "push origin other",
+        "pull --rebase origin other",
+    ):
+        told = git(env, command)
+        assert "RAN" not in told["output"] + told["error"], told
+    for command in ("status", "rev-parse --git-dir", "log"):
+        told = git(env, command, "garden/bare")
+        assert "RAN" not in told["output"] + told["error"], told
+    clean(env)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "diff --no-index /dev/null /etc/passwd",
+        "diff --no-index /dev/null /proc/self/environ",
+        "diff --no-index /dev/null /proc/1/environ",
+        "hash-object /etc/shadow",
+        "commit --allow-empty -F /etc/hostname",
+        "init /tmp/x",
+        "init /usr/x",
+        "init ../../tmp/x",
+        "clone http://gitea:3000/openenv/garden.git /tmp/x",
+        "mv pond.txt /tmp/x",
+    ],
+)
+def test_no_file_elsewhere_is_read_or_written(env: Env, command: str) -> None:
+    clean(env)
+    told = git(env, command)
+    assert not told["success"], told
+    for secret in ("root:", "PATH=", "OPENENV", "HOSTNAME"):
+        assert secret not in told["output"], told
+
+
+def test_a_command_without_end_is_killed_and_the_episode_goes_on(env: Env) -> None:
+    clean(env)
+    # A pattern that backtracks without end, on a line that does not match it.
+    assert git(env, "apply --index -", stdin=patch("long.txt", "a" * 60_000 + "!"))["success"]
+    told = git(env, r"grep -P '^(a|a?)+(a|aa)+$(*LIMIT_MATCH=4294967295)' -- long.txt")
+    slow = git(env, "grep -E '(.*)(.*)(.*)(.*)(.*)\\5\\4\\3\\2\\1x' -- long.txt")
+    for one in (told, slow):
+        assert not one["success"]
+    assert "[killed after 3 s]" in told["error"] + slow["error"], (told, slow)
+    assert git(env, "status")["success"]
+    clean(env)
+
+
+def test_gigabytes_of_output(env: Env) -> None:
+    clean(env)
+    line = "x" * 1000
+    assert git(env, "apply --index -", stdin=patch("big.txt", *[line] * 60))["success"]
+    git(env, "commit -m big")
+    told = git(env, "log -p " + " ".join(["--format=" + "%B%n" * 50]))
+    assert told["success"]
+    assert len(told["output"]) <= 16_384
+    told = git(env, "cat-file --batch", stdin="HEAD:big.txt\n" * 5000)
+    assert not told["success"]
+    assert "killed by SIGXFSZ" in told["error"]
+    assert "[cut at" in told["output"]
+    clean(env)
