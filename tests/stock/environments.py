@@ -16,11 +16,28 @@ from openenv.core import create_app
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import Action, Observation, State
 from pydantic import BaseModel, Field
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from openenv_gym_envs.chess import ChessAction as OurChessAction
 from openenv_gym_envs.chess.environment import ChessEnvironment as OurChess
 from openenv_gym_envs.connect4 import Connect4Action as OurConnect4Action
 from openenv_gym_envs.connect4.environment import Connect4Environment as OurConnect4
+from tests.stock.trials import (
+    BoardAction,
+    BoardEnvironment,
+    BoardObservation,
+    BrokenEnvironment,
+    ControlAction,
+    ControlEnvironment,
+    ControlObservation,
+    ControlState,
+    LedgerAction,
+    LedgerEnvironment,
+    LedgerObservation,
+    ScreenAction,
+    ScreenEnvironment,
+    ScreenObservation,
+)
 
 SESSIONS = 4
 
@@ -281,16 +298,41 @@ class SensorsEnvironment(Environment[SensorsAction, SensorsObservation, State]):
         return self._state
 
 
-def _served(name: str, environment: Any, action: Any, observation: Any, state: Any) -> FastAPI:
+def _served(
+    name: str,
+    environment: Any,
+    action: Any,
+    observation: Any,
+    state: Any,
+    sessions: int = SESSIONS,
+) -> FastAPI:
     app: FastAPI = create_app(
         environment,
         action,
         observation,
         env_name=name,
-        max_concurrent_envs=SESSIONS,
+        max_concurrent_envs=sessions,
         state_cls=state,
     )
     return app
+
+
+def _older(app: FastAPI, *, creates: bool) -> ASGIApp:
+    """Serves as releases before 0.5 did: a WebSocket attaches to no session.
+
+    Args:
+        app: What is served.
+        creates: Sessions are made by ``openenv/session/create`` nevertheless, as by 0.2.3 to 0.4.
+    """
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            scope = {**scope, "query_string": b""}
+        elif scope["path"].endswith("/mcp") and not creates:
+            scope = {**scope, "path": "/unknown"}
+        await app(scope, receive, send)
+
+    return served
 
 
 echo = _served("echo", EchoEnvironment, EchoAction, EchoObservation, State)
@@ -300,10 +342,19 @@ connect4 = _served(
 chess = _served("chess", ChessEnvironment, ChessAction, ChessObservation, ChessState)
 nested = _served("nested", NestedEnvironment, NestedAction, NestedObservation, State)
 sensors = _served("sensors", SensorsEnvironment, SensorsAction, SensorsObservation, State)
+_ledger = ("ledger", LedgerEnvironment, LedgerAction, LedgerObservation, State)
+ledger = _served(*_ledger)
+single = _served(*_ledger, sessions=1)
+old = _older(_served(*_ledger), creates=False)
+older = _older(_served(*_ledger), creates=True)
+screen = _served("screen", ScreenEnvironment, ScreenAction, ScreenObservation, State, 1)
+board = _served("board", BoardEnvironment, BoardAction, BoardObservation, State, 1)
+control = _served("control", ControlEnvironment, ControlAction, ControlObservation, ControlState, 1)
+broken = _served("broken", BrokenEnvironment, LedgerAction, LedgerObservation, State)
 
 everything = FastAPI()
-everything.mount("/echo", echo)
-everything.mount("/connect4", connect4)
-everything.mount("/chess", chess)
-everything.mount("/nested", nested)
-everything.mount("/sensors", sensors)
+for _name in (
+    *("echo", "connect4", "chess", "nested", "sensors", "ledger", "single", "old", "older"),
+    *("screen", "board", "control", "broken"),
+):
+    everything.mount(f"/{_name}", globals()[_name])

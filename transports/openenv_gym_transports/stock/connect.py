@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidHandshake
 
 from openenv_gym.errors import (
     ConnectError,
+    EnvironmentFailedError,
     OptionError,
     ProtocolError,
     SessionLostError,
@@ -101,7 +102,9 @@ class _Sessions:
     timeout: float | None
     start_timeout: float
     resumable: bool
-    found: WebSocket | None  # that it was found by: where sessions end with theirs, the first's
+    # What the server was found by. If sessions are to be resumable it names one that is none: a
+    # server that minds that attaches sessions, and one that does not has made one.
+    found: WebSocket | None
     gone: Callable[[], str | None]
 
     def begin(self, counts: bool) -> Dialogue:
@@ -110,45 +113,53 @@ class _Sessions:
         Args:
             counts: Its environment is known to count its steps.
         """
-        dialogue = self._made(StepCount(trusted=counts))
-        try:
-            dialogue.begin(self.start_timeout)
-        except BaseException as error:
-            dialogue.close()
-            if not isinstance(error, SessionLostError):
-                raise
-            raise ConnectError(
-                f"The server at {self.server.url} gave a session and does not know it: {error} Has "
-                "it several worker processes? Serve with one, or give the transport option "
-                "resumable=False.",
-                url=self.url,
-            ) from error
-        return dialogue
-
-    def _made(self, count: StepCount) -> Dialogue:
         socket, self.found = self.found, None
+        if socket is not None:
+            try:
+                dialogue = self._begun(counts, None, socket)
+            except EnvironmentFailedError as error:
+                if not (self.resumable and error.fields.get("code") == "SESSION_ERROR"):
+                    raise
+            else:
+                self.resumable = False
+                return dialogue
         try:
             session = self.server.create_session(self.start_timeout) if self.resumable else None
-            if session is not None:
-                socket = None
-            elif socket is None:
+            if session is None:
                 socket = WebSocket(
-                    self.url, subprotocol=None, headers=self.headers, limit=_FACTS_LIMIT
+                    self.url, subprotocol=None, headers=self.headers, limit=self.start_timeout
                 )
         except (OSError, InvalidHandshake) as error:
             raise ConnectError(
                 f"The server at {self.server.url} gave no session: {error}.", url=self.url
             ) from error
-        return Dialogue(
+        return self._begun(counts, session, None if session else socket)
+
+    def _begun(self, counts: bool, session: str | None, socket: WebSocket | None) -> Dialogue:
+        dialogue = Dialogue(
             self.server,
             self.url,
             self.headers,
             session=session,
             socket=socket,
             timeout=self.timeout,
-            count=count,
+            count=StepCount(trusted=counts),
             gone=self.gone,
         )
+        try:
+            dialogue.begin(self.start_timeout)
+        except SessionLostError as error:
+            dialogue.close()
+            raise ConnectError(
+                f"The server at {self.server.url} gave a session and does not know it: {error} Has "
+                "it several worker processes? Serve with one, or give the transport option "
+                "resumable=False.",
+                url=self.url,
+            ) from error
+        except BaseException:
+            dialogue.close()
+            raise
+        return dialogue
 
 
 def over_http(

@@ -120,14 +120,11 @@ class Dialogue:
             TransportError: The server does not answer.
         """
         deadline = monotonic() + limit
-        if self._socket is None:
-            self._resume(deadline)
-            return
         try:
-            # As where a session is attached.
-            with contextlib.suppress(OSError):
-                self._send("state")
-            self._receive(deadline)
+            if self._socket is None:
+                self._resume(deadline)
+            else:
+                self._greet(deadline)
         except _Refused as refused:
             if refused.code in ("CAPACITY_REACHED", "FACTORY_ERROR", "SESSION_ERROR"):
                 raise self._told(refused, "make the environment") from refused
@@ -135,7 +132,6 @@ class Dialogue:
             raise self._late(limit) from error
         except OSError as error:
             raise self._lost(str(error)) from error
-        self._due.clear()
 
     def reset(self, data: Payload) -> Payload:
         """Begins an episode; after a drop once more, since no harm is in that.
@@ -281,7 +277,7 @@ class Dialogue:
         if self._session is None:
             raise SessionLostError(
                 f"The connection to {self._url} dropped, and the episode is gone with it: only "
-                "servers of openenv 0.6 or later keep a session for a client that comes back "
+                "servers of openenv 0.5 or later keep a session for a client that comes back "
                 "(resumable=True). Make a new environment.",
                 url=self._url,
             )
@@ -312,14 +308,18 @@ class Dialogue:
         address = f"{self._url}?session_id={quote(self._session or '')}"
         self._socket = WebSocket(address, subprotocol=None, headers=self._headers, limit=limit)
         try:
-            # A server that refuses tells so by itself, and hangs up: then nothing can be sent.
-            with contextlib.suppress(OSError):
-                self._send("state")
-            return self._receive(deadline)
+            return self._greet(deadline)
         except _Refused as refused:
             if refused.code != "EXECUTION_ERROR":
                 raise
             return None  # the session is there, but its environment has no state to tell
+
+    def _greet(self, deadline: float) -> Payload:
+        """Asks for the state over a new connection."""
+        # A server that refuses tells so by itself, and hangs up: then nothing can be sent.
+        with contextlib.suppress(OSError):
+            self._send("state")
+        return self._receive(deadline)
 
     def _hang_up(self) -> None:
         socket, self._socket = self._socket, None

@@ -23,8 +23,8 @@ def full(url: str, told: Mapping[str, Any]) -> ServerFullError:
 def not_made(url: str, told: Mapping[str, Any]) -> EnvironmentFailedError:
     """The error for a server whose environment cannot be made, from what it tells of that."""
     return EnvironmentFailedError(
-        f"The server at {url} could not make its environment: {told.get('message')}. Its log tells "
-        "why.",
+        f"The server at {url} could not make its environment, and its log tells why: "
+        f"{told.get('message')}",
         url=url,
     )
 
