@@ -251,7 +251,7 @@ def test_first_and_last_day() -> None:
     ("options", "told"),
     [
         ({"tickers": ["TSLA"]}, "there is no TSLA in stocks.csv.gz, which has AAPL, FB, GOOG"),
-        ({"tickers": ["IBM", "IBM"]}, "each of its shares once"),
+        ({"tickers": ["IBM", "IBM"]}, "name each share once"),
         ({"tickers": []}, "tickers"),
         ({"split": "test"}, "'train' or 'eval'"),
         ({"start": "2009-13-01"}, "start='2009-13-01'"),

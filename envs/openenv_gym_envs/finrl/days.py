@@ -32,15 +32,13 @@ class _Column:
 class _Day:
     """A row of each share. Of a single one, pandas gives values in place of columns."""
 
-    def __init__(self, market: Market, number: int) -> None:
-        def column(values: Any) -> Any:
-            items = values[number].tolist()
-            return _Column(items) if len(items) > 1 else items[0]
+    def __init__(self, date: str, close: list[float], indicators: dict[str, list[float]]) -> None:
+        def column(items: list[Any]) -> Any:
+            return _Column(items) if len(close) > 1 else items[0]
 
-        date = market.dates[number]
-        self.date: Any = _Column([date]) if len(market.tickers) > 1 else date
-        self.close = column(market.close)
-        self._indicators = {name: column(values) for name, values in market.indicators.items()}
+        self.date: Any = column([date])
+        self.close = column(close)
+        self._indicators = {name: column(values) for name, values in indicators.items()}
 
     def __getitem__(self, name: str) -> Any:
         return self._indicators[name]
@@ -54,7 +52,9 @@ class Days:
     """
 
     def __init__(self, market: Market) -> None:
-        self._days = [_Day(market, number) for number in range(len(market.dates))]
+        self._dates = market.dates
+        self._close = market.close.tolist()
+        self._indicators = {name: values.tolist() for name, values in market.indicators.items()}
         self.index = _Column(range(len(market.dates)))
         self.tic = _Column(market.tickers)
 
@@ -64,4 +64,6 @@ class Days:
         return self
 
     def __getitem__(self, key: tuple[int, slice]) -> _Day:
-        return self._days[key[0]]
+        day = key[0]
+        indicators = {name: values[day] for name, values in self._indicators.items()}
+        return _Day(self._dates[day], self._close[day], indicators)

@@ -78,20 +78,15 @@ def load(data: str | None, tickers: Sequence[str] | None) -> Market:
     known = _table(path, changed)
     chosen = tuple(tickers or (known if data is not None else TICKERS))
     missing = [ticker for ticker in chosen if ticker not in known]
-    if missing or len(set(chosen)) != len(chosen):
-        what = f"no {', '.join(missing)}" if missing else "each of its shares once"
+    if missing:
         raise OptionError(
-            f"tickers={list(chosen)}: there is {what} in {path.name}, which has "
+            f"tickers={list(chosen)}: there is no {', '.join(missing)} in {path.name}, which has "
             f"{', '.join(known)}.",
             known=list(known),
         )
-    histories = [_history(path, changed, ticker) for ticker in chosen]
-    dates = sorted(set.intersection(*(set(history.index) for history in histories)))
-    joined = {
-        name: np.stack([history.loc[dates, name].to_numpy(float) for history in histories], axis=1)
-        for name in ("close", *INDICATORS)
-    }
-    return Market(chosen, tuple(dates), joined.pop("close"), joined)
+    if len(set(chosen)) != len(chosen):
+        raise OptionError(f"tickers={list(chosen)}: name each share once.")
+    return _joined(path, changed, chosen)
 
 
 def choose(market: Market, split: Split | None, start: str | None, end: str | None) -> Market:
@@ -173,6 +168,18 @@ def _check(path: Path, right: Any, what: str) -> None:
     if len(wrong):
         line = int(wrong[0]) + 2  # counted from 1, and the first names the columns
         raise OptionError(f"data={str(path)!r}, line {line}: {what}.", path=str(path), line=line)
+
+
+@lru_cache(maxsize=16)
+def _joined(path: Path, changed: int, tickers: tuple[str, ...]) -> Market:
+    """Shares of a file, on the days that they have in common."""
+    histories = [_history(path, changed, ticker) for ticker in tickers]
+    dates = sorted(set.intersection(*(set(history.index) for history in histories)))
+    values = {
+        name: np.stack([history.loc[dates, name].to_numpy(float) for history in histories], axis=1)
+        for name in ("close", *INDICATORS)
+    }
+    return Market(tickers, tuple(dates), values.pop("close"), values)
 
 
 @lru_cache(maxsize=512)
