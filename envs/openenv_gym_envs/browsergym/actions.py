@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from types import CodeType
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from browsergym.core.action.highlevel import HighLevelActionSet
 from playwright.sync_api import Page
@@ -70,7 +71,20 @@ class Language:
             "DEMO_MODE": False,
         }
         exec(self._definitions, namespace)
+        if "goto" in namespace:
+            namespace["goto"] = _to_sites(namespace["goto"])
         return namespace
+
+
+def _to_sites(goto: Callable[[str], None]) -> Callable[[str], None]:
+    """BrowserGym's ``goto`` without the addresses that show files of the browser's host."""
+
+    def checked(url: str) -> None:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ValueError(f"goto opens addresses that begin with http or https, not {url!r}")
+        goto(url)
+
+    return checked
 
 
 @cache

@@ -193,10 +193,13 @@ class Tasks:
 
 
 def serve(route: Route) -> None:
-    """Answers a request of a page of MiniWoB++ with the file, and refuses any other."""
+    """Answers a request of a page of MiniWoB++ with the file; to any other nobody answers.
+
+    That too is told by a page: when the browser's own page for it appears is a matter of chance.
+    """
     address = urlsplit(route.request.url)
     if address.scheme != "http" or address.netloc != _HOST:
-        route.abort("addressunreachable")
+        route.fulfill(status=502, body="There is no network.", content_type="text/plain")
         return
     found = _page(unquote(address.path))
     if found is None:

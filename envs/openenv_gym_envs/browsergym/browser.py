@@ -9,140 +9,36 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import os
-import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, ClassVar, TypeVar
 
 import playwright.sync_api
 from playwright.sync_api import Browser, Playwright
 
-from openenv_gym.errors import EpisodeError, MissingDependencyError, OptionError
+from openenv_gym.errors import EnvironmentFailedError
+from openenv_gym_envs.browsergym.launching import Settings, launch
 
 T = TypeVar("T")
 
-CALL_LIMIT = 120.0
-"""Seconds within which a page must answer; each wait of Playwright's is far shorter."""
+SITE_LIMIT = 300.0
+"""Seconds within which sites must answer: some tasks log in to several before they begin."""
+
+OFFLINE_LIMIT = 50.0
+"""Seconds for pages of this machine: fewer than a client waits, so that it hears what happened."""
 
 _CLOSE_LIMIT = 10.0
-# The shell is the same engine without a window: it starts in a third of the time.
-_HEADLESS = ("chromium-headless-shell", "chromium", "chromium-browser")
-_WINDOWED = ("chromium", "chromium-browser")
-_OTHERS = ("google-chrome", "google-chrome-stable", "microsoft-edge")
-_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
-_FONTS = Path("/usr/share/fonts")
-_OUR_FONTS = Path(__file__).with_name("fonts.conf")
-_ARGUMENTS = (
-    "--disable-gpu",
-    "--disable-lcd-text",
-    "--disable-smooth-scrolling",
-    "--font-render-hinting=none",
-    # As BrowserGym does: else no screenshot shows a scrollbar.
-    "--disable-features=OverlayScrollbars,ExtendedOverlayScrollbars",
-)
-_OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
+_GLANCE = 1.0  # seconds between two looks at whether Playwright's driver still runs
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a browser is started with.
-
-    Attributes:
-        executable: Path of the program; None for that of ``playwright install``.
-        headless: It shows no window.
-        sandbox: It uses Chromium's own sandbox.
-        offline: It resolves no name, and so reaches no host.
-        slow_mo: Milliseconds to wait before each operation of Playwright's.
-    """
-
-    executable: str | None
-    headless: bool = True
-    sandbox: bool = True
-    offline: bool = True
-    slow_mo: float = 0.0
-
-
-def find(given: str | None, headless: bool) -> str | None:
-    """The browser's program.
-
-    Args:
-        given: Its path, if the user named it.
-        headless: It need not show a window.
-
-    Returns:
-        None for that of ``playwright install``.
-
-    Raises:
-        OptionError: The one given cannot be run.
-        MissingDependencyError: There is none.
-    """
-    if given is not None:
-        found = shutil.which(given)
-        if found is None:
-            raise OptionError(
-                f"Options of browsergym: executable_path={given!r} is no program that can be run.",
-                option="executable_path",
-            )
-        return found
-    for name in _HEADLESS if headless else _WINDOWED:
-        if found := shutil.which(name):
-            return found
-    if _has_playwrights_own():
-        return None
-    for name in _OTHERS:
-        if found := shutil.which(name):
-            return found
-    raise MissingDependencyError(
-        "browsergym needs a Chromium, and there is none here: 'apt-get install "
-        f"{(_HEADLESS if headless else _WINDOWED)[0]}' (Debian), or 'playwright install chromium', "
-        "or name one with executable_path=...",
-        name="browsergym",
-        package="chromium",
-    )
-
-
-def _has_playwrights_own() -> bool:
-    """Whether ``playwright install`` was run; only its driver knows where that puts things."""
-
-    def asked() -> bool:
-        with playwright.sync_api.sync_playwright() as started:
-            return Path(started.chromium.executable_path).exists()
-
-    return _on_a_thread(asked)
-
-
-def _on_a_thread(function: Callable[[], T]) -> T:
-    """What the function gives, called on a thread without an event loop."""
-    future: Future[T] = Future()
-
-    def call() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=call, daemon=True, name="browser").start()
-    return future.result(CALL_LIMIT)
-
-
-def sandboxed(given: bool | None) -> bool:
-    """Whether Chromium's own sandbox is used.
-
-    Chromium has none for root, and in a container it cannot make one without rights that the
-    container is better without: there the container is the boundary.
-
-    Args:
-        given: What the user says; None decides by where we are.
-    """
-    if given is not None:
-        return given
-    return os.geteuid() != 0 and not any(map(os.path.exists, _CONTAINER_MARKS))
+class _StopError(BaseException):
+    """Raised in the browser's thread, from another, in what will not end."""
 
 
 class SharedBrowser:
@@ -159,10 +55,10 @@ class SharedBrowser:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._limit = OFFLINE_LIMIT if settings.offline else SITE_LIMIT
         self._users = 0
         self._key: Any = None
-        self._calls: SimpleQueue[tuple[Callable[[Browser], Any], Future[Any]] | None]
-        self._calls = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._pid: int | None = None
@@ -208,66 +104,67 @@ class SharedBrowser:
         """What the function gives, called with the browser on its thread.
 
         Raises:
-            EpisodeError: It took longer than :data:`CALL_LIMIT`; the browser was ended.
+            EnvironmentFailedError: The browser died, or did not answer in time and was ended. The
+                next call gets another.
         """
+        return self._call(lambda: function(self._started()))
+
+    def finish(self, browser: Browser, function: Callable[[], None]) -> None:
+        """Calls a function on its thread, unless that browser is not there any more."""
+        self._call(lambda: function() if self._browser is browser and self._is_alive() else None)
+
+    def _call(self, function: Callable[[], T]) -> T:
         future: Future[T] = Future()
         self._calls.put((function, future))
-        with contextlib.suppress(TimeoutError):
-            future.exception(CALL_LIMIT)
+        deadline = time.monotonic() + self._limit
+        died = False
+        while not future.done() and not died and time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError):
+                future.exception(_GLANCE)
+            died = not self._has_driver()
         if not future.done():
-            self._kill()
-            raise EpisodeError(
-                f"The browser did not answer within {CALL_LIMIT:.0f} s, and was ended: a script of "
-                "the page may never end. Call reset() for a new one.",
-                limit=CALL_LIMIT,
-            )
+            self._break_off(future)
+            raise _ended() if died else _silent(self._limit)
+        error = future.exception()
+        if error is not None and self._browser is not None and not self._is_alive():
+            raise _ended() from error
         return future.result()
 
     def _serve(self) -> None:
-        while (call := self._calls.get()) is not None:
-            function, future = call
-            try:
-                future.set_result(function(self._started()))
-            except BaseException as error:
-                future.set_exception(error)
-            del function, future, call  # they hold the episode
+        while True:
+            with contextlib.suppress(_StopError):  # one that came too late
+                call = self._calls.get()
+                if call is None:
+                    break
+                function, future = call
+                try:
+                    future.set_result(function())
+                except BaseException as error:
+                    future.set_exception(error)
+                finally:
+                    del function, future, call  # they hold the episode
         self._stop()
 
     def _started(self) -> Browser:
-        if self._browser is None or not self._browser.is_connected():
+        if self._browser is None or not self._is_alive():
             self._stop()
             self._playwright = playwright.sync_api.sync_playwright().start()
             # By which BrowserGym's actions find elements.
             self._playwright.selectors.set_test_id_attribute("bid")
-            self._browser = self._launched(self._playwright)
+            self._browser = launch(self._playwright, self._settings)
             self._pid = _pid_of(self._browser)
         return self._browser
 
-    def _launched(self, started: Playwright) -> Browser:
-        settings = self._settings
-        environment: dict[str, Any] = dict(os.environ)
-        if next(_FONTS.rglob("DejaVuSans.ttf"), None) is not None:
-            environment["FONTCONFIG_FILE"] = str(_OUR_FONTS)
-        try:
-            return started.chromium.launch(
-                executable_path=settings.executable,
-                headless=settings.headless,
-                chromium_sandbox=settings.sandbox,
-                slow_mo=settings.slow_mo,
-                args=[*_ARGUMENTS, *([_OFFLINE] if settings.offline else [])],
-                ignore_default_args=["--hide-scrollbars"],
-                env=environment,
-            )
-        except playwright.sync_api.Error as error:
-            if "sandboxing failed" not in str(error):
-                raise
-            raise OptionError(
-                f"{settings.executable or 'Chromium'} cannot make its sandbox here: this system "
-                "forbids user namespaces. Allow them (sysctl kernel.unprivileged_userns_clone=1, "
-                "or an AppArmor profile for the browser), use transport='docker', or give "
-                "sandbox=False if the pages are to be trusted.",
-                option="sandbox",
-            ) from error
+    def _is_alive(self) -> bool:
+        browser = self._browser
+        return browser is not None and browser.is_connected() and self._has_driver()
+
+    def _has_driver(self) -> bool:
+        """Playwright's driver still runs, or was not started yet.
+
+        Without it some calls never come back.
+        """
+        return self._playwright is None or _is_driven(self._playwright)
 
     def _stop(self) -> None:
         browser, self._browser = self._browser, None
@@ -275,17 +172,47 @@ class SharedBrowser:
         self._pid = None
         # Of one that died there is nothing left to close.
         with contextlib.suppress(Exception):
-            if browser is not None:
+            if browser is not None and started is not None and _is_driven(started):
                 browser.close()
         with contextlib.suppress(Exception):
             if started is not None:
                 started.stop()
 
+    def _break_off(self, future: Future[Any]) -> None:
+        """Ends a call that does not come back, and the browser with it."""
+        self._kill()
+        deadline = time.monotonic() + _CLOSE_LIMIT
+        while time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError):
+                future.exception(_GLANCE)
+                return
+            # Playwright waits in a loop for a driver that is gone, and so may what cleans up.
+            ident = ctypes.c_ulong(self._thread.ident or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(_StopError))
+
     def _kill(self) -> None:
         """Ends a browser that does not answer; its thread gets an error for it."""
-        if self._pid is not None:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if self._pid is not None:
                 os.killpg(os.getpgid(self._pid), signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            if self._playwright is not None:
+                os.kill(_wire_of(self._playwright)._proc.pid, signal.SIGKILL)
+
+
+def _ended() -> EnvironmentFailedError:
+    return EnvironmentFailedError(
+        "The browser ended in the midst of it: it was killed, or crashed, perhaps for want of "
+        "memory. Call reset(), which starts another."
+    )
+
+
+def _silent(limit: float) -> EnvironmentFailedError:
+    return EnvironmentFailedError(
+        f"The browser did not answer within {limit:.0f} s, and was ended: a script of the page may "
+        "never end. Call reset() for a new one.",
+        limit=limit,
+    )
 
 
 def _pid_of(browser: Browser) -> int | None:
@@ -293,6 +220,22 @@ def _pid_of(browser: Browser) -> int | None:
     processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
     session.detach()
     return next((process["id"] for process in processes if process["type"] == "browser"), None)
+
+
+def _wire_of(started: Playwright) -> Any:
+    """What leads to Playwright's driver, of which its API does not tell."""
+    return started._impl_obj._connection._transport
+
+
+def _is_driven(started: Playwright) -> bool:
+    wire = _wire_of(started)
+    if wire.on_error_future.done():
+        return False
+    try:
+        state = os.waitid(os.P_PID, wire._proc.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # it has ended, and somebody has taken note
+        return False
+    return state is None
 
 
 @atexit.register

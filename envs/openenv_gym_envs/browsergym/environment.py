@@ -16,8 +16,9 @@ from openenv_gym.errors import EpisodeError, OptionError
 from openenv_gym.models import OwnerOnly
 from openenv_gym_envs.browsergym.actions import SUBSETS, Subset, language
 from openenv_gym_envs.browsergym.benchmarks import BENCHMARKS, Tasks
-from openenv_gym_envs.browsergym.browser import Settings, SharedBrowser, find, sandboxed
+from openenv_gym_envs.browsergym.browser import SharedBrowser
 from openenv_gym_envs.browsergym.episode import Episode, Outcome, Setting
+from openenv_gym_envs.browsergym.launching import Settings, find, sandboxed
 from openenv_gym_envs.browsergym.models import (
     LONGEST_ERROR,
     LONGEST_GOAL,
@@ -208,7 +209,7 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
     def _end_episode(self) -> None:
         episode, self._episode = self._episode, None
         if episode is not None:
-            self._browser.run(lambda _: episode.close())
+            self._browser.finish(episode.browser, episode.close)
 
     def _observe(self, outcome: Outcome) -> BrowserGymObservation:
         seen, state = outcome.seen, self._state

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import playwright.sync_api
 from browsergym.core.task import AbstractBrowserTask
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from openenv_gym.errors import EnvironmentFailedError
 from openenv_gym_envs.browsergym.actions import Language, told
 from openenv_gym_envs.browsergym.benchmarks import serve
 from openenv_gym_envs.browsergym.observing import Seen, Wanted, observe
@@ -21,6 +23,7 @@ LONGEST_NOOP = 60_000
 """Milliseconds that ``noop(wait_ms)`` may wait."""
 
 _LOAD_LIMIT = 3_000  # ms
+_PLAYWRIGHTS = "__pw_stack__"  # an attribute of tasks that somebody waits for
 _CLOCK = "window[Symbol.for('openenv-gym.clock')]"
 _MOVE = f"ms => {_CLOCK}?.move(ms)"
 _HOLD = f"() => {_CLOCK}?.hold()"
@@ -79,19 +82,23 @@ class Episode:
         setting: How.
 
     Attributes:
+        browser: Where it runs.
         goal: What is to be done, as messages; ``{"type": "text", "text": ...}``.
     """
 
     def __init__(self, browser: Browser, task: AbstractBrowserTask, setting: Setting) -> None:
+        self.browser = browser
         self._task = task
         self._setting = setting
         self._chat: list[dict[str, Any]] = []
         self._infeasible = False
+        self._crashed = False
         self._pages: list[Page] = []  # open ones, that which was active last behind
         self._last_action = ""
         self._context = self._opened(browser)
         try:
-            self._namespace = self._begin()
+            with self._watched():
+                self._namespace = self._begin()
         except BaseException:
             self.close()
             raise
@@ -107,10 +114,33 @@ class Episode:
         )
         context.set_default_timeout(setting.timeout or task.timeout)
         context.on("page", self._activate)
+        context.on("page", lambda page: page.on("crash", self._on_crash))
         if setting.offline:
             context.route("**/*", serve)
             context.add_init_script(_clock())
         return context
+
+    def _on_crash(self, page: Page) -> None:
+        self._crashed = True
+        # Playwright would wait for ever for what it has asked of the page.
+        for task in asyncio.all_tasks(page._loop):
+            if hasattr(task, _PLAYWRIGHTS):
+                task.cancel()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tells of a page that crashes meanwhile."""
+        try:
+            yield
+        except (playwright.sync_api.Error, asyncio.CancelledError) as error:
+            if not self._crashed and "crashed" not in str(error):
+                raise
+            self._crashed = True
+        if self._crashed:
+            raise EnvironmentFailedError(
+                "A page crashed: its process was killed, or it had no memory left. The episode "
+                "cannot go on: call reset()."
+            )
 
     def _new_page(self) -> Page:
         page = self._context.new_page()
@@ -152,24 +182,37 @@ class Episode:
         self._each_frame(_HOLD)
 
     def first(self) -> Outcome:
-        """What there is before any action."""
-        self._settle()
-        return self._outcome("", 0.0, False, self.task_info)
+        """What there is before any action.
+
+        Raises:
+            EnvironmentFailedError: The page crashed.
+        """
+        with self._watched():
+            self._settle()
+            return self._outcome("", 0.0, False, self.task_info)
 
     def step(self, action: str) -> Outcome:
         """Carries out an action.
 
-        What it raises is told by the outcome, as long as there is a browser.
+        What it raises is told by the outcome, as long as there are a browser and its page.
+
+        Raises:
+            EnvironmentFailedError: The page crashed.
         """
-        self._last_action = action
-        error = self._act(action)
-        self._settle()
-        self._find_active()
+        with self._watched():
+            self._last_action = action
+            error = self._act(action)
+            self._settle()
+            self._find_active()
+            reward, done, task_info = self._validated()
+            return self._outcome(error, reward, done, task_info)
+
+    def _validated(self) -> tuple[float, bool, dict[str, Any]]:
         chat: Any = list(self._chat)  # BrowserGym's own annotation is wrong
         reward, done, message, task_info = self._task.validate(self._page, chat)
         if message:
             self._chat.append({"role": "user", "message": message})
-        return self._outcome(error, float(reward), bool(done) or self._infeasible, task_info)
+        return float(reward), bool(done) or self._infeasible, task_info
 
     def _act(self, action: str) -> str:
         self._each_frame(_HOLD)
@@ -178,7 +221,7 @@ class Episode:
         try:
             exec(self._setting.language.calls(action), self._namespace)
         except Exception as raised:
-            if self._context.browser is None or not self._context.browser.is_connected():
+            if self._crashed or not self.browser.is_connected():
                 raise
             error = told(raised)
         # Which page it is, its functions for tabs say here; a page that it opened is the last.
