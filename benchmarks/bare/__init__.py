@@ -8,6 +8,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+
+def drawn(mask: NDArray[np.int8], rng: np.random.Generator) -> int:
+    """A legal action. Ours choose by it too, so that both find the caches as it leaves them."""
+    legal = np.flatnonzero(mask)
+    return int(legal[rng.integers(len(legal))])
+
 
 class Player(ABC):
     """Plays episodes of one environment. Choosing an action is not timed; reset and step are."""

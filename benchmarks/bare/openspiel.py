@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyspiel
 
-from bare import Player
+from bare import Player, drawn
 
 
 class Game(Player):
@@ -26,8 +26,7 @@ class Game(Player):
         self._answer()
 
     def choose(self) -> Any:
-        legal = np.flatnonzero(self._mask)
-        return int(legal[self._rng.integers(len(legal))])
+        return drawn(self._mask, self._rng)
 
     def step(self, action: Any) -> bool:
         self._state.apply_action(action)
