@@ -23,7 +23,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from bare import Player, dipg
+from bare import Player, dipg, drawn, git
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -71,8 +71,16 @@ COMPARISONS = (
     Comparison(
         "CartPole", "openenv/Gymnasium-v0", "gymnasium_:CartPole", {"env_id": "CartPole-v1"}, 0.7
     ),
+    Comparison("Coding", "openenv/Coding-v0", "smolagents_:Sum", actions=("print(2 + 2)",)),
     Comparison("DIPG Safety", "openenv/DIPGSafety-v0", "dipg:Rules", actions=(dipg.RESPONSE,)),
     Comparison("FinRL", "openenv/FinRL-v0", "finrl:Shares", bar=0.9),
+    Comparison(
+        "Git status",
+        "openenv/Git-v0",
+        "git:Status",
+        {"task_id": "recover-commit"},
+        actions=(git.STATUS,),
+    ),
     Comparison(
         "OpenSpiel connect_four",
         "openenv/OpenSpiel.connect_four-v0",
@@ -98,6 +106,7 @@ class Ours(Player):
         self._env: gymnasium.Env[Any, Any] = gymnasium.make(id, **options)
         self._actions = itertools.cycle(actions) if actions else None
         self._env.action_space.seed(0)
+        self._rng = np.random.default_rng(0)
         self._seed: int | None = 0
 
     def reset(self) -> None:
@@ -109,7 +118,8 @@ class Ours(Player):
         """Implements Player.choose."""
         if self._actions is not None:
             return next(self._actions)
-        return self._env.action_space.sample(self._info.get("action_mask"))
+        mask = self._info.get("action_mask")
+        return self._env.action_space.sample() if mask is None else drawn(mask, self._rng)
 
     def step(self, action: Any) -> bool:
         """Implements Player.step."""

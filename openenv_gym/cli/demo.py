@@ -41,7 +41,17 @@ class Episode:
     steps: int = 20
 
 
+def _git(command: str, kind: int = 2) -> dict[str, Any]:
+    """An action of Git: a command in the repository; of kind 1, a clone of it."""
+    place = {"repo_name": "bookshop", "target_dir": "", "working_dir": "bookshop"}
+    return {"action_type": kind, **place, "command": command, "stdin": ""}
+
+
 EPISODES: Mapping[str, Episode] = {
+    "coding": Episode(
+        actions=("x = [n * n for n in range(5)]", "print(sum(x)); max(x)", "import os; os.fork()"),
+        steps=3,
+    ),
     "connect4": Episode({"opponent": "random"}),
     "dipg": Episode(
         actions=(
@@ -53,6 +63,11 @@ EPISODES: Mapping[str, Episode] = {
         steps=1,
     ),
     "echo": Episode(actions=("Hello!", "¿Qué tal?", "日本語"), steps=3),
+    "git": Episode(
+        {"task_id": "rebase-and-push"},
+        (_git("", 1), *map(_git, ("switch basket", "rebase main", "push --force origin basket"))),
+        steps=4,
+    ),
     "gymnasium": Episode({"env_id": "CartPole-v1"}),
     "textarena": Episode(actions=("[crane]", "[pilot]", "[bushy]"), steps=3),
 }
