@@ -94,6 +94,12 @@ ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
                 BROWSERGYM,
             ),
             _bundled(
+                "chat",
+                "chat.environment:make",
+                "openenv/Chat-v0",
+                "a conversation in tokens or text, with any tokenizer and chat template",
+            ),
+            _bundled(
                 "chess",
                 "chess.environment:ChessEnvironment",
                 "openenv/Chess-v0",

@@ -38,6 +38,20 @@ class TestBrowserGym(EnvironmentContract):
     ]
 
 
+class TestChat(EnvironmentContract):
+    id = "openenv/Chat-v0"
+    options: ClassVar[dict[str, Any]] = {
+        "system_prompt": "You are kind.",
+        "prompts": ["Hello!", "Hola", "やあ"],
+        "max_tokens": 200,
+    }
+
+
+class TestChatInText(TrajectoryContract):
+    id = "openenv/Chat-v0"
+    options: ClassVar[dict[str, Any]] = {"mode": "text", "reply": ["Go on.", "<|im_end|>", "🌍"]}
+
+
 class TestChess(EnvironmentContract):
     id = "openenv/Chess-v0"
 

@@ -1,0 +1,127 @@
+"""Chat templates: how a conversation becomes one text, and which parts of it people wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from openenv_gym.errors import OptionError
+
+CHATML = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+"""The default template: ChatML."""
+
+Message = Mapping[str, str]
+
+
+class Part(NamedTuple):
+    """A part of a text that a template wrote.
+
+    Attributes:
+        text: The part.
+        content: It comes from a message, not from the template.
+    """
+
+    text: str
+    content: bool
+
+
+class ChatTemplate:
+    """A chat template as of Hugging Face's tokenizers, in a sandbox.
+
+    Args:
+        source: The template, in Jinja. It is given ``messages`` and ``add_generation_prompt``.
+        variables: What it is given further, such as ``bos_token``.
+
+    Raises:
+        OptionError: It is no template.
+    """
+
+    def __init__(self, source: str, variables: Mapping[str, str]) -> None:
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment.filters["tojson"] = _to_json
+        environment.globals["raise_exception"] = _raise
+        self._source = source
+        self._variables = dict(variables)
+        try:
+            self._template = environment.from_string(source)
+        except TemplateError as error:
+            raise OptionError(f"chat_template is no template: {error}") from error
+
+    def render(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
+        """The text of a conversation.
+
+        Args:
+            messages: With ``role`` and ``content``.
+            add_generation_prompt: Ends with what stands before an assistant's message.
+
+        Raises:
+            OptionError: The template does not take such a conversation.
+        """
+        try:
+            return self._template.render(
+                messages=[dict(message) for message in messages],
+                add_generation_prompt=add_generation_prompt,
+                **self._variables,
+            )
+        except Exception as error:  # a template may do anything that Jinja has
+            roles = [message["role"] for message in messages]
+            raise OptionError(
+                f"chat_template does not take messages of the roles {roles}: "
+                f"{type(error).__name__}: {error}",
+                roles=roles,
+            ) from error
+
+    def parts(self, message: Message) -> list[Part]:
+        """The text of one message by itself, in parts: of the template, and of the message.
+
+        Raises:
+            OptionError: The template does not take such a message.
+        """
+        content = message["content"]
+        opening, closing = _marks(self._source + content)
+        # Inside of white space, which many templates cut off.
+        inner = content.strip()
+        at = content.find(inner)
+        end = at + len(inner)
+        marked = f"{content[:at]}{opening}{inner}{closing}{content[end:]}"
+        text = self.render([{**message, "content": marked}])
+        parts: list[Part] = []
+        before, *found = text.split(opening)
+        parts.append(Part(before.replace(closing, ""), False))
+        for piece in found:
+            inside, _, outside = piece.partition(closing)
+            parts += [Part(inside, True), Part(outside.replace(closing, ""), False)]
+        return [part for part in parts if part.text]
+
+    def generation_prompt(self, messages: Sequence[Message]) -> str:
+        """What stands before an assistant's message that follows these.
+
+        Raises:
+            OptionError: The template does not take such a conversation.
+        """
+        return self.render(messages, True)[len(self.render(messages)) :]
+
+
+def _marks(text: str) -> tuple[str, str]:
+    """Two characters that are not in a text; of those that mean nothing, and are no white space."""
+    unused = (chr(point) for point in range(0xF0000, 0x10FFFE) if chr(point) not in text)
+    return next(unused), next(unused)
+
+
+def _to_json(value: Any, indent: int | None = None, **options: Any) -> str:
+    """As in Hugging Face's templates: JSON for a model, not for a web page."""
+    return json.dumps(value, ensure_ascii=False, indent=indent, **options)
+
+
+def _raise(message: str) -> None:
+    """What templates call where they do not take a conversation."""
+    raise TemplateError(message)

@@ -1,0 +1,1 @@
+"""The default tokenizer, and what it is made of."""
