@@ -52,17 +52,21 @@ class Channels:
                 "may be empty or within another.",
                 marks=marks,
             )
-        start, middle, last, close = map(re.escape, marks)
-        # A text without marks: one with some would be another channel, and which of two counts?
-        text = f"((?:(?!{start}|{middle}|{last}|{close}).)*)"
-        self._form = re.compile(
-            rf"{start}{text}{close}\s*{middle}{text}{close}\s*{last}{text}{close}\n?", re.DOTALL
-        )
+        self._order = [analysis, end, proof, end, final, end]
+        self._marks = re.compile("(" + "|".join(map(re.escape, marks)) + ")")
 
     def read(self, response: str) -> tuple[str, str] | None:
-        """The proof and the answer; None where the response has not the form."""
-        found = self._form.fullmatch(response)
-        return None if found is None else (found[2].strip(), found[3].strip())
+        """The proof and the answer; None where the response has not the form.
+
+        There is no channel within another: which of two of a name would count?
+        """
+        parts = self._marks.split(response)  # texts, and between them marks
+        if parts[1::2] != self._order:
+            return None
+        before, _, first_gap, proof, second_gap, final, behind = parts[::2]
+        if before or first_gap.strip() or second_gap.strip() or behind not in ("", "\n"):
+            return None
+        return proof.strip(), final.strip()
 
 
 def grade(

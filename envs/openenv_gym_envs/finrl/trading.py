@@ -33,7 +33,7 @@ def _load() -> Any:
     module = ModuleType(f"{__name__}.{file.stem}")
     # CPython looks up here what a module takes for built in.
     module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}
-    exec(compile(file.read_bytes(), file, "exec"), module.__dict__)
+    exec(compile(file.read_bytes(), file, "exec", dont_inherit=True), module.__dict__)
     return module.__dict__["StockTradingEnv"]
 
 
