@@ -3,7 +3,8 @@
     python -m pip install -e ".[pettingzoo,chess,server,bench]" && python examples/random_agents.py
 
 Plays Connect4 in this process. ``--id openenv/Chess-v0 --transport docker`` plays chess in a
-container; the same seed gives the same games over each transport.
+container, ``--id openenv/OpenSpiel.backgammon-v0`` one of OpenSpiel's games; the same seed gives
+the same games over each transport.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ from rich.progress import track
 from openenv_gym.pettingzoo import aec_env
 from openenv_gym.registry import TRANSPORTS
 
-OUTCOMES = {1.0: "won by player_0", -1.0: "won by player_1", 0.0: "drawn"}
+
+def outcome(gain: float) -> str:
+    """How a game ended, by the return of the agent that began."""
+    if gain == 0.0:
+        return "drawn"
+    return "won by player_0" if gain > 0.0 else "lost by player_0"
 
 
 def play(env: AECEnv[str, Any, Any], seed: int) -> float:
-    """Plays one game; gives the return of the agent that began, whose losses are the other's."""
+    """Plays one game; gives the return of the agent that began."""
     env.reset(seed=seed)
     for number, agent in enumerate(env.agents):
         env.action_space(agent).seed(seed + number)
@@ -52,13 +58,13 @@ def main(arguments: list[str] | None = None) -> Counter[str]:
     try:
         seeds = range(given.seed, given.seed + given.games)
         ends = Counter(
-            OUTCOMES[play(env, seed)] for seed in track(seeds, "playing", console=console)
+            outcome(play(env, seed)) for seed in track(seeds, "playing", console=console)
         )
         console.print(str(env.render()), highlight=False)
     finally:
         env.close()
-    for outcome, count in ends.most_common():
-        console.print(f"{count:4} {outcome}", highlight=False)
+    for end, count in ends.most_common():
+        console.print(f"{count:4} {end}", highlight=False)
     return ends
 
 

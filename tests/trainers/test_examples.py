@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,10 +41,12 @@ def test_random_agents(transport: str, tmp_path: Path) -> None:
     # The same games over each transport.
     assert [line.strip() for line in printed.splitlines()[-2:]] == [
         "4 won by player_0",
-        "1 won by player_1",
+        "1 lost by player_0",
     ]
 
 
-def test_random_agents_play_chess(tmp_path: Path) -> None:
-    printed = run("random_agents.py", "--games", "2", "--id", "openenv/Chess-v0", folder=tmp_path)
-    assert printed.splitlines()[-1].strip().startswith("2 ")
+@pytest.mark.parametrize("id", ["openenv/Chess-v0", "openenv/OpenSpiel.kuhn_poker-v0"])
+def test_random_agents_play_other_games(id: str, tmp_path: Path) -> None:
+    printed = run("random_agents.py", "--games", "2", "--id", id, folder=tmp_path)
+    counts = re.findall(r"^ +(\d+) (?:drawn|won by|lost by)", printed, re.MULTILINE)
+    assert sum(map(int, counts)) == 2
