@@ -131,6 +131,7 @@ def register_environment(
         vector_entry_point=_VECTOR_ENTRY_POINT,
         max_episode_steps=max_episode_steps,
         nondeterministic=nondeterministic,
+        order_enforce=False,  # the session does that, with an error that says more
         kwargs={"environment": entry_point, **options},
     )
 
@@ -140,7 +141,10 @@ REMOTE_ID = "openenv/Remote-v0"
 
 if REMOTE_ID not in _gymnasium.registry:
     _gymnasium.register(
-        id=REMOTE_ID, entry_point=_ENTRY_POINT, vector_entry_point=_VECTOR_ENTRY_POINT
+        id=REMOTE_ID,
+        entry_point=_ENTRY_POINT,
+        vector_entry_point=_VECTOR_ENTRY_POINT,
+        order_enforce=False,
     )
 
 for _entry in (*_registry.ENVIRONMENTS.values(), *_registry.installed().values()):

@@ -284,7 +284,9 @@ class ModelHost(Host):
             info[name] = get(getattr(observation, name))
         if self._mask is not None:
             info["action_mask"] = self._mask(observation)
-        reward = 0.0 if observation.reward is None else observation.reward
+        reward = observation.reward
+        if reward is None:
+            reward = 0.0
         return self._to_space(observation), reward, terminated, truncated, info
 
     def render(self) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from contextlib import closing
 from typing import Any
 
 import gymnasium
@@ -171,6 +172,35 @@ def test_render_modes() -> None:
     env = OpenEnvGym(TROUBLE)
     assert env.metadata["render_modes"] == []
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("id", "options"),
+    [
+        ("openenv/Connect4-v0", {"render_mode": "ansi"}),
+        ("openenv/Gymnasium-v0", {"env_id": "CartPole-v1"}),
+    ],
+)
+def test_steps_out_of_turn(id: str, options: dict[str, Any]) -> None:
+    env = gymnasium.make(id, **options)
+    with closing(env):
+        with pytest.raises(EpisodeError, match=r"reset\(\)"):
+            env.step(env.action_space.sample())
+        env.reset(seed=0)
+        env.step(env.action_space.sample())
+    with pytest.raises(EpisodeError, match="closed"):
+        env.step(env.action_space.sample())
+
+
+def test_a_subclass_has_its_own_step() -> None:
+    class Doubled(OpenEnvGym):
+        def step(self, action: Any) -> Any:
+            observation, reward, *rest = super().step(action)
+            return observation, 2 * reward, *rest
+
+    with closing(Doubled("echo")) as env:
+        env.reset()
+        assert env.step("ab")[1] == pytest.approx(0.4)
 
 
 def test_action_masks() -> None:
