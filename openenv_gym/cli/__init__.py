@@ -14,6 +14,8 @@ _COMMANDS = {
     "serve": "serve an environment",
     "play": "play an environment in the terminal",
     "demo": "play a short episode of each environment, in this process and in a container",
+    "init": "begin an environment of your own",
+    "validate": "check an environment of your own, or a server",
     "build": "build the Docker image of an environment",
     "bench": "measure what a step costs over each transport",
 }

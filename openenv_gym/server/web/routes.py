@@ -104,7 +104,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 @cache
 def _page() -> tuple[str, str]:
     """The page, and what a browser may do for it: nothing but this script and this server."""
-    folder = importlib.resources.files(__package__)
+    folder = importlib.resources.files("openenv_gym.server.web")
     style, script, page = (
         (folder / f"page.{kind}").read_text("utf-8") for kind in ("css", "js", "html")
     )

@@ -1,0 +1,93 @@
+"""``openenv-gym init``: a folder of an environment of one's own, to begin with."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.resources
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources.abc import Traversable
+from pathlib import Path, PurePosixPath
+
+from openenv_gym.errors import OptionError
+
+_TEMPLATE = "template"
+_ENDING = ".txt"  # of the files of the template, which are no code of this package
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.description = (
+        "Writes the folder of a small environment that works: models, environment, openenv.yaml, "
+        "README, pyproject.toml and a test of the contract. Make it yours."
+    )
+    parser.add_argument("name", help="of the environment and its folder: maze_env, or maze")
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="where the folder is made (here)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Writes the folder, and says what to do with it."""
+    folder = arguments.output_dir / arguments.name
+    names = _names(arguments.name)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OptionError(
+            f"{folder} is there already: choose another name, or --output-dir.", folder=str(folder)
+        )
+    template = importlib.resources.files("openenv_gym.cli") / _TEMPLATE
+    for path, file in sorted(_files(template)):
+        target = folder / path.removesuffix(_ENDING)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(_filled(file.read_text("utf-8"), names), "utf-8")
+        print(target)
+    print(
+        f"\nIt works as it is:\n"
+        f"  openenv-gym play {folder}\n"
+        f"  openenv-gym validate {folder}\n"
+        f"  openenv-gym serve {folder} --web\n"
+        f"  python -m pytest {folder}\n"
+        "Then change models.py and environment.py."
+    )
+    return 0
+
+
+def _names(name: str) -> Mapping[str, str]:
+    """What stands in the template for what.
+
+    Raises:
+        OptionError: A package cannot have this name.
+    """
+    short = name.removesuffix("_env")
+    if not _NAME.fullmatch(name) or not short:
+        raise OptionError(
+            f"{name!r} cannot name a package: small letters, digits and single underscores, "
+            "beginning with a letter, such as maze_env.",
+            name=name,
+        )
+    return {
+        "Name": "".join(word.capitalize() for word in short.split("_")),
+        "name": short,
+        "dashed": short.replace("_", "-"),
+        "package": name,
+    }
+
+
+def _files(folder: Traversable, inside: str = "") -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        path = str(PurePosixPath(inside, entry.name))
+        if entry.is_dir():
+            yield from _files(entry, path)
+        elif entry.name.endswith(_ENDING):
+            yield path, entry
+
+
+def _filled(text: str, names: Mapping[str, str]) -> str:
+    for name, value in names.items():
+        text = text.replace("{{" + name + "}}", value)
+    return text

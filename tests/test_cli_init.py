@@ -1,0 +1,111 @@
+"""``openenv-gym init``: what it writes works as it is."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import httpx
+import pytest
+
+from openenv_gym.cli import main
+from tests.servers import process
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("init")
+    assert main(["init", "night_maze_env", "--output-dir", str(home)]) == 0
+    return home / "night_maze_env"
+
+
+def test_what_is_written(folder: Path) -> None:
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert written == {
+        "README.md",
+        "__init__.py",
+        "environment.py",
+        "models.py",
+        "openenv.yaml",
+        "pyproject.toml",
+        "tests/test_contract.py",
+    }
+    for name in written:
+        text = (folder / name).read_text()
+        assert "{{" not in text
+        assert text.endswith("\n")
+    project = tomllib.loads((folder / "pyproject.toml").read_text())
+    assert project["project"]["name"] == "openenv-night-maze"
+    assert project["project"]["entry-points"]["openenv_gym.environments"] == {
+        "night_maze/NightMaze-v0": "night_maze_env.environment:NightMazeEnvironment"
+    }
+
+
+def test_its_code_is_as_ours(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E,F,W,I,B,UP", "."]
+        + ["--line-length", "100", "--no-cache"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_its_own_tests_pass(folder: Path) -> None:
+    done = subprocess.run(
+        # All of its tests, but over two transports only, which are quick.
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "process or guess"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110.0,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert "deselected" in done.stdout  # the container's
+
+
+def test_it_is_valid(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", str(folder)]) == 0
+    assert "0 failed" in capsys.readouterr().out
+
+
+def test_it_plays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("5\n"))
+    assert main(["play", str(folder), "--option", "guesses=1"]) == 0
+    assert "The episode is over after 1 steps" in capsys.readouterr().out
+
+
+def test_it_serves(folder: Path) -> None:
+    patient = httpx.HTTPTransport(retries=50)
+    with process(str(folder)) as (_, port), httpx.Client(transport=patient) as client:
+        url = f"http://127.0.0.1:{port}"
+        assert client.post(f"{url}/reset").json()["observation"]["left"] == 4
+        stepped = client.post(f"{url}/step", json={"action": {"guess": 3}})
+        assert stepped.json()["observation"]["hint"] in ("higher", "lower", "right")
+
+
+@pytest.mark.parametrize("name", ["Maze", "1maze", "_env", "maze-env", "a b", "../maze", ""])
+def test_what_can_name_no_package(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", name, "--output-dir", str(tmp_path)]) == 1
+    assert "cannot name a package" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "maze").mkdir()
+    (tmp_path / "maze" / "models.py").write_text("mine")
+    assert main(["init", "maze", "--output-dir", str(tmp_path)]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "maze" / "models.py").read_text() == "mine"
