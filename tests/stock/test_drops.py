@@ -53,7 +53,7 @@ def server() -> Iterator[StockServer]:
 def through(
     server: StockServer, name: str = "ledger", **keywords: Any
 ) -> Iterator[tuple[Env, Faults]]:
-    """An environment of the server, behind a proxy."""
+    """An environment of the server, by its name there, behind a proxy."""
     with (
         Faults(server.port) as proxy,
         remote(f"ws://127.0.0.1:{proxy.port}/{name}", **keywords) as env,
@@ -226,7 +226,7 @@ def test_many_faults(server: StockServer) -> None:
         done = steps = 1
         fates: list[bool | None] = []
         env.step(act())
-        for _ in range(150):
+        for _ in range(80):
             proxy.script.extend(
                 chance.choice([None, None, "before", "torn", "after", "mid"])
                 for _ in range(chance.randrange(4))
@@ -299,32 +299,22 @@ def test_a_server_that_is_too_old(server: StockServer, release: str) -> None:
             env.reset()
 
 
-def test_a_server_that_was_started_anew() -> None:
-    app = "tests.stock.environments:ledger"
-    with (
-        stock_server(app) as first,
-        Faults(first.port) as proxy,
-        remote(f"ws://127.0.0.1:{proxy.port}") as env,
-    ):
-        env.reset()
-        env.step(act())
-        first.process.terminate()
-        first.process.wait()
-        with stock_server(app) as second:
-            proxy.upstream = second.port
+def test_a_server_that_knows_no_such_session_and_one_that_is_gone(server: StockServer) -> None:
+    with stock_server("tests.stock.environments:everything") as other:
+        with through(server) as (env, proxy):
+            env.reset()
+            env.step(act())
+            proxy.upstream = other.port  # as if it had been started anew
+            proxy.drop()
             for call in (lambda: env.step(act()), env.reset):
                 with pytest.raises(SessionLostError, match="Unknown session"):
                     call()
-
-
-def test_a_server_that_is_gone() -> None:
-    app = "tests.stock.environments:ledger"
-    with stock_server(app) as server, remote(server.ws_url, timeout=1.0) as env:
-        env.reset()
-        server.process.kill()
-        server.process.wait()
-        with pytest.raises(SessionLostError, match="make a new environment"):
-            env.step(act())
+        with remote(f"{other.ws_url}/ledger", timeout=1.0) as env:
+            env.reset()
+            other.process.kill()
+            other.process.wait()
+            with pytest.raises(SessionLostError, match="make a new environment"):
+                env.step(act())
 
 
 def test_an_error_of_the_environment_keeps_the_session(server: StockServer) -> None:

@@ -118,23 +118,20 @@ class NetworkTransport(Transport):
         """Starts or connects, and opens the session."""
         if self._url is None:
             self._start(request.environment)
-        try:
-            description = self._open_ours(request)
-        except NotOursError as found:
-            description = self._open_stock(found, request)
+        opened = self._open_ours(request)
+        if isinstance(opened, NotOursError):
+            opened = self._open_stock(opened, request)
         self._opened = True
-        return description
+        return opened
 
-    def _open_ours(self, request: Open | OpenVector) -> Description:
-        """Opens the session over our protocol.
-
-        Raises:
-            NotOursError: The server does not speak it.
-        """
+    def _open_ours(self, request: Open | OpenVector) -> Description | NotOursError:
+        """Opens the session over our protocol, if the server speaks it."""
         step_timeout, self.timeout = self.timeout, self._start_timeout
         try:
             self._connect_first()
             description = super().open(request)
+        except NotOursError as found:
+            return found  # not from in here: what may fail next has nothing to do with it
         except ExchangeTimeoutError as error:
             if self._child is None:
                 raise
