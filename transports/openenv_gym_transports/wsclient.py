@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from openenv_gym.channel import MAX_MESSAGE, limit_waits, readable
-from openenv_gym_transports.wsframes import Frames
+from openenv_gym.wsframes import Frames, masked
 
 _READ = 1 << 16
 _SWITCHING, _END_OF_HEAD = b"HTTP/1.1 101", b"\r\n\r\n"
@@ -99,11 +99,13 @@ class WebSocket:
         Raises:
             OSError: The connection is gone, or takes nothing within the limit.
         """
-        try:
-            (self._protocol.send_text if text else self._protocol.send_binary)(data)
-        except InvalidState as error:
-            raise self._gone() from error
-        self._flush()
+        if self._protocol.state is not OPEN:
+            raise self._gone()
+        if text:
+            self._protocol.send_text(data)
+            self._flush()
+        else:
+            self._socket.sendall(masked(data))
 
     def ready(self, timeout: float) -> bool:
         """Whether there is something to receive; waits for it as long as that."""

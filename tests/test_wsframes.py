@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from openenv_gym_transports.wsframes import Frames
+from openenv_gym.wsframes import Frames, head, is_message, masked, size_of, unmasked
 
 
 class Chunks:
@@ -83,3 +83,37 @@ def test_too_large() -> None:
     frames = Frames(bytes([0x82, 127]) + (1 << 40).to_bytes(8, "big"))
     with pytest.raises(OverflowError, match="allowed"):
         frames.next()
+
+
+@given(st.builds(bytes, _LENGTHS))
+def test_a_message_in_one_frame(message: bytes) -> None:
+    frame = Frame(Opcode.BINARY, message)
+    assert head(len(message)) + message == frame.serialize(mask=False)
+    for made in (masked(message), frame.serialize(mask=True)):
+        start, end = size_of(made)
+        assert end == len(made) == len(frame.serialize(mask=False)) + 4
+        assert is_message(made)
+        assert unmasked(made, start) == message
+
+
+def test_a_mask_is_another_each_time() -> None:
+    assert len({masked(b"abc") for _ in range(20)}) > 10
+
+
+@pytest.mark.parametrize("chunk", [b"", b"\x82", b"\x82\xfe\x01", b"\x82\xff" + bytes(7)], ids=repr)
+def test_a_chunk_too_short_to_tell(chunk: bytes) -> None:
+    assert size_of(chunk) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame(Opcode.BINARY, b"abc").serialize(mask=False),
+        Frame(Opcode.BINARY, b"abc", fin=False).serialize(mask=True),
+        Frame(Opcode.TEXT, b"abc").serialize(mask=True),
+        Frame(Opcode.PING, b"abc").serialize(mask=True),
+    ],
+    ids=["no mask", "a part", "text", "ping"],
+)
+def test_what_is_no_message_of_a_client(frame: bytes) -> None:
+    assert not is_message(frame)
