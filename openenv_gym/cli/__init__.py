@@ -17,6 +17,7 @@ _COMMANDS = {
     "init": "begin an environment of your own",
     "validate": "check an environment of your own, or a server",
     "build": "build the Docker image of an environment",
+    "push": "build the image of an environment, and push it to a registry",
     "bench": "measure what a step costs over each transport",
 }
 

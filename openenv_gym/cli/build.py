@@ -19,6 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Makes the image that transport='docker' runs, from the packages that are "
         "installed here, so that the container runs the same code. Prints its name."
     )
+    add_what_to_build(parser)
+    parser.add_argument(
+        "--tag", metavar="TAG", help="name of the image, for transport option image="
+    )
+
+
+def add_what_to_build(parser: argparse.ArgumentParser) -> None:
+    """The arguments of an image, whatever becomes of it."""
     parser.add_argument(
         "environment", help="name of a bundled environment, or module:Class of your own"
     )
@@ -35,9 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: $OPENENV_GYM_WHEELHOUSE)",
     )
     parser.add_argument(
-        "--tag", metavar="TAG", help="name of the image, for transport option image="
-    )
-    parser.add_argument(
         "--include",
         metavar="PATH",
         type=Path,
@@ -49,23 +54,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Builds, and prints the name of the image."""
-    from openenv_gym_transports.image import build_image
-
-    with _progress() as progress:
-        name = build_image(
-            arguments.environment,
-            base_image=arguments.base_image,
-            wheelhouse=arguments.wheelhouse,
-            tag=arguments.tag,
-            include=arguments.include,
-            progress=progress,
-        )
-    print(name)
+    print(built(arguments, arguments.tag))
     return 0
 
 
+def built(arguments: argparse.Namespace, tag: str | None) -> str:
+    """Builds what the arguments of :func:`add_what_to_build` say; gives the image's name."""
+    from openenv_gym_transports.image import build_image
+
+    with progress_bar("sending what goes into the image") as progress:
+        return build_image(
+            arguments.environment,
+            base_image=arguments.base_image,
+            wheelhouse=arguments.wheelhouse,
+            tag=tag,
+            include=arguments.include,
+            progress=progress,
+        )
+
+
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def progress_bar(first: str) -> Iterator[Progress]:
     """A bar on stderr; without rich, a line for each step."""
     try:
         from rich.console import Console
@@ -81,7 +90,7 @@ def _progress() -> Iterator[Progress]:
         TextColumn("{task.description}", markup=False),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sending what goes into the image", total=1)
+        task = bar.add_task(first, total=1)
         yield lambda step, steps, text: bar.update(
             task, completed=step, total=steps, description=text
         )

@@ -1,0 +1,114 @@
+"""A registry of images, as far as an engine pushes to one: the OCI distribution API, in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Registry(ThreadingHTTPServer):
+    """The server.
+
+    Attributes:
+        blobs: What was pushed, by its digest.
+        manifests: Manifests, by ``repository:tag``.
+        closed: Nobody may push.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, *, closed: bool) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.closed = closed
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, bytes] = {}
+        self.uploads: dict[str, bytes] = {}
+
+    @property
+    def name(self) -> str:
+        """What the names of its images begin with."""
+        return f"127.0.0.1:{self.server_address[1]}"
+
+    def image(self, name: str) -> list[bytes]:
+        """The layers of an image, all of which must be there."""
+        manifest = json.loads(self.manifests[name])
+        assert manifest["config"]["digest"] in self.blobs
+        return [self.blobs[layer["digest"]] for layer in manifest["layers"]]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Registry
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.server.closed:
+            self._answer(401, {"WWW-Authenticate": 'Basic realm="registry"'})
+        else:
+            self._answer(200 if self.path == "/v2/" else 404)
+
+    def do_HEAD(self) -> None:
+        blob = self.server.blobs.get(self.path.rpartition("/")[2])
+        self._answer(404 if blob is None else 200)
+
+    def do_POST(self) -> None:
+        upload = f"{self.path.partition('?')[0].rstrip('/')}/{len(self.server.uploads)}"
+        self.server.uploads[upload] = self._body()
+        self._answer(202, {"Location": upload})
+
+    def do_PATCH(self) -> None:
+        self.server.uploads[self.path] += self._body()
+        end = len(self.server.uploads[self.path]) - 1
+        self._answer(202, {"Location": self.path, "Range": f"0-{end}"})
+
+    def do_PUT(self) -> None:
+        path, _, query = self.path.partition("?")
+        body = self._body()
+        if manifest := re.fullmatch(r"/v2/(.+)/manifests/(.+)", path):
+            self.server.manifests[f"{manifest[1]}:{manifest[2]}"] = body
+        else:
+            body = self.server.uploads[path] + body
+            assert query.endswith(_digest(body).replace(":", "%3A"))
+            self.server.blobs[_digest(body)] = body
+        self._answer(201, {"Location": path, "Docker-Content-Digest": _digest(body)})
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        data = b""
+        while size := int(self.rfile.readline(), 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
+    def _answer(self, status: int, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": "0", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+@contextmanager
+def registry(*, closed: bool = False) -> Iterator[Registry]:
+    """Runs one while the block runs."""
+    server = Registry(closed=closed)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
