@@ -18,14 +18,14 @@ pytest.importorskip("stable_baselines3")
 from stable_baselines3.common.env_checker import check_env
 
 NUMERIC = ["atari", "chess", "connect4", "finrl", "gymnasium", "openspiel", "sumo"]
-TEXTS = ["browsergym", "coding", "dipg", "echo", "git", "textarena"]
+OTHERS = ["browsergym", "chat", "coding", "dipg", "echo", "git", "textarena"]  # texts, tokens
 
 BOARDS = "unconventional shape|upper and lower bounds|channels-last|minimal resolution"
 """What SB3 says of a board, which it takes for a picture; MlpPolicy flattens it all the same."""
 
 
 def test_each_environment_is_one_or_the_other() -> None:
-    assert set(ENVIRONMENTS) <= {*NUMERIC, *TEXTS}
+    assert set(ENVIRONMENTS) <= {*NUMERIC, *OTHERS}
 
 
 @pytest.mark.parametrize("name", NUMERIC)
