@@ -95,7 +95,7 @@ def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
     assert "usage: openenv-gym" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["list", "serve", "build", "bench", "demo"])
+@pytest.mark.parametrize("command", _COMMANDS)
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
