@@ -213,7 +213,7 @@ def over_http(
         )
     _warn(
         f"The server at {server.url} is of openenv-core 0.1: it has one environment, which all of "
-        "its clients share. Let no one else use it meanwhile."
+        "its clients share, so let no one else use it meanwhile. Its resets take no seeds."
     )
     return StockTransport(
         server,

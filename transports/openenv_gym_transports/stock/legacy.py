@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any
 
-from openenv_gym.errors import ExchangeTimeoutError, ProtocolError, SessionLostError
+from openenv_gym.errors import ExchangeTimeoutError, OptionError, ProtocolError, SessionLostError
 from openenv_gym_transports.stock.count import StepCount
 from openenv_gym_transports.stock.dialogue import Payload
 from openenv_gym_transports.stock.failures import failed, step_lost
@@ -19,6 +19,7 @@ from openenv_gym_transports.stock.server import Answer, StockServer
 
 _RETRY_LIMIT = 60.0
 _LONGEST_PAUSE = 0.5
+_IGNORED = {"seed", "episode_id"}  # of a reset
 
 
 class LegacyDialogue:
@@ -35,7 +36,18 @@ class LegacyDialogue:
         self._episode: Any = None
 
     def reset(self, data: Payload) -> Payload:
-        """Begins an episode. The server takes no keywords for that."""
+        """Begins an episode.
+
+        Raises:
+            OptionError: There are options, which the server does not take.
+        """
+        options = sorted(data.keys() - _IGNORED)
+        if options:
+            raise OptionError(
+                f"The server at {self._server.url} is of openenv-core 0.1, whose resets take no "
+                f"options: leave {options} out.",
+                options=options,
+            )
         told = self._ask(lambda limit: self._request("POST", "/reset", {}, limit), "reset")
         self._episode = self.state().get("episode_id")
         return told

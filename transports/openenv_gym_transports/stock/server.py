@@ -69,10 +69,10 @@ class StockServer:
         request = Request(self.url + path, data, self._headers, method=method)
         try:
             with self._opener.open(request, timeout=limit) as response:
-                return _answer(response.status, response.read(_LARGEST_BODY))
+                return _answer(response.status, _read(response))
         except HTTPError as error:
             with error:
-                return _answer(error.code, error.read(_LARGEST_BODY))
+                return _answer(error.code, _read(error))
         except HTTPException as error:
             raise ConnectionResetError(str(error) or type(error).__name__) from error
         except OSError as error:
@@ -160,6 +160,13 @@ class StockServer:
     def _call(self, method: str, params: dict[str, Any], limit: float) -> Answer:
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         return self.request("POST", "/mcp", call, limit=limit)
+
+
+def _read(response: Any) -> bytes:
+    body: bytes = response.read(_LARGEST_BODY)
+    if response.length:  # which is what is left of it
+        raise ConnectionResetError("the answer broke off")
+    return body
 
 
 def _answer(status: int, body: bytes) -> Answer:
