@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from openenv_gym.errors import MissingDependencyError, OptionError
-from openenv_gym_envs.git import environment, folder
+from openenv_gym_envs.git import GitEnv, environment, folder
 from openenv_gym_envs.git.environment import FREE, GitEnvironment
 from openenv_gym_envs.git.models import GitAction, GitObservation
 from openenv_gym_envs.git.tasks import TASKS
@@ -208,6 +208,20 @@ def test_render(env: GitEnvironment) -> None:
     rendered = env.render()
     assert rendered is not None
     assert rendered.startswith("execute_git_command status\n---\nfatal: not a git repository")
+
+
+def test_typed_client() -> None:
+    with GitEnv(transport="process", task_id="tag-release") as client:
+        assert client.reset(seed=0).observation.task_id == "tag-release"
+        result = client.step(GitAction(action_type="clone_repo", repo_name="clock"))
+        assert result.observation.success
+        listed = client.step(GitAction(action_type="list_repos")).observation
+        assert [one["name"] for one in listed.repos] == ["clock"]
+        state = client.state()
+        assert (state.task_id, state.gitea_ready, state.workspace_path, state.step_count) == (
+            *("tag-release", True, "/workspace"),
+            2,
+        )
 
 
 def test_gitea_wants_both_options() -> None:

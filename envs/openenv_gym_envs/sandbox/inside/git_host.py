@@ -77,7 +77,7 @@ class Host:
 
     def _create(self, name: str, description: str, stream: str) -> dict[str, Any]:
         """A bare repository, of a stream of ``git fast-import``; tells its commits by mark."""
-        folder = git_http.create(self._root, name, description, self._limits, _TRUSTED_SECONDS)
+        folder = git_http.create(self._root, name, description)
         done = run(
             [f"--git-dir={folder}", "fast-import", "--quiet", "--export-marks=marks"],
             str(folder),
