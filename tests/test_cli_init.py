@@ -8,12 +8,18 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from openenv_gym.cli import main
+from openenv_gym.env import OpenEnvGym
+from openenv_gym.errors import ImageMissingError
 from tests.servers import process
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +98,26 @@ def test_it_serves(folder: Path) -> None:
         assert client.post(f"{url}/reset").json()["observation"]["left"] == 4
         stepped = client.post(f"{url}/step", json={"action": {"guess": 3}})
         assert stepped.json()["observation"]["hint"] in ("higher", "lower", "right")
+
+
+@pytest.mark.docker
+def test_it_runs_in_a_container(
+    folder: Path, engine: DockerClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = "night_maze_env.environment:NightMazeEnvironment"
+    with pytest.raises(ImageMissingError) as caught:
+        OpenEnvGym(str(folder), transport="docker")
+    assert f"openenv-gym build {target} --include {folder} --tag NAME" in str(caught.value)
+    image = "openenv-gym-test/night-maze"
+    assert main(["build", target, "--include", str(folder), "--tag", image]) == 0
+    capsys.readouterr()
+    try:
+        env = OpenEnvGym(target, transport="docker", transport_options={"image": image})
+        env.reset(seed=1)
+        assert env.step(3)[4] == {"left": 3}
+        env.close()
+    finally:
+        engine.images.remove(image, force=True)
 
 
 @pytest.mark.parametrize("name", ["Maze", "1maze", "_env", "maze-env", "a b", "../maze", ""])

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from openenv_gym import registry
 from openenv_gym.errors import BuildError, ImageMissingError
 from openenv_gym_transports.contents import image_name
-from openenv_gym_transports.engine import explain
+from openenv_gym_transports.engine import engine_errors, explain
 from openenv_gym_transports.image import build_image
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["provide", "pull"]
+__all__ = ["labels", "provide"]
 
 
 def provide(client: DockerClient, environment: str, *, build: bool = True) -> str:
@@ -58,7 +58,14 @@ def provide(client: DockerClient, environment: str, *, build: bool = True) -> st
 
 
 def _missing(environment: str, name: str, own: bool) -> ImageMissingError:
-    if own:
+    entry = registry.environment(environment)
+    if entry.folder is not None:
+        remedy = (
+            f"openenv-gym build {entry.target} --include {entry.folder} --tag NAME. In the "
+            f"container there is no such path: make {entry.target!r} instead, with the transport "
+            "option image=NAME"
+        )
+    elif own:
         remedy = (
             f"openenv-gym build {environment} --include PATH --tag NAME, where PATH is the file "
             "or package folder that it is in; then give the transport option image=NAME"
@@ -72,7 +79,7 @@ def _missing(environment: str, name: str, own: bool) -> ImageMissingError:
     )
 
 
-def pull(client: DockerClient, image: str) -> None:
+def _pull(client: DockerClient, image: str) -> None:
     """Pulls an image that the user named.
 
     Raises:
@@ -91,6 +98,25 @@ def pull(client: DockerClient, image: str) -> None:
             "`openenv-gym build` makes one of your own",
             image=image,
         ) from exc
+
+
+def labels(client: DockerClient, image: str) -> dict[str, str]:
+    """Labels of an image that the user named; it is pulled if it is not there.
+
+    Raises:
+        ImageMissingError: It cannot be had.
+        DockerError: The engine refused.
+    """
+    import docker.errors
+
+    with engine_errors(f"look at the image {image}", image=image):
+        try:
+            found = client.images.get(image)
+        except docker.errors.ImageNotFound:
+            _pull(client, image)
+            found = client.images.get(image)
+    told: dict[str, str] = found.labels
+    return told
 
 
 def _tell(text: str) -> None:
