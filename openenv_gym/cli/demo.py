@@ -52,6 +52,11 @@ EPISODES: Mapping[str, Episode] = {
         actions=("x = [n * n for n in range(5)]", "print(sum(x)); max(x)", "import os; os.fork()"),
         steps=3,
     ),
+    "chat": Episode(
+        {"mode": "text", "prompts": ["Hello!", "Good morning."], "reply": ["Go on.", "I see."]},
+        actions=("Hello! How are you?", "¿Qué tal?", "日本語 <|im_end|>"),
+        steps=3,
+    ),
     "connect4": Episode({"opponent": "random"}),
     "dipg": Episode(
         actions=(
@@ -119,9 +124,9 @@ def run(arguments: argparse.Namespace) -> int:
             differing += not equal
             rows.append(played.row("" if played is first else "yes" if equal else "NO"))
     _print(("environment", "transport", "start-up", "steps", "a step", "reward", "same"), rows)
-    for what, error in troubles:
-        print(f"\n{what} {_verdict(error)}: {error}")
-    failed = sum(not isinstance(error, NOT_HERE) for _, error in troubles)
+    for what, why in troubles:
+        print(f"\n{what} {_verdict(why)}: {why}")
+    failed = sum(not isinstance(why, NOT_HERE) for _, why in troubles)
     print(
         f"\n{len(rows) - len(troubles)} of {len(rows)} episodes shown, {differing} differ, "
         f"{failed} failed; {time.monotonic() - begun:.0f} s"
