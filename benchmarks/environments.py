@@ -69,6 +69,13 @@ class Comparison:
 COMPARISONS = (
     Comparison("Atari", "openenv/Atari.pong-v0", "atari:Pong", bar=0.8),
     Comparison(
+        "Chat",
+        "openenv/Chat-v0",
+        "chat:Chat",
+        {"system_prompt": "You are kind.", "max_messages": 20},
+        actions=(np.arange(300, 320), np.arange(400, 430)),
+    ),
+    Comparison(
         "CartPole", "openenv/Gymnasium-v0", "gymnasium_:CartPole", {"env_id": "CartPole-v1"}, 0.7
     ),
     Comparison("Coding", "openenv/Coding-v0", "smolagents_:Sum", actions=("print(2 + 2)",)),

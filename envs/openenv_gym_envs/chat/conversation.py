@@ -62,11 +62,12 @@ class Conversation:
             Whether there was room; else nothing is added.
         """
         message = {"role": role, "content": content}
-        numbers = self._tokenizer.encode_parts(self._template.parts(message))
-        if self.messages and self.messages[-1].role == "assistant" != role:
-            numbers = [*self._unclosed(), *numbers]
+        before = self.plain()
+        numbers = self._tokenizer.encode_parts(self._template.parts(message, before))
+        if before and before[-1]["role"] == "assistant" != role:
+            numbers = [*self._unclosed(before), *numbers]
         if self._prompts and agent_next:
-            numbers += self._generation_prompt([*self.plain(), message])
+            numbers += self._generation_prompt([*before, message])
         if len(numbers) > self.room or len(content) > self._limit * self._tokenizer.longest:
             return False
         self._append(ChatMessage(role=role, content=content), numbers)
@@ -98,9 +99,10 @@ class Conversation:
     def _generation_prompt(self, messages: list[dict[str, str]]) -> list[int]:
         return self._tokenizer.encode_template(self._template.generation_prompt(messages))
 
-    def _unclosed(self) -> list[int]:
-        """What the template puts behind an assistant's message and the agent's lacks."""
-        *_, last = self._template.parts({"role": "assistant", "content": "x"})
+    def _unclosed(self, messages: list[dict[str, str]]) -> list[int]:
+        """What the template puts behind the last message and the agent, who said it, did not."""
+        *before, _ = messages
+        *_, last = self._template.parts({"role": "assistant", "content": "x"}, before)
         if last.content:
             return []
         closing = self._tokenizer.encode_template(last.text)

@@ -80,23 +80,31 @@ class ChatTemplate:
                 roles=roles,
             ) from error
 
-    def parts(self, message: Message) -> list[Part]:
-        """The text of one message by itself, in parts: of the template, and of the message.
+    def parts(self, message: Message, before: Sequence[Message] = ()) -> list[Part]:
+        """What a message adds to the text, in parts: of the template, and of the message.
+
+        Args:
+            message: The message.
+            before: All messages before it. Where the template writes these otherwise when one more
+                follows, the text of the message by itself is taken.
 
         Raises:
-            OptionError: The template does not take such a message.
+            OptionError: The template does not take such a conversation.
         """
         content = message["content"]
-        opening, closing = _marks(self._source + content)
+        told = "".join(one["content"] for one in before)
+        opening, closing = _marks(self._source + content + told)
         # Inside of white space, which many templates cut off.
         inner = content.strip()
         at = content.find(inner)
         end = at + len(inner)
-        marked = f"{content[:at]}{opening}{inner}{closing}{content[end:]}"
-        text = self.render([{**message, "content": marked}])
-        parts: list[Part] = []
-        before, *found = text.split(opening)
-        parts.append(Part(before.replace(closing, ""), False))
+        marked = {**message, "content": content[:at] + opening + inner + closing + content[end:]}
+        text = self.render([*before, marked])
+        if before:
+            known = self.render(before)
+            text = text[len(known) :] if text.startswith(known) else self.render([marked])
+        first, *found = text.split(opening)
+        parts = [Part(first.replace(closing, ""), False)]
         for piece in found:
             inside, _, outside = piece.partition(closing)
             parts += [Part(inside, True), Part(outside.replace(closing, ""), False)]

@@ -1,0 +1,42 @@
+"""A conversation with the libraries tokenizers and jinja2: what is said is kept, and read."""
+
+from __future__ import annotations
+
+import importlib.resources
+import itertools
+from typing import Any
+
+import numpy as np
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
+
+from bare import Player
+from openenv_gym_envs.chat.template import CHATML
+
+VOCABULARY = "openenv_gym_envs.chat.vocabulary"
+MESSAGES = 20
+
+
+class Chat(Player):
+    def __init__(self) -> None:
+        file = importlib.resources.files(VOCABULARY).joinpath("tokenizer.json")
+        self._tokenizer = Tokenizer.from_str(file.read_text("utf-8"))
+        self._template = ImmutableSandboxedEnvironment().from_string(CHATML)
+        self._actions = itertools.cycle((np.arange(300, 320), np.arange(400, 430)))
+
+    def reset(self) -> None:
+        self._messages = [{"role": "system", "content": "You are kind."}]
+        text = self._template.render(messages=self._messages)
+        self._tokens = list(self._tokenizer.encode(text).ids)
+        self._told = (list(self._messages), np.array(self._tokens))
+
+    def choose(self) -> Any:
+        return next(self._actions)
+
+    def step(self, action: Any) -> bool:
+        numbers = action.tolist()
+        content = self._tokenizer.decode(numbers)
+        self._messages.append({"role": "assistant", "content": content})
+        self._tokens += numbers
+        self._told = (list(self._messages), np.array(self._tokens))
+        return len(self._messages) >= MESSAGES
