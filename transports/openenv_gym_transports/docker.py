@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from openenv_gym.channel import Channel
 from openenv_gym.errors import ConnectError, OptionError, StartError
+from openenv_gym.messages import Description, Open, OpenVector
 from openenv_gym.transport import STEP_TIMEOUT
 from openenv_gym_transports import engine, owner, sandbox
 from openenv_gym_transports.container import Container
 from openenv_gym_transports.contents import image_name
+from openenv_gym_transports.image import ENVIRONMENT
 from openenv_gym_transports.needs import SIZE, Needs, needs_of
 from openenv_gym_transports.pipe import PipeTransport, connect
-from openenv_gym_transports.provide import provide, pull
+from openenv_gym_transports.provide import labels, provide
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+    from openenv_gym_transports.served import ServedTransport
 
 __all__ = ["DockerTransport"]
 
@@ -35,9 +39,20 @@ class DockerTransport(PipeTransport):
     beyond that its ``openenv.yaml`` says (:mod:`openenv_gym_transports.needs`), and
     :attr:`isolation` shows. It is gone with its owner, also when that is killed.
 
+    An image that is none of ours serves by itself: one of OpenEnv's own make, or any whose
+    server listens on port 8000. It is reached over a WebSocket to that port, which is
+    published on 127.0.0.1 alone; so it has a network. All else is as above, except that it
+    does not see that its owner was killed: then it is removed when the next container is
+    started.
+
     Args:
         image: Image to run; pulled by name if it is not there. By default the one of the
             environment, with the code that is installed here.
+        variables: Environment variables for the server in an image that serves by itself,
+            whose options are set by these.
+        action_space: Description of the action space, where such a server does not tell
+            enough; see :mod:`openenv_gym_transports.stock`.
+        observation_space: Likewise of the observation space.
         memory: Limit of its memory, such as ``"512m"``; there is no swap beyond it. By
             default what the environment asks for, else ``"1g"``.
         cpus: Limit of its CPU time, in CPUs.
@@ -61,6 +76,9 @@ class DockerTransport(PipeTransport):
         self,
         *,
         image: str | None = None,
+        variables: dict[str, str] | None = None,
+        action_space: dict[str, Any] | None = None,
+        observation_space: dict[str, Any] | None = None,
         memory: str | None = None,
         cpus: float = CPUS,
         pids: int | None = None,
@@ -77,6 +95,8 @@ class DockerTransport(PipeTransport):
         if pids is not None and pids <= 0:
             raise _wrong("pids", pids, "a number above 0")
         self._image = image
+        self._variables = variables or {}
+        self._spaces = {"action_space": action_space, "observation_space": observation_space}
         self._memory = memory
         self._cpus = cpus
         self._pids = pids
@@ -85,50 +105,67 @@ class DockerTransport(PipeTransport):
         self._isolation: dict[str, Any] = {"boundary": "container"}
         self._finalizer: weakref.finalize[[], DockerTransport] | None = None
         self._container: Container | None = None
+        self._client: DockerClient | None = None
+        self._named: str | None = None
+        self._carrier: ServedTransport | None = None
 
-    def _connect(self, environment: str | None) -> Channel:
-        if environment is None:
+    def open(self, request: Open | OpenVector) -> Description:
+        """Starts the container, and opens the session in it."""
+        if request.environment is None and self._image is None:
             raise OptionError(
                 "transport='docker' starts a container of its own, so the environment must be "
-                "named: there is none to ask."
+                "named, or an image: there is none to ask."
             )
-        needs = needs_of(environment)
-        client = engine.connect()
+        client = self._client = engine.connect()
         container = self._container = Container(client)
         # From here on, whatever happens, the container, the folder and the client are let go.
         self._finalizer = weakref.finalize(self, container.remove)
+        try:
+            found = {} if self._image is None else labels(client, self._image)
+            self._named = request.environment or found.get(ENVIRONMENT)
+            if self._image is not None and ENVIRONMENT not in found:
+                return self._open_served(request, container)
+            self._check_ours()
+            return super().open(request)
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self, environment: str | None) -> Channel:
+        named, container, client = self._named, self._container, self._client
+        assert named is not None
+        assert container is not None
+        assert client is not None
+        needs = needs_of(named)
         key = secrets.token_bytes(32)
         shared = engine.shares_sockets(client) if self._socket is None else self._socket
         if shared:
             container.folder = sandbox.private_folder(key)
         else:
             engine.check_loopback()
-        self._create(client, container, environment, needs)
+        settings = sandbox.settings(named, self._limits(needs), needs, container.folder)
+        if not container.create(self._image or image_name(named), settings):
+            provide(client, named, build=self._build)
+            container.create(image_name(named), settings)
         if not shared:
             container.put(sandbox.SHARED, sandbox.archive(key))
-        container.start()
-        # Python is starting in there, so this takes no time.
-        owner.remove_orphans(client)
-        owner.remove_folders(sandbox.folders())
-        self._isolation = sandbox.isolation(container.inspect(), needs)
-        return self._reach(container, environment, key)
+        self._start(container, needs)
+        return self._reach(container, named, key)
 
-    def _create(
-        self, client: DockerClient, container: Container, environment: str, needs: Needs
-    ) -> None:
-        limits = sandbox.Limits(
+    def _limits(self, needs: Needs) -> sandbox.Limits:
+        return sandbox.Limits(
             memory=self._memory or needs.memory or MEMORY,
             cpus=self._cpus,
             pids=self._pids or needs.pids or PIDS,
         )
-        settings = sandbox.settings(environment, limits, needs, container.folder)
-        image = self._image or image_name(environment)
-        if not container.create(image, settings):
-            if self._image is None:
-                provide(client, environment, build=self._build)
-            else:
-                pull(client, self._image)
-            container.create(image, settings)
+
+    def _start(self, container: Container, needs: Needs) -> None:
+        container.start()
+        # Python is starting in there, so this takes no time.
+        assert self._client is not None
+        owner.remove_orphans(self._client)
+        owner.remove_folders(sandbox.folders())
+        self._isolation = sandbox.isolation(container.inspect(), needs)
 
     def _reach(self, container: Container, environment: str, key: bytes) -> Channel:
         """Connects as soon as the server in the container listens."""
@@ -150,6 +187,40 @@ class DockerTransport(PipeTransport):
                 fate=fate,
             ) from error
 
+    def _open_served(self, request: Open | OpenVector, container: Container) -> Description:
+        """Opens the session at the server that the image brings."""
+        # Here, since most containers need no WebSocket, and importing that takes a while.
+        from openenv_gym_transports.served import ServedTransport
+
+        engine.check_loopback()
+        needs = Needs() if request.environment is None else needs_of(request.environment)
+        settings = sandbox.serving_settings(self._limits(needs), needs, self._variables)
+        assert self._image is not None
+        container.create(self._image, settings)
+        self._start(container, needs)
+        carrier = self._carrier = ServedTransport(
+            container,
+            self._isolation["port"],
+            timeout=self.timeout,
+            start_timeout=self._start_timeout,
+            **self._spaces,
+        )
+        carrier.stopwatch = self.stopwatch
+        description = carrier.open(request)
+        self._hand_over(carrier)
+        return description
+
+    def _check_ours(self) -> None:
+        """Checks that nothing is asked of an image of ours that is for others."""
+        wrong = [name for name, space in self._spaces.items() if space is not None]
+        wrong += ["variables"] if self._variables else []
+        if wrong:
+            raise OptionError(
+                f"The image of {self._named!r} is openenv-gym's, which tells its Spaces itself and "
+                f"takes the environment's options: leave {', '.join(f'{w}=' for w in wrong)} out.",
+                options=wrong,
+            )
+
     def _fate(self) -> str:
         return "" if self._container is None else self._container.epitaph()
 
@@ -157,6 +228,17 @@ class DockerTransport(PipeTransport):
     def isolation(self) -> dict[str, Any]:
         """What the engine said of the container when it ran, not what was asked of it."""
         return dict(self._isolation)
+
+    @property
+    def space_sources(self) -> dict[str, str]:
+        """Implements Transport.space_sources."""
+        return {} if self._carrier is None else self._carrier.space_sources
+
+    def close(self) -> None:
+        """Closes the environment, and removes the container."""
+        if self._carrier is not None:
+            self._carrier.close()
+        super().close()
 
     def _stop(self) -> None:
         finalizer, self._finalizer = self._finalizer, None

@@ -31,6 +31,9 @@ Progress = Callable[[int, int, str], None]
 
 DEFAULT_BASE_IMAGE = "python:3.12-slim"
 LABEL = "org.openenv-gym"
+ENVIRONMENT = f"{LABEL}.environment"
+"""Label of each image that is built here: the environment's name."""
+
 LOG_LINES = 20
 STEP_WIDTH = 60
 # Seconds without a word: a step is silent for as long as pip compiles a package.
@@ -90,7 +93,7 @@ def build_image(
             },
             "network_mode": "none" if wheelhouse else None,
             "labels": {
-                f"{LABEL}.environment": environment,
+                ENVIRONMENT: environment,
                 f"{LABEL}.version": version(),
                 f"{LABEL}.content": current.rpartition("-")[2],
             },

@@ -15,12 +15,25 @@ from typing import Any
 from openenv_gym_transports import owner
 from openenv_gym_transports.needs import Needs
 
-__all__ = ["SHARED", "Limits", "archive", "folders", "isolation", "private_folder", "settings"]
+__all__ = [
+    "SERVED",
+    "SHARED",
+    "Limits",
+    "archive",
+    "folders",
+    "isolation",
+    "private_folder",
+    "serving_settings",
+    "settings",
+]
 
 SHARED = "/run/openenv-gym"
 """Where the container finds the key, and makes its socket."""
 
 PORT = 7777
+SERVED = 8000
+"""Where an image that serves by itself listens, as OpenEnv's own do."""
+
 TMPFS = {"/tmp": "64m"}
 # Nobody: root here must not be root in there.
 NOBODY = 65534
@@ -43,20 +56,11 @@ class Limits:
     pids: int
 
 
-def settings(environment: str, limits: Limits, needs: Needs, folder: Path | None) -> dict[str, Any]:
-    """Keywords of docker's ``containers.create``, but for the image.
+def hardened(limits: Limits, needs: Needs) -> dict[str, Any]:
+    """Keywords of docker's ``containers.create`` that all containers have."""
+    from docker.types import LogConfig
 
-    Args:
-        environment: Name of the environment to serve.
-        limits: Its limits.
-        needs: What else the environment asks for.
-        folder: The folder to share, which holds the key; None for a port instead.
-    """
-    from docker.types import LogConfig, Mount
-
-    command = ["serve", environment, "--pipe", SHARED, "--owned"]
     asked: dict[str, Any] = {
-        "entrypoint": ["python3", "-m", "openenv_gym.cli"],
         "environment": {"HOME": "/tmp"},  # all that can be written
         "labels": owner.labels(),
         "user": f"{NOBODY}:{NOBODY}",
@@ -80,6 +84,23 @@ def settings(environment: str, limits: Limits, needs: Needs, folder: Path | None
     }
     if needs.seccomp == "unconfined":
         asked["security_opt"].append("seccomp=unconfined")
+    return asked
+
+
+def settings(environment: str, limits: Limits, needs: Needs, folder: Path | None) -> dict[str, Any]:
+    """Keywords of docker's ``containers.create`` for an image of ours.
+
+    Args:
+        environment: Name of the environment to serve.
+        limits: Its limits.
+        needs: What else the environment asks for.
+        folder: The folder to share, which holds the key; None for a port instead.
+    """
+    from docker.types import Mount
+
+    command = ["serve", environment, "--pipe", SHARED, "--owned"]
+    asked = hardened(limits, needs)
+    asked["entrypoint"] = ["python3", "-m", "openenv_gym.cli"]
     if folder is not None:
         if os.geteuid() != 0:
             # The owner of the folder, who alone can use it.
@@ -88,13 +109,30 @@ def settings(environment: str, limits: Limits, needs: Needs, folder: Path | None
         asked["volumes"] = {str(folder): {"bind": SHARED, "mode": "rw,Z"}}
     else:
         command += ["--host", "0.0.0.0", "--port", str(PORT)]
-        # A port cannot be published without a network. The engine chooses it on our side.
-        asked["network_mode"] = "bridge"
-        asked["ports"] = {f"{PORT}/tcp": ("127.0.0.1",)}
+        asked |= _publishing(PORT)
         # No folder of this host may be there for the engine. What is not read-only can be
         # written before the start; it is removed with the container.
         asked["mounts"] = [Mount(SHARED, None, type="volume")]
     return {**asked, "command": command}
+
+
+def serving_settings(limits: Limits, needs: Needs, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Keywords of docker's ``containers.create`` for an image that serves by itself.
+
+    Args:
+        limits: Its limits.
+        needs: What else the environment asks for.
+        variables: Environment variables of the image's own.
+    """
+    asked = hardened(limits, needs)
+    asked["environment"] |= variables
+    return {**asked, **_publishing(SERVED)}
+
+
+def _publishing(port: int) -> dict[str, Any]:
+    """Keywords that publish a port on this host alone; the engine chooses it on our side."""
+    # It takes a network.
+    return {"network_mode": "bridge", "ports": {f"{port}/tcp": ("127.0.0.1",)}}
 
 
 def isolation(attributes: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
@@ -146,8 +184,8 @@ _NO_NEW_PRIVILEGES = ("no-new-privileges", "no-new-privileges:true")
 
 def _published(attributes: Mapping[str, Any]) -> int | None:
     ports = attributes["NetworkSettings"]["Ports"] or {}
-    bindings = ports.get(f"{PORT}/tcp") or []
-    return int(bindings[0]["HostPort"]) if bindings else None
+    bound = [bindings[0]["HostPort"] for bindings in ports.values() if bindings]
+    return int(bound[0]) if bound else None
 
 
 def folders() -> Path:
