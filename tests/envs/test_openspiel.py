@@ -12,6 +12,7 @@ from gymnasium.spaces import Box, Discrete
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.errors import EpisodeError, OptionError
 from openenv_gym.spaces.utf8 import Utf8
+from openenv_gym.testing import same
 from openenv_gym_envs.openspiel import OpenSpielAction, OpenSpielEnv, OpenSpielObservation
 from openenv_gym_envs.openspiel.drawing import HEIGHT, WIDTH, draw
 from openenv_gym_envs.openspiel.environment import OpenSpielEnvironment
@@ -303,10 +304,34 @@ def test_json_is_openenvs() -> None:
     OpenSpielAction.model_validate({"action_id": 2, "game_name": "catch", "game_params": {}})
 
 
-def test_typed_client() -> None:
-    with OpenSpielEnv(game="tic_tac_toe", opponent="first") as client:
+@pytest.mark.parametrize("transport", ["inprocess", "websocket"])
+def test_typed_client(transport: str) -> None:
+    options = {"game": "tic_tac_toe", "opponent": "first"}
+    with OpenSpielEnv(transport=transport, **options) as client:
         client.reset(seed=0)
         result = client.step(OpenSpielAction(action_id=4))
         assert result.observation.opponent_last_action == 0
         assert result.observation.legal_actions == [1, 2, 3, 5, 6, 7, 8]
         assert client.state().game_name == "tic_tac_toe"
+
+
+def test_lanes() -> None:
+    id, number = "openenv/OpenSpiel.backgammon-v0", 3
+    ours = gymnasium.make_vec(id, num_envs=number, workers=2, transport="process")
+    theirs = gymnasium.make_vec(id, num_envs=number, vectorization_mode="sync")
+    (one, infos), (other, _) = ours.reset(seed=5), theirs.reset(seed=5)
+    assert same(one, other)
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        actions = np.array([drawn(mask, rng) for mask in infos["action_mask"]])
+        got, wanted = ours.step(actions), theirs.step(actions)
+        assert same(got[:4], wanted[:4])
+        infos = got[4]
+    ours.close()
+    theirs.close()
+
+
+def drawn(mask: Any, rng: np.random.Generator) -> int:
+    """A legal action; of a game that is over, any."""
+    legal = np.flatnonzero(mask)
+    return int(rng.choice(legal)) if len(legal) else 0
