@@ -1,8 +1,9 @@
-"""What is around a sandboxed process: bubblewrap's namespaces, or Landlock.
+"""What is around a sandboxed process: bubblewrap's namespaces, Landlock, or a container.
 
 Bubblewrap shows the process the system's programs and Python, read-only, and nothing else: no file,
 process or network of this host. Where the kernel makes no namespaces for us, as in a container,
-Landlock keeps it to the same files; what else is around it is that container.
+Landlock keeps it to the same files; what else is around it is that container. Where the kernel has
+no Landlock either, a hardened container is all there is: nothing in it can be changed, but read.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Launch:
         user: Whom it becomes, if it does.
         landlock: What Landlock is to allow it, if it is to.
         counts: A limit of its processes counts no others.
+        keeps_files: It can change no file but in its folder, whatever its system calls are.
         workspace: Its folder, as it finds it.
         temporary: The same, where it is to be removed after it.
     """
@@ -70,6 +72,7 @@ class Launch:
     user: int | None = None
     landlock: dict[str, Any] | None = None
     counts: bool = False
+    keeps_files: bool = True
     workspace: str = WORKSPACE
     temporary: str | None = None
 
@@ -139,9 +142,7 @@ class Landlock(Boundary):
 
     def launch(self, command: list[str], view: View) -> Launch:
         """Implements Boundary.launch."""
-        folder = None
-        if view.space is not None:
-            folder = tempfile.mkdtemp(prefix="openenv-gym-sandbox-")
+        folder = _folder(view)
         return Launch(
             command,
             landlock={
@@ -153,13 +154,41 @@ class Landlock(Boundary):
         )
 
 
+class Container(Boundary):
+    """The hardened container that we are in; code that can start no program changes no file."""
+
+    name = "container"
+
+    def launch(self, command: list[str], view: View) -> Launch:
+        """Implements Boundary.launch."""
+        folder = _folder(view)
+        return Launch(command, keeps_files=False, workspace=folder or WORKSPACE, temporary=folder)
+
+
+def _folder(view: View) -> str | None:
+    """A folder for it, where there are no mounts of its own."""
+    return None if view.space is None else tempfile.mkdtemp(prefix="openenv-gym-sandbox-")
+
+
+def _in_hardened_container() -> bool:
+    """In a container with a read-only root, whose processes can never have a privilege."""
+    if not any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv"))):
+        return False
+    told = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return (
+        bool(os.statvfs("/").f_flag & os.ST_RDONLY)
+        and told["NoNewPrivs"] == "1"
+        and all(int(told[name], 16) == 0 for name in ("CapPrm", "CapEff", "CapBnd"))
+    )
+
+
 @cache
 def boundary() -> Boundary:
     """The strongest that works here.
 
     Raises:
         MissingDependencyError: Bubblewrap is not installed.
-        EnvironmentFailedError: The kernel allows neither.
+        EnvironmentFailedError: The kernel allows neither, and this is no hardened container.
     """
     path = shutil.which("bwrap")
     if path is None:
@@ -176,11 +205,13 @@ def boundary() -> Boundary:
     version = landlock.abi()
     if version >= _OLDEST_LANDLOCK:
         return Landlock()
+    if _in_hardened_container():
+        return Container()
     raise EnvironmentFailedError(
         f"No sandbox can be made here. Bubblewrap: {refusal}. Landlock: version {version} of the "
         f"kernel's interface, and {_OLDEST_LANDLOCK} is needed (Linux 5.19, with Landlock switched "
         "on). Allow user namespaces, or run the environment where one of the two works, such as "
-        "transport='docker' on another kernel.",
+        "transport='docker'.",
         bubblewrap=refusal,
         landlock=version,
     )

@@ -47,7 +47,8 @@ class Sandbox:
 
     Args:
         program: A module of ``openenv_gym_envs.sandbox.inside``.
-        setting: What the program is told, beside ``count_threads`` and ``workspace``.
+        setting: What the program is told, beside ``count_threads``, ``keeps_files`` and
+            ``workspace``.
         view: What it sees.
 
     Attributes:
@@ -82,6 +83,7 @@ class Sandbox:
             "program": {
                 **setting,
                 "count_threads": launch.counts,
+                "keeps_files": launch.keeps_files,
                 "workspace": launch.workspace,
             },
         }

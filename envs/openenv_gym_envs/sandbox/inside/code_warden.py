@@ -130,14 +130,17 @@ class Warden:
 
     Args:
         owner: The channel to it.
-        setting: ``memory``, ``cpu``, ``count_threads``, ``output`` and ``packages``.
+        setting: ``memory``, ``cpu``, ``count_threads``, ``keeps_files``, ``output`` and
+            ``packages``.
     """
 
     def __init__(self, owner: socket.socket, setting: dict[str, Any]) -> None:
         self._owner = owner
         self._output: int = setting["output"]
         self._limits = Limits(setting["memory"], setting["cpu"], setting["count_threads"])
-        self._allowed = seccomp.for_code()  # once: each worker completes its own copy
+        self._allowed = seccomp.for_code(
+            setting["keeps_files"]
+        )  # once: each worker completes its own copy
         sys.path[:] = [*sys.path[1:], *setting["packages"]]  # without our own programs
         if setting["packages"]:
             importlib.import_module("numpy")  # once, not in each episode

@@ -16,12 +16,11 @@ LIBRARY = "libseccomp.so.2"
 
 CODE = """
     read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek _llseek
-    open openat openat2 close close_range dup dup2 dup3 fcntl fcntl64 ioctl pipe pipe2
+    close close_range dup dup2 dup3 fcntl fcntl64 ioctl pipe pipe2
     stat lstat fstat stat64 lstat64 fstat64 newfstatat fstatat64 statx statfs fstatfs statfs64
     fstatfs64 access faccessat faccessat2 readlink readlinkat getdents getdents64 getcwd chdir
     fchdir umask flock fadvise64 fadvise64_64 sendfile sendfile64 splice tee copy_file_range
-    mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat
-    truncate ftruncate truncate64 ftruncate64 fallocate fsync fdatasync
+    fsync fdatasync
     poll ppoll select _newselect pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait
     epoll_pwait epoll_pwait2 eventfd eventfd2 timerfd_create timerfd_settime timerfd_gettime
     signalfd signalfd4 socketpair sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg send recv
@@ -40,6 +39,15 @@ CODE = """
     rt_sigtimedwait pause arch_prctl set_thread_area riscv_flush_icache
 """
 """For Python code: its own threads, memory, time and files; no process, no socket."""
+
+OPENING = "open openat openat2"
+"""Opening files."""
+
+CHANGES = """
+    mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat
+    truncate ftruncate truncate64 ftruncate64 fallocate
+"""
+"""And changing them in other ways."""
 
 PROGRAMS = """
     fork vfork execve execveat wait4 waitid waitpid kill tkill tgkill
@@ -63,6 +71,8 @@ _NOT_EQUAL, _EQUAL, _MASKED_EQUAL = 1, 4, 7
 _CLONE_THREAD = 0x00010000
 # All namespaces: mount, cgroup, uts, ipc, user, pid, net.
 _CLONE_NEW = 0x7E020000
+_WRITING_FLAGS = (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC, os.O_APPEND)
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _SET_NAME, _GET_NAME = 15, 16  # of prctl
 
 
@@ -115,14 +125,28 @@ class Filter:
         )
 
 
-def for_code() -> Filter:
+def for_code(keeps_files: bool) -> Filter:
     """The filter for Python code: one process, which reaches no other, and no network.
 
     It is to be completed by :func:`and_itself` in the process that it is for.
+
+    Args:
+        keeps_files: Something else keeps it from files; if not, it can only read them.
     """
     made = Filter()
     for name in CODE.split():
         made.allow(name)
+    if keeps_files:
+        for name in f"{OPENING} {CHANGES}".split():
+            made.allow(name)
+    else:
+        # openat2 has its flags in memory, where no filter sees them: it is missing.
+        for name, argument in (("open", 1), ("openat", 2)):
+            made.allow(name, _Comparison(argument, _MASKED_EQUAL, _WRITING, 0))
+            for flag in _WRITING_FLAGS:
+                made.refuse(name, _Comparison(argument, _MASKED_EQUAL, flag, flag))
+        for name in CHANGES.split():
+            made.refuse(name)
     for name in _REFUSED.split():
         made.refuse(name)
     # Threads are made by clone() with this flag, processes without.
@@ -147,7 +171,7 @@ def and_itself(made: Filter) -> None:
 def for_programs() -> Filter:
     """The filter for programs: as for code, and processes and sockets."""
     made = Filter()
-    for name in (CODE + PROGRAMS).split():
+    for name in " ".join((CODE, OPENING, CHANGES, PROGRAMS)).split():
         made.allow(name)
     made.allow("clone", _Comparison(0, _MASKED_EQUAL, _CLONE_NEW, 0))
     return made

@@ -1,0 +1,49 @@
+"""A hardened container whose kernel has neither namespaces for us nor Landlock."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from openenv_gym.errors import EnvironmentFailedError
+from openenv_gym_envs.sandbox import boundary
+from openenv_gym_transports.needs import Needs
+from openenv_gym_transports.provide import provide
+from openenv_gym_transports.sandbox import Limits, hardened
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@pytest.mark.docker
+def test_hostile_programs_change_nothing_and_end_in_time(engine: DockerClient) -> None:
+    from docker.types import Mount
+
+    here = Path(__file__).parent
+    told = engine.containers.run(
+        provide(engine, "git"),
+        ["/tests/without_landlock.py"],
+        entrypoint="python3",
+        mounts=[Mount("/tests", str(here), "bind", read_only=True)],
+        remove=True,
+        stderr=True,
+        **hardened(Limits(memory="1g", cpus=1.0, pids=256), Needs()),
+    )
+    report = json.loads(told)
+    assert report["boundary"] == "container"
+    assert report["failed"] == {}
+    assert report["run"] > 40
+    assert report["late"] == 124
+    assert report["cloned"]
+
+
+def test_no_boundary_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boundary, "_probe", lambda bubblewrap: "no namespaces")
+    monkeypatch.setattr(boundary.landlock, "abi", lambda: 0)
+    boundary.boundary.cache_clear()
+    with pytest.raises(EnvironmentFailedError, match="transport='docker'") as caught:
+        boundary.boundary()
+    assert caught.value.fields == {"bubblewrap": "no namespaces", "landlock": 0}
