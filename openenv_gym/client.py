@@ -136,22 +136,14 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         self._fields = _fields_getter(self.observations, actions)
 
     @classmethod
-    def from_docker_image(
-        cls,
-        image: str | None = None,
-        *,
-        transport_options: dict[str, Any] | None = None,
-        **keywords: Any,
-    ) -> Self:
+    def from_docker_image(cls, image: str | None = None, **keywords: Any) -> Self:
         """A client of a container that is started for it, and ends with it.
 
         Args:
             image: The image; by default that of the environment, built at first use.
-            transport_options: Further keywords of the transport ``docker``.
             **keywords: As of the constructor.
         """
-        options = {**(transport_options or {}), **({} if image is None else {"image": image})}
-        return cls(transport="docker", transport_options=options, **keywords)
+        return cls(transport="docker", image=image, **keywords)
 
     def reset(
         self, seed: int | None = None, episode_id: str | None = None, **options: Any

@@ -58,6 +58,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             what the variable ``OPENENV_GYM_TRANSPORT`` says, else ``"inprocess"``.
         url: A server that runs already; without it the transport starts one and owns it. Where no
             transport is named its scheme names one.
+        image: Image of the container, for ``transport="docker"``; by default that of the
+            environment. One of OpenEnv's own will do.
         token: The server's token.
         timeout: Seconds to wait for a reply; None waits for ever.
         timing: Measure where the time of each step goes; see :attr:`last_timing`.
@@ -92,6 +94,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         render_mode: str | None = None,
         transport: str | Transport | None = None,
         url: str | None = None,
+        image: str | None = None,
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
         timing: bool = False,
@@ -110,6 +113,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             name, options = entry.name, {**entry.options, **options}
         settings: dict[str, Any] = {
             "url": url,
+            "image": image,
             "token": token,
             "action_space": action_space,
             "observation_space": observation_space,
@@ -117,7 +121,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         if isinstance(transport, Transport):
             if any(settings.values()) or transport_options or timeout != STEP_TIMEOUT:
                 raise OptionError(
-                    "transport= is an object; url=, token=, timeout=, action_space=, "
+                    "transport= is an object; url=, image=, token=, timeout=, action_space=, "
                     "observation_space= and transport_options= belong into its constructor."
                 )
             if transport.taken:

@@ -56,7 +56,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         on_failure: What happens when a worker is lost: ``"raise"`` an error, or ``"restart"`` it;
             then its lanes are truncated, and ``info["failure"]`` says why.
         max_restarts: How many lost workers are restarted before the loss is an error.
-        render_mode, transport, url, token, timeout, transport_options, action_space,
+        render_mode, transport, url, image, token, timeout, transport_options, action_space,
         observation_space, spaces, **options: As with :class:`~openenv_gym.env.OpenEnvGym`;
             ``transport`` is a name.
 
@@ -83,6 +83,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         render_mode: str | None = None,
         transport: str | None = None,
         url: str | None = None,
+        image: str | None = None,
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
         transport_options: dict[str, Any] | None = None,
@@ -98,7 +99,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         if entry is not None:
             name, options = entry.name, {**entry.options, **options}
         given = {"action_space": action_space, "observation_space": observation_space}
-        settings = {"url": url, "token": token, "timeout": timeout, **given}
+        settings = {"url": url, "image": image, "token": token, "timeout": timeout, **given}
         each = [{**options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
         self._numbers = frozenset(range(num_envs))
