@@ -95,7 +95,10 @@ def wrap_client(layers: probe.Layers, workload: Workload, transport: str) -> Non
 
 
 def _wrap_sockets(layers: probe.Layers) -> None:
-    """Every socket made from now on."""
+    """Every socket made from now on, and waiting for it."""
+    from openenv_gym.awake import AwakeSocket
+
+    layers.wrap("wait", AwakeSocket, "recv_into")
 
     class Timed(socket.socket):
         sendall = layers.timed("wait", socket.socket.sendall)

@@ -17,6 +17,7 @@ from multiprocessing import AuthenticationError as ProcessAuthenticationError
 from multiprocessing import connection
 from typing import Any
 
+from openenv_gym.awake import AwakeSocket
 from openenv_gym.errors import AuthenticationError, ProtocolError
 
 MAX_MESSAGE = 1 << 30
@@ -63,6 +64,7 @@ class Channel:
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
+        self._receive = AwakeSocket(sock).recv_into
         self._buffer = bytearray(_BUFFER)
         self._filled = 0
         self._timeout: float | None = None
@@ -132,7 +134,7 @@ class Channel:
         if self._filled < size:
             view = memoryview(self._buffer)
             while self._filled < size:
-                got = self._socket.recv_into(view[self._filled :])
+                got = self._receive(view[self._filled :])
                 if got == 0:
                     raise EOFError("the other end is gone")
                 self._filled += got

@@ -20,6 +20,7 @@ from websockets.protocol import CONNECTING, OPEN
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
+from openenv_gym.awake import AwakeSocket
 from openenv_gym.channel import MAX_MESSAGE, limit_waits, readable
 from openenv_gym.wsframes import Frames, masked
 
@@ -84,6 +85,9 @@ class WebSocket:
             self._feed(data)
             self._set_limit(deadline - monotonic())
         self._frames = Frames(begun)
+        # What OpenSSL has read already is not to be seen on the socket.
+        tls = isinstance(self._socket, ssl.SSLSocket)
+        self._readable = self._socket if tls else AwakeSocket(self._socket)
         if self._protocol.handshake_exc is not None:
             if isinstance(self._protocol.handshake_exc.__cause__, EOFError):
                 raise ConnectionResetError("it hung up during the handshake")
@@ -154,7 +158,7 @@ class WebSocket:
         try:
             frame = frames.next()
             if frame is None:
-                frames.receive(self._socket)
+                frames.receive(self._readable)
                 frame = frames.next()
         except BlockingIOError as error:
             raise TimeoutError("timed out") from error
