@@ -7,6 +7,7 @@ environment may be on any thread, also in a notebook.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import ctypes
@@ -109,9 +110,23 @@ class SharedBrowser:
         """
         return self._call(lambda: function(self._started()))
 
+    def go_on(self, browser: Browser, function: Callable[[], T]) -> T:
+        """What the function gives, which needs a browser that :meth:`run` called with before.
+
+        Raises:
+            EnvironmentFailedError: As :meth:`run`; or it is not there any more.
+        """
+
+        def go_on() -> T:
+            if not self._is_there(browser):
+                raise _ended()
+            return function()
+
+        return self._call(go_on)
+
     def finish(self, browser: Browser, function: Callable[[], None]) -> None:
-        """Calls a function on its thread, unless that browser is not there any more."""
-        self._call(lambda: function() if self._browser is browser and self._is_alive() else None)
+        """Calls a function that tidies up in a browser; nothing to do if that is gone."""
+        self._call(lambda: function() if self._is_there(browser) else None)
 
     def _call(self, function: Callable[[], T]) -> T:
         future: Future[T] = Future()
@@ -126,7 +141,8 @@ class SharedBrowser:
             self._break_off(future)
             raise _ended() if died else _silent(self._limit)
         error = future.exception()
-        if error is not None and self._browser is not None and not self._is_alive():
+        browser = self._browser
+        if error is not None and browser is not None and not self._is_there(browser):
             raise _ended() from error
         return future.result()
 
@@ -146,7 +162,7 @@ class SharedBrowser:
         self._stop()
 
     def _started(self) -> Browser:
-        if self._browser is None or not self._is_alive():
+        if self._browser is None or not self._is_there(self._browser):
             self._stop()
             self._playwright = playwright.sync_api.sync_playwright().start()
             # By which BrowserGym's actions find elements.
@@ -155,9 +171,9 @@ class SharedBrowser:
             self._pid = _pid_of(self._browser)
         return self._browser
 
-    def _is_alive(self) -> bool:
-        browser = self._browser
-        return browser is not None and browser.is_connected() and self._has_driver()
+    def _is_there(self, browser: Browser) -> bool:
+        """It is the one that runs, and lives."""
+        return self._browser is browser and browser.is_connected() and self._has_driver()
 
     def _has_driver(self) -> bool:
         """Playwright's driver still runs, or was not started yet.
@@ -170,13 +186,21 @@ class SharedBrowser:
         browser, self._browser = self._browser, None
         started, self._playwright = self._playwright, None
         self._pid = None
+        if started is None:
+            return
+        driven = _is_driven(started)
         # Of one that died there is nothing left to close.
         with contextlib.suppress(Exception):
-            if browser is not None and started is not None and _is_driven(started):
+            if browser is not None and driven:
                 browser.close()
+        if driven:
+            started.stop()
+            return
+        # Its event loop ended with it, and Playwright left it entered.
+        asyncio._set_running_loop(None)
         with contextlib.suppress(Exception):
-            if started is not None:
-                started.stop()
+            started.stop()
+        started._impl_obj._loop.close()
 
     def _break_off(self, future: Future[Any]) -> None:
         """Ends a call that does not come back, and the browser with it."""

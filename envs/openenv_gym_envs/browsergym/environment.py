@@ -178,7 +178,8 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
 
     def step(self, action: BrowserGymAction) -> BrowserGymObservation:
         """Implements Environment.step."""
-        outcome = self._browser.run(lambda _: self._running.step(action.action_str))
+        episode = self._running
+        outcome = self._browser.go_on(episode.browser, lambda: episode.step(action.action_str))
         self._state.step_count += 1
         self._state.cum_reward += outcome.reward
         return self._observe(outcome)
@@ -192,10 +193,9 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         """The page: (height, width, 3) uint8."""
         if self.render_mode != "rgb_array":
             return None
-        taken: NDArray[np.uint8] = self._browser.run(
-            lambda _: self._running.on_page(
-                lambda page: picture(page, self._shape, self._benchmark.scale)
-            )
+        shape, scale, episode = self._shape, self._benchmark.scale, self._running
+        taken: NDArray[np.uint8] = self._browser.go_on(
+            episode.browser, lambda: episode.on_page(lambda page: picture(page, shape, scale))
         )
         return taken
 

@@ -156,9 +156,9 @@ def launch(started: Playwright, settings: Settings) -> Browser:
         if "sandboxing failed" not in str(error):
             raise
         raise OptionError(
-            f"{settings.executable or 'Chromium'} cannot make its sandbox here: this system "
-            "forbids user namespaces. Allow them (sysctl kernel.unprivileged_userns_clone=1, "
-            "or an AppArmor profile for the browser), use transport='docker', or give "
-            "sandbox=False if the pages are to be trusted.",
+            f"{settings.executable or 'Chromium'} cannot make its sandbox here: it has none for "
+            "root, and for others it needs user namespaces, which some systems forbid. Allow them "
+            "(sysctl kernel.unprivileged_userns_clone=1, or an AppArmor profile for the browser), "
+            "use transport='docker', or give sandbox=False if the pages are to be trusted.",
             option="sandbox",
         ) from error
