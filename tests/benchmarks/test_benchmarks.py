@@ -161,7 +161,7 @@ class TestOthers:
         assert report["bars"][0]["value"] > 0
 
     def test_environments(self, tmp_path: Path) -> None:
-        names = ["CartPole", "OpenSpiel connect_four", "SUMO-RL"]
+        names = ["CartPole", "Coding", "Git status", "OpenSpiel connect_four", "SUMO-RL"]
         printed = ran("environments", "--quick", "--only", *names, "--json", tmp_path / "a.json")
         rows = json.loads((tmp_path / "a.json").read_text())["rows"]
         assert [row["name"] for row in rows] == names
@@ -170,3 +170,11 @@ class TestOthers:
             assert row["ratio"] > 0
             assert row["name"].split()[0] in printed
             assert len(row["ours"]["block_steps_per_s"]) == len(row["bare"]["block_steps_per_s"])
+
+    def test_resets(self, tmp_path: Path) -> None:
+        printed = ran("resets", "--resets", "3", "--json", tmp_path / "a.json")
+        rows = json.loads((tmp_path / "a.json").read_text())["rows"]
+        assert len(rows) == 3
+        for row in rows:
+            assert 0 < row["p50_s"] <= row["p99_s"] <= row["longest_s"]
+            assert row["name"].split()[0] in printed
