@@ -26,7 +26,6 @@ from openenv_gym.messages import (
     StateReply,
     StepOutcome,
 )
-from openenv_gym.options import checked
 from openenv_gym.spaces.describe import parse
 from openenv_gym.timing import Stopwatch, Timing
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
@@ -34,6 +33,7 @@ from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 TRANSPORT_VARIABLE = "OPENENV_GYM_TRANSPORT"
 """Environment variable that names the transport where ``transport=`` is not given."""
 
+_NOTHING_GIVEN = {"timeout": STEP_TIMEOUT}
 
 _BY_SCHEME = {
     "ws": "websocket",
@@ -288,6 +288,11 @@ def make_transport(
     chosen = name or _BY_SCHEME.get(scheme) or os.environ.get(TRANSPORT_VARIABLE) or "inprocess"
     cls = registry.load(registry.transport(chosen))
     given = {key: value for key, value in settings.items() if value is not None or key == "timeout"}
-    keywords = checked(cls, {**given, **transport_options}, f"the transport {chosen}")
+    keywords = {**given, **transport_options}
+    if keywords != _NOTHING_GIVEN:
+        # Here, since it loads pydantic: a tenth of a second that most clients have no need of.
+        from openenv_gym.options import checked
+
+        keywords = checked(cls, keywords, f"the transport {chosen}")
     made: Transport = cls(**keywords)
     return made
