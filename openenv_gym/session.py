@@ -18,6 +18,7 @@ from gymnasium.spaces import Space
 from gymnasium.vector import AutoresetMode
 
 from openenv_gym import registry
+from openenv_gym.entry import Entry
 from openenv_gym.errors import (
     ActionError,
     EnvironmentFailedError,
@@ -54,7 +55,7 @@ from openenv_gym.options import check_allowed
 
 T = TypeVar("T")
 
-MakeHost = Callable[[registry.Entry, Mapping[str, Any], str | None], Host]
+MakeHost = Callable[[Entry, Mapping[str, Any], str | None], Host]
 """Makes a host, of an environment, its options and its render mode, as :func:`~.host.host` does."""
 
 _INLINE_LANES = 16  # more are no short step any more
@@ -168,9 +169,7 @@ class Session:
             raise
         return hosts[0].description(entry.name)
 
-    def _make(
-        self, entry: registry.Entry, given: Mapping[str, Any], render_mode: str | None
-    ) -> Host:
+    def _make(self, entry: Entry, given: Mapping[str, Any], render_mode: str | None) -> Host:
         if not self._owner:
             check_allowed(registry.load(entry), given, self._options, entry.name)
         options = {**self._options, **given}
@@ -181,7 +180,7 @@ class Session:
         except Exception as error:
             raise self._failed(error) from error
 
-    def _entry(self, request: Open | OpenVector) -> registry.Entry:
+    def _entry(self, request: Open | OpenVector) -> Entry:
         """What is to be made, in a session that has nothing yet."""
         if self.is_open or self._closed:
             raise ProtocolError("This session is open already; a session serves one environment.")

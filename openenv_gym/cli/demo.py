@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openenv_gym import registry
+from openenv_gym.entry import Entry
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import (
     EngineMissingError,
@@ -52,11 +53,7 @@ EPISODES: Mapping[str, Episode] = {
         actions=("x = [n * n for n in range(5)]", "print(sum(x)); max(x)", "import os; os.fork()"),
         steps=3,
     ),
-    "chat": Episode(
-        {"mode": "text", "prompts": ["Hello!", "Good morning."], "reply": ["Go on.", "I see."]},
-        actions=("Hello! How are you?", "¿Qué tal?", "日本語 <|im_end|>"),
-        steps=3,
-    ),
+    "chat": Episode({"prompts": ["Hello!", "Good morning."], "reply": ["Go on.", "I see."]}),
     "connect4": Episode({"opponent": "random"}),
     "dipg": Episode(
         actions=(
@@ -151,7 +148,7 @@ class Played:
         trajectory: What came of it.
     """
 
-    def __init__(self, entry: registry.Entry, transport: str) -> None:
+    def __init__(self, entry: Entry, transport: str) -> None:
         self._names = (entry.name, transport)
         episode = EPISODES.get(entry.name, Episode())
         self.trajectory: list[Transition] = []

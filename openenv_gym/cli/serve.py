@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from openenv_gym import registry
+from openenv_gym.entry import Entry
 from openenv_gym.errors import OptionError, StartError
 from openenv_gym.server.memory import keep_freed_memory
 from openenv_gym.server.orphans import end_group_at_exit
@@ -114,7 +115,7 @@ def options_of(words: list[str]) -> dict[str, Any]:
 
 
 def _serve_pipe(
-    entry: registry.Entry, options: dict[str, Any], arguments: argparse.Namespace
+    entry: Entry, options: dict[str, Any], arguments: argparse.Namespace
 ) -> None:
     from openenv_gym.server.pipe import serve
 

@@ -29,8 +29,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
+from openenv_gym.entry import Entry
 from openenv_gym.errors import MissingDependencyError, RegistryError
-from openenv_gym.registry import Entry
 
 MANIFEST = "openenv.yaml"
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 from gymnasium.spaces import Space
 from pydantic import BaseModel
 
-from openenv_gym import registry
+from openenv_gym.entry import Entry
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, SpaceError
 from openenv_gym.host import ModelHost
@@ -41,7 +41,7 @@ class StockHost(ModelHost):
         SpaceError: Fields have no bounds and no Space is given for them.
     """
 
-    def __init__(self, environment: Any, entry: registry.Entry) -> None:
+    def __init__(self, environment: Any, entry: Entry) -> None:
         models = models_of(type(environment), entry)
         given = _given_spaces(models, entry)
         _check_spaces(models, given, entry)
@@ -131,7 +131,7 @@ def _adapter(kind: Any) -> type[StockEnvironment]:
     return type(f"Adapted{kind.__name__}", (StockEnvironment,), {"reset": reset})
 
 
-def _given_spaces(models: Models, entry: registry.Entry) -> dict[str, Space[Any] | None]:
+def _given_spaces(models: Models, entry: Entry) -> dict[str, Space[Any] | None]:
     given = entry.spaces
     known = [*models.action.model_fields, *models.observation.model_fields]
     unknown = sorted(given.keys() - set(known))
@@ -146,7 +146,7 @@ def _given_spaces(models: Models, entry: registry.Entry) -> dict[str, Space[Any]
 
 
 def _check_spaces(
-    models: Models, given: Mapping[str, Space[Any] | None], entry: registry.Entry
+    models: Models, given: Mapping[str, Space[Any] | None], entry: Entry
 ) -> None:
     """Raises one error for all fields of both models that make no Space."""
     lines: list[str] = []

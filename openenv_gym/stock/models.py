@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from openenv_gym import registry
+from openenv_gym.entry import Entry
 from openenv_gym.errors import OptionError
 from openenv_gym.models import State
 
@@ -40,7 +41,7 @@ def overrides(kind: type, name: str) -> bool:
     return owner is not None and not _is_base(owner)
 
 
-def models_of(kind: type, entry: registry.Entry) -> Models:
+def models_of(kind: type, entry: Entry) -> Models:
     """The models of an environment: those named with it, else those that its class tells of.
 
     A class tells by ``action_type``, ``observation_type`` and ``state_type``; by what stands behind
@@ -57,7 +58,7 @@ def models_of(kind: type, entry: registry.Entry) -> Models:
     """
     told = {**_annotated(kind), **_arguments(kind), **_attributes(kind)}
     for side, target in entry.models.items():
-        told[side] = registry.load(registry.Entry(target, target))
+        told[side] = registry.load(Entry(target, target))
     told.setdefault("state", State)
     for side in Models._fields:
         model = told.get(side)
@@ -70,7 +71,7 @@ def _is_model(model: Any) -> bool:
     return isinstance(model, type) and issubclass(model, BaseModel)
 
 
-def _untold(entry: registry.Entry, side: str, model: Any) -> str:
+def _untold(entry: Entry, side: str, model: Any) -> str:
     if model is None:
         return (
             f"{entry.target} does not tell the model of its {side}s. Name it: register_environment("

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from openenv_gym import registry
+from openenv_gym.entry import Entry
 from openenv_gym.errors import EnvironmentFailedError
 
 Messages = list[dict[str, str]]
@@ -23,7 +24,7 @@ def load(target: str) -> Callable[..., Any]:
     Raises:
         RegistryError: There is none.
     """
-    return registry.load(registry.Entry(target, target))
+    return registry.load(Entry(target, target))
 
 
 class Script:

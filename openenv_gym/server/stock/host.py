@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from openenv_gym import registry
+from openenv_gym.entry import Entry
 from openenv_gym.host import NOT_OPTIONS, GymnasiumHost, Host, ModelHost, host
 from openenv_gym.messages import Description, StepOutcome
 from openenv_gym.models import State
@@ -44,7 +44,7 @@ class StockDescription(Description, kw_only=True):
     reset_schema: dict[str, Any]
 
 
-def stock_host(entry: registry.Entry, options: Mapping[str, Any], render_mode: str | None) -> Host:
+def stock_host(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Host:
     """Makes an environment, as :func:`openenv_gym.host.host` does, for OpenEnv's protocol."""
     hosted = host(entry, options, render_mode)
     if isinstance(hosted, ModelHost):

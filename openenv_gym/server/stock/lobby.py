@@ -8,6 +8,7 @@ import inspect
 from typing import Any
 
 from openenv_gym import __version__, registry
+from openenv_gym.entry import Entry
 from openenv_gym.errors import OpenEnvGymError
 from openenv_gym.messages import Open, Reply
 from openenv_gym.server.sessions import Sessions, new_id
@@ -25,7 +26,7 @@ class Lobby:
         seen: Sessions have something to see: a picture, else a text, if the environment gives any.
     """
 
-    def __init__(self, sessions: Sessions, entry: registry.Entry, *, seen: bool = False) -> None:
+    def __init__(self, sessions: Sessions, entry: Entry, *, seen: bool = False) -> None:
         self.sessions = sessions
         self.entry = entry
         self._render_mode = "human" if seen else None
@@ -102,7 +103,7 @@ def _description(reply: Reply) -> StockDescription:
     return reply
 
 
-def _about(entry: registry.Entry) -> dict[str, Any]:
+def _about(entry: Entry) -> dict[str, Any]:
     bundled = entry.target.startswith("openenv_gym_envs.")
     return {
         "name": entry.name,
@@ -114,12 +115,12 @@ def _about(entry: registry.Entry) -> dict[str, Any]:
     }
 
 
-def _first_line(entry: registry.Entry) -> str:
+def _first_line(entry: Entry) -> str:
     documentation = inspect.getdoc(registry.load(entry)) or ""
     return documentation.partition("\n")[0] or f"The environment {entry.name}."
 
 
-def _readme(entry: registry.Entry) -> str | None:
+def _readme(entry: Entry) -> str | None:
     package = entry.target.partition(":")[0].rpartition(".")[0]
     readme = importlib.resources.files(package) / "README.md"
     return readme.read_text("utf-8") if readme.is_file() else None

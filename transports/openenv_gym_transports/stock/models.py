@@ -11,6 +11,7 @@ from gymnasium.spaces import Space
 from pydantic import BaseModel
 
 from openenv_gym import registry
+from openenv_gym.entry import Entry
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.spaces.derive import derive
@@ -21,7 +22,7 @@ Known = type[Environment[Any, Any, Any]]
 Fields = Mapping[str, Any]
 
 
-def known_class(entry: registry.Entry) -> Known | None:
+def known_class(entry: Entry) -> Known | None:
     """The class of an environment whose models are known here; None where it has none.
 
     Raises:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, wait
 from time import perf_counter_ns
 from typing import Any
 
-from openenv_gym import registry
+from openenv_gym.entry import Entry
 from openenv_gym.errors import ExchangeTimeoutError, OptionError
 from openenv_gym.host import Host
 from openenv_gym.messages import Open, OpenVector, Reply, Request
@@ -63,7 +63,7 @@ class StockTransport(InProcessTransport):
         return dict(self._sources)
 
     def _make_host(
-        self, entry: registry.Entry, options: Mapping[str, Any], render_mode: str | None
+        self, entry: Entry, options: Mapping[str, Any], render_mode: str | None
     ) -> Host:
         if options:
             raise OptionError(
@@ -139,7 +139,7 @@ class _StockSession(Session):
         super().__init__(make_host=make_host)
         self._label = label
 
-    def _entry(self, request: Open | OpenVector) -> registry.Entry:
+    def _entry(self, request: Open | OpenVector) -> Entry:
         if request.environment is None and not (self.is_open or self.is_closed):
-            return registry.Entry(self._label, "")
+            return Entry(self._label, "")
         return super()._entry(request)
