@@ -139,7 +139,8 @@ class _ChatEnvironment(
 
     def __init__(self, settings: _Settings) -> None:
         self._settings = settings
-        for prompt in settings.prompts or [None]:
+        self._begin(None, None)
+        for prompt in settings.prompts:
             self._begin(prompt, None)
 
     def metadata(self) -> Mapping[str, Any]:
