@@ -21,7 +21,7 @@ from openenv_gym.errors import OpenEnvGymError, OptionError
 from openenv_gym.server.stock.answer import plain
 from openenv_gym.spaces.derive import fitted
 from openenv_gym.spaces.jsonvalues import json_values
-from tests.servers import eventually, serving
+from tests.servers import Served, eventually, serving
 from tests.stock.peers import OPENENV, StockPython, peer_environment, requires_peers
 
 pytestmark = requires_peers
@@ -118,14 +118,22 @@ def played_here(name: str) -> Truth:
 
 
 @pytest.fixture(scope="module", params=registry.ENVIRONMENTS)
-def played(request: pytest.FixtureRequest) -> Iterator[tuple[Truth, str]]:
-    """An episode of an environment, and the URL of a server that has it."""
+def at(request: pytest.FixtureRequest) -> Iterator[tuple[Truth, Served]]:
+    """An episode of an environment, and a server that has it."""
     name = request.param
     truth = played_here(name)
     options = EPISODES.get(name, Episode()).options
     with serving(name, options=options, max_sessions=SESSIONS) as served:
-        yield truth, served.url("http")
+        yield truth, served
         eventually(lambda: len(served.sessions) == 0)
+
+
+@pytest.fixture
+def episode(at: tuple[Truth, Served]) -> tuple[Truth, str]:
+    """An episode and the URL of the server, whose sessions are all free."""
+    truth, served = at
+    eventually(lambda: len(served.sessions) == 0)  # those of the test before are closed
+    return truth, served.url("http")
 
 
 def check(results: list[dict[str, Any]], truth: Truth) -> None:
@@ -139,8 +147,8 @@ def check(results: list[dict[str, Any]], truth: Truth) -> None:
         assert (got["reward"] or 0.0, got["done"]) == (as_json(wanted["reward"]), wanted["done"])
 
 
-def test_synchronous_client(played: tuple[Truth, str], stock: StockPython) -> None:
-    truth, url = played
+def test_synchronous_client(episode: tuple[Truth, str], stock: StockPython) -> None:
+    truth, url = episode
     reset = {"seed": SEED, "episode_id": "ep"}
     found = stock.call("tests.stock.clients:play", url=url, actions=truth.actions, reset=reset)
     check(found["results"], truth)
@@ -149,9 +157,9 @@ def test_synchronous_client(played: tuple[Truth, str], stock: StockPython) -> No
 
 
 def test_asynchronous_clients_up_to_the_limit(
-    played: tuple[Truth, str], stock: StockPython
+    episode: tuple[Truth, str], stock: StockPython
 ) -> None:
-    truth, url = played
+    truth, url = episode
     found = stock.call(
         "tests.stock.clients:one_too_many",
         url=url,
@@ -160,16 +168,16 @@ def test_asynchronous_clients_up_to_the_limit(
         limit=SESSIONS,
     )
     assert len(found["episodes"]) == SESSIONS
-    for episode in found["episodes"]:
-        check(episode["results"], truth)
-        assert episode["state"]["step_count"] == len(truth.actions)
+    for played in found["episodes"]:
+        check(played["results"], truth)
+        assert played["state"]["step_count"] == len(truth.actions)
     (told,) = found["told"]
     assert "CAPACITY_REACHED" in told
 
 
-def test_openenv_validate(played: tuple[Truth, str], stock: StockPython) -> None:
+def test_openenv_validate(episode: tuple[Truth, str], stock: StockPython) -> None:
     """What ``openenv validate --url`` checks."""
-    _, url = played
+    _, url = episode
     report = stock.call(
         "openenv.cli._validation:validate_running_environment", base_url=url, timeout_s=60.0
     )
