@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter
 
 from openenv_gym import registry
+from openenv_gym.entry import Entry
 from openenv_gym.environment import Environment
 from openenv_gym.errors import RegistryError, SpaceError
 from openenv_gym.messages import Description, StepOutcome
@@ -36,7 +37,7 @@ NOT_OPTIONS = frozenset({"seed", "episode_id"})
 """Parameters of an environment's reset that are no options of it."""
 
 _PLAIN = (str, int, float, bool)
-_PLAIN_OR_NONE = tuple(kind | None for kind in _PLAIN)
+_NUMBER_OR_NONE = (int | None, float | None, bool | None)
 
 
 class Host(ABC):
@@ -98,7 +99,7 @@ class Host(ABC):
         """Closes the environment."""
 
 
-def host(entry: registry.Entry, options: Mapping[str, Any], render_mode: str | None) -> Host:
+def host(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Host:
     """Makes an environment.
 
     Args:
@@ -230,7 +231,8 @@ class ModelHost(Host):
         self.actions = actions = derive(environment.action_type, overrides)
         self.observations = observations = derive(environment.observation_type, overrides)
         self._mask = _mask_maker(actions, observations)
-        self._info = _info_getters(observations)
+        self._perhaps = _perhaps_numbers(observations)
+        self._info = _info_getters(observations, self._perhaps)
         self._to_space = observations.to_space
         self._action = _action_maker(actions)
         self.action_space, self.observation_space = actions.space, observations.space
@@ -282,6 +284,10 @@ class ModelHost(Host):
         """The outcome that an observation is; all that is beside it is added to the info."""
         for name, get in self._info:
             info[name] = get(getattr(observation, name))
+        for name in self._perhaps:
+            number = getattr(observation, name)
+            if number is not None:
+                info[name] = number
         if self._mask is not None:
             info["action_mask"] = self._mask(observation)
         reward = observation.reward
@@ -315,14 +321,26 @@ def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:
     return lambda value: validate(from_space(value))
 
 
-def _info_getters(observations: ModelSpace) -> list[tuple[str, Callable[[Any], Any]]]:
-    """How each Info field is read: plain values as they are, models and enums dumped."""
+def _info_getters(
+    observations: ModelSpace, without: list[str]
+) -> list[tuple[str, Callable[[Any], Any]]]:
+    """How each other Info field is read: plain values as they are, models and enums dumped."""
     getters: list[tuple[str, Callable[[Any], Any]]] = []
-    for name in observations.info_fields:
+    for name in (name for name in observations.info_fields if name not in without):
         field = observations.model.model_fields[name]
-        plain = field.annotation in _PLAIN or field.annotation in _PLAIN_OR_NONE
+        plain = field.annotation in _PLAIN or field.annotation == str | None
         getters.append((name, identity if plain else _dumper(field.rebuild_annotation())))
     return getters
+
+
+def _perhaps_numbers(observations: ModelSpace) -> list[str]:
+    """Info fields that hold a number or None.
+
+    None is left out of the info: where a lane of gymnasium's own vector environments has a number,
+    another can have no None.
+    """
+    fields = observations.model.model_fields
+    return [name for name in observations.info_fields if fields[name].annotation in _NUMBER_OR_NONE]
 
 
 def _dumper(annotation: Any) -> Callable[[Any], Any]:

@@ -51,7 +51,11 @@ Array = Annotated[NDArray[Any], _ArraySchema()]
 
 @dataclass(frozen=True)
 class Info:
-    """Marks an observation field that goes to ``info``, not into the observation space."""
+    """Marks an observation field that goes to ``info``, not into the observation space.
+
+    A number that is None is not in the info: a lane of gymnasium's own vector environments cannot
+    have None where another has a number.
+    """
 
 
 @dataclass(frozen=True)

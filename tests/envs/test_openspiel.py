@@ -315,6 +315,15 @@ def test_typed_client(transport: str) -> None:
         assert client.state().game_name == "tic_tac_toe"
 
 
+def test_an_action_that_no_opponent_took_is_not_in_the_info() -> None:
+    """A lane of gymnasium's own vector environments can have no None where another has a number."""
+    env = gymnasium.make("openenv/OpenSpiel-v0", game="tic_tac_toe", opponent="first")
+    _, info = env.reset(seed=0)
+    assert "opponent_last_action" not in info
+    assert env.step(4)[4]["opponent_last_action"] == 0
+    env.close()
+
+
 def test_lanes() -> None:
     id, number = "openenv/OpenSpiel.backgammon-v0", 3
     ours = gymnasium.make_vec(id, num_envs=number, workers=2, transport="process")
