@@ -23,7 +23,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from bare import Player, dipg, drawn, git
+from bare import Player, browsergym_, dipg, drawn, git
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -68,6 +68,9 @@ class Comparison:
 
 COMPARISONS = (
     Comparison("Atari", "openenv/Atari.pong-v0", "atari:Pong", bar=0.8),
+    Comparison(
+        "BrowserGym", "openenv/BrowserGym-v0", "browsergym_:ClickTest", actions=browsergym_.ACTIONS
+    ),
     Comparison(
         "Chat",
         "openenv/Chat-v0",

@@ -49,6 +49,11 @@ def _git(command: str, kind: int = 2) -> dict[str, Any]:
 
 
 EPISODES: Mapping[str, Episode] = {
+    "browsergym": Episode(
+        {"task": "login-user"},
+        actions=("fill('16', 'annis')", "fill('19', 'Omo')", "click('20')"),
+        steps=3,
+    ),
     "coding": Episode(
         actions=("x = [n * n for n in range(5)]", "print(sum(x)); max(x)", "import os; os.fork()"),
         steps=3,

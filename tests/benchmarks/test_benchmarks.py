@@ -171,6 +171,14 @@ class TestOthers:
             assert row["name"].split()[0] in printed
             assert len(row["ours"]["block_steps_per_s"]) == len(row["bare"]["block_steps_per_s"])
 
+    def test_browser(self, tmp_path: Path) -> None:
+        printed = ran("browser", "--rounds", "1", "--json", tmp_path / "a.json")
+        rows = {row["name"]: row for row in json.loads((tmp_path / "a.json").read_text())["rows"]}
+        assert set(rows) == {"reset", "step"}
+        assert all(name in printed for name in rows)
+        for row in rows.values():
+            assert all(time > 0 for name in ("ours", "stock") for time in row["times_s"][name])
+
     def test_resets(self, tmp_path: Path) -> None:
         printed = ran("resets", "--resets", "3", "--json", tmp_path / "a.json")
         rows = json.loads((tmp_path / "a.json").read_text())["rows"]
