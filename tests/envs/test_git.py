@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
+import time
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -184,6 +190,19 @@ def test_commits_have_one_author_and_times_of_the_episode(env: GitEnvironment) -
     assert told == "Agent agent@example.com 2025-04-11T00:02:00+00:00 60 seconds ago\n"
 
 
+def test_editors_leave_what_they_are_given(env: GitEnvironment) -> None:
+    env.seed(0)
+    env.reset(task_id="squash-commits")
+    clone(env, "garden")
+    git(env, "switch pond", "garden")
+    git(env, "rm fish-0.txt", "garden")
+    assert git(env, "commit --fixup HEAD~1", "garden").success
+    assert git(env, "rebase -i --autosquash main", "garden").success
+    told = git(env, "log --format=%s main..", "garden").output
+    assert "fixup" not in told
+    assert told.startswith("wip ")
+
+
 def test_progress_is_not_told(env: GitEnvironment) -> None:
     told = solve(env, "rebase-and-push", 1)
     rebased = next(one for one in told if "Successfully rebased" in one.error)
@@ -243,3 +262,46 @@ def test_close_leaves_no_process() -> None:
     env.close()
     env.close()
     assert children() == before
+
+
+_OWNER = """
+import sys, time
+from openenv_gym_envs.git.environment import GitEnvironment
+from openenv_gym_envs.git.models import GitAction
+from openenv_gym_envs.sandbox import boundary, process
+if sys.argv[1] == "landlock":
+    process.boundary = boundary.Landlock
+env = GitEnvironment("recover-commit", timeout_s=600)
+env.reset()
+env._server.answer = lambda request: time.sleep(600)
+url = f"http://gitea:3000/openenv/{sys.argv[2]}.git"
+env.step(GitAction(action_type="execute_git_command", command=f"ls-remote {url}"))
+"""
+
+
+def running(word: str) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if word.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("boundary", ["bubblewrap", "landlock"])
+def test_a_killed_owner_leaves_no_process(boundary: str) -> None:
+    """In the middle of a command that would go on for ten minutes."""
+    marker = f"marker-{os.getpid()}-{boundary}"
+    owner = subprocess.Popen([sys.executable, "-c", _OWNER, boundary, marker])
+    # Git, and what it has started for the URL.
+    wait_until(lambda: len(running(f"{marker}.git")) > 1)
+    owner.kill()
+    owner.wait()
+    wait_until(lambda: not running(marker))

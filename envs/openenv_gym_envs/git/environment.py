@@ -12,7 +12,7 @@ from gymnasium.spaces import Space
 from pydantic import Field
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import OptionError
+from openenv_gym.errors import EnvironmentFailedError, OptionError
 from openenv_gym.models import OwnerOnly
 from openenv_gym.spaces.utf8 import Utf8
 from openenv_gym_envs.git.commands import RefusedError, parse
@@ -42,6 +42,7 @@ TaskId = Literal[
 ]
 
 _LONGEST_CHARACTER = 4  # bytes in UTF-8
+_TRUSTED_SECONDS = 60.0
 _MINUTE = 60
 _STARTED = BEGIN + 100 * 86_400  # after all histories
 _PERSON = ("Agent", "agent@example.com")
@@ -141,7 +142,13 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
             url = self._server.clone_url(self._task.repository)
             for number, command in enumerate(self._task.workspace):
                 words = shlex.split(command.format(url=url))
-                self._git(words, self._task.repository if number else "")
+                folder = self._task.repository if number else ""
+                done = self._git(words, folder, seconds=_TRUSTED_SECONDS)
+                if not done.succeeded:
+                    raise EnvironmentFailedError(
+                        f"The workspace of {self._task.id} could not be made: {done.stderr}",
+                        task_id=self._task.id,
+                    )
 
     def step(self, action: GitAction) -> GitObservation:
         """Implements Environment.step."""
@@ -186,7 +193,7 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
             )
         self._folder.remove(target)
         done = self._git(["clone", self._server.clone_url(name), target])
-        if not self._succeeded(done):
+        if not done.succeeded:
             return self._observed(
                 False, f"Failed to clone repository: {name}", error=self._error(done)
             )
@@ -206,7 +213,7 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
         done = self._git(
             words, action.working_dir.removeprefix(WORKSPACE).lstrip("/"), action.stdin
         )
-        succeeded = self._succeeded(done)
+        succeeded = done.succeeded
         # Nothing else changes what is on the server.
         if succeeded and words[0] == "push" and self._task is not None:
             self._state.solved = self._task.solved(self._server.look(self._task.repository))
@@ -220,7 +227,9 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
         observation.reward = float(self._state.solved)
         return observation
 
-    def _git(self, words: list[str], folder: str = "", stdin: str = "") -> Finished:
+    def _git(
+        self, words: list[str], folder: str = "", stdin: str = "", seconds: float | None = None
+    ) -> Finished:
         now = f"{_STARTED + self._state.step_count * _MINUTE} +0000"
         environment = {"GIT_TEST_DATE_NOW": now.split()[0]}
         for role in ("AUTHOR", "COMMITTER"):
@@ -231,7 +240,7 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
             folder,
             stdin=stdin,
             environment=environment,
-            seconds=self._timeout,
+            seconds=seconds or self._timeout,
             longest=(self._output + 1) * _LONGEST_CHARACTER,
             answer=self._server.answer,
         )
@@ -251,10 +260,6 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
         elif done.fate == "nowhere":
             text = "Working directory does not exist.\n"
         return cut(text, self._output)
-
-    @staticmethod
-    def _succeeded(done: Finished) -> bool:
-        return done.fate == "exited" and not done.status
 
     def _instruction(self) -> str:
         return self._task.instruction if self._task else "Do as you like."

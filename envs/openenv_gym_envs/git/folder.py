@@ -40,6 +40,11 @@ class Finished(msgspec.Struct):
     stdout: str
     stderr: str
 
+    @property
+    def succeeded(self) -> bool:
+        """It exited with 0."""
+        return self.fate == "exited" and not self.status
+
 
 class FolderLostError(Exception):
     """The sandbox broke in the middle of a command; there is nothing in the folder any more."""
@@ -118,18 +123,27 @@ class Folder:
             "seconds": seconds,
             "longest": longest,
         }
-        for _ in range(_MOST_REQUESTS):
-            told = self._ask(request, seconds + _GRACE_SECONDS)
-            asked = msgspec.json.decode(told)
-            if "http" not in asked:
-                done = msgspec.convert(asked, Finished)
-                # A folder of the host has a name of its own, which is nobody's business.
-                done.stdout = done.stdout.replace(inside, WORKSPACE)
-                done.stderr = done.stderr.replace(inside, WORKSPACE)
-                return done
-            request = _packed(_response(asked["http"], answer))
+        try:
+            for _ in range(_MOST_REQUESTS):
+                told = msgspec.json.decode(self._ask(request, seconds + _GRACE_SECONDS))
+                if "http" not in told:
+                    return self._finished(msgspec.convert(told, Finished))
+                request = _packed(_response(_unpacked(told["http"]), answer))
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            self.close()
+            raise FolderLostError(f"The sandbox said what it never says: {error}") from error
+        except BaseException:  # what it waits for would be taken for the next answer
+            self.close()
+            raise
         self.close()
-        raise FolderLostError("A command that asks the server without end.")
+        raise FolderLostError("A command asked the server without end.")
+
+    def _finished(self, done: Finished) -> Finished:
+        """Without the name that the folder has on its host, which is nobody's business."""
+        inside = self._sandbox.workspace
+        done.stdout = done.stdout.replace(inside, WORKSPACE)
+        done.stderr = done.stderr.replace(inside, WORKSPACE)
+        return done
 
     def serve(self, request: Request, seconds: float) -> Response:
         """What the server, whose repositories are in it, answers to a request.
@@ -163,11 +177,17 @@ class Folder:
 _MOST_REQUESTS = 1000
 
 
-def _response(asked: dict[str, Any], answer: Answer | None) -> Response:
+def _response(request: Request, answer: Answer | None) -> Response:
     if answer is None:
         return Response(403, {}, b"there is no server\n")
-    asked["body"] = base64.b64decode(asked["body"])
-    return answer(Request(**asked))
+    try:
+        return answer(request)
+    except (EnvironmentFailedError, FolderLostError) as error:
+        return Response(502, {"Content-Type": "text/plain"}, f"{error}\n".encode())
+
+
+def _unpacked(told: dict[str, Any]) -> Request:
+    return Request(**{**told, "body": base64.b64decode(told["body"])})
 
 
 def _packed(message: Request | Response) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Repository:
     def git(self, *arguments: str) -> str | None:
         """Standard output of a command in it; None where it fails."""
         done: Finished = self._folder.run([f"--git-dir={self._name}.git", *arguments])
-        return done.stdout if done.fate == "exited" and not done.status else None
+        return done.stdout if done.succeeded else None
 
     def commit(self, name: str) -> str | None:
         """The hash of the commit that a name stands for."""
@@ -219,7 +219,7 @@ class GiteaServer(Server):
 
     def _transfer(self, name: str, arguments: list[str]) -> None:
         done = self._store.run([f"--git-dir={name}.git", *arguments], answer=self.answer)
-        if done.fate != "exited" or done.status:
+        if not done.succeeded:
             raise EnvironmentFailedError(
                 f"git {arguments[0]} with the Gitea at {self._url} failed: {done.stderr}",
                 url=self._url,

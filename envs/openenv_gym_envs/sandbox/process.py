@@ -19,6 +19,7 @@ from openenv_gym_envs.sandbox.boundary import HOME, View, boundary, python
 from openenv_gym_envs.sandbox.inside import frames
 
 _START_SECONDS = 30.0
+_END_SECONDS = 2.0
 _LONGEST_GREETING = 1 << 16
 _PROGRAMS = "openenv_gym_envs.sandbox.inside"
 _ENVIRONMENT = {
@@ -144,16 +145,24 @@ def _end(
     process: subprocess.Popen[bytes], channel: socket.socket, folder: str | None, owner: int
 ) -> None:
     """Ends a sandbox. A fork of its owner leaves it alone."""
-    channel.close()
     if os.getpid() != owner:
+        channel.close()
         return
-    _kill(process)
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        # The program ends what it has started, which may have a group of its own, and then itself.
+        with contextlib.suppress(OSError):
+            channel.shutdown(socket.SHUT_RDWR)
+        channel.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_SECONDS)
+    finally:
+        _kill(process)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    # All of its processes are in its group: those in the sandbox too, which cannot leave it.
+    # With bubblewrap that is the end of all that is in the sandbox.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

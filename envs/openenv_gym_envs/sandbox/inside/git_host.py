@@ -14,6 +14,7 @@ import http.server
 import json
 import shutil
 import socket
+import socketserver
 import sys
 import time
 from collections.abc import Callable
@@ -41,13 +42,13 @@ class Host:
     """
 
     def __init__(
-        self, owner: socket.socket, server: http.server.HTTPServer, setting: dict[str, Any]
+        self, owner: socket.socket, server: socketserver.TCPServer, setting: dict[str, Any]
     ) -> None:
         self._owner = owner
         self._server = server
         self._limits = Limits(setting["memory"], setting["count_threads"])
         self._root = Path(setting["workspace"])
-        self._proxy = f"http://127.0.0.1:{server.server_port}"
+        self._proxy = f"http://127.0.0.1:{server.server_address[1]}"
 
     def serve(self) -> None:
         """Answers, for as long as there is an owner."""
@@ -64,7 +65,7 @@ class Host:
                 reply = does[request.pop("do")](**request)
                 frames.send(self._owner, json.dumps(reply).encode())
         except frames.FrameError:
-            return
+            self._clear()  # where the owner was killed it cannot do that itself
 
     def _clear(self) -> dict[str, Any]:
         for path in self._root.iterdir():
@@ -182,7 +183,7 @@ class _Relay(http.server.BaseHTTPRequestHandler):
         self.wfile.write(answered)
 
 
-class _Server(http.server.HTTPServer):
+class _Server(socketserver.TCPServer):  # an HTTPServer would look its own name up
     def handle_error(self, request: Any, client_address: Any) -> None:
         """What git does to its own request is its own affair; the owner's end is ours."""
         error = sys.exc_info()[1]
@@ -201,7 +202,7 @@ def main() -> None:
     """Serves the owner of the sandbox."""
     # Landlock allows a port to be connected to, not to be taken, so this comes before.
     server = _Server(("127.0.0.1", 0), _Relay)
-    owner, setting = confine.enter(connect=(server.server_port,))
+    owner, setting = confine.enter(connect=(server.server_address[1],))
     frames.send(owner, b"{}")
     Host(owner, server, setting).serve()
 
