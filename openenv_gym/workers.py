@@ -155,7 +155,7 @@ def open_all(workers: Sequence[Worker]) -> Description:
             most = error.fields.get("max_sessions")
             raise ServerFullError(
                 f"{wanted} lanes were asked for, but {free} of the server's {most} sessions are "
-                "free; no lane was taken. Close some, or serve with a larger --max-sessions.",
+                "free; no lane was taken. Close some, or serve with more.",
                 **{**error.fields, "wanted": wanted, "free": free},
             ) from error
         first = first or description

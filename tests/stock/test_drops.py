@@ -21,9 +21,10 @@ from openenv_gym.errors import (
     ServerFullError,
     SessionLostError,
     StepLostError,
+    StockServerWarning,
 )
 from tests.servers import Proxy, eventually
-from tests.stock.ours import remote
+from tests.stock.ours import REMOTE, remote
 from tests.stock.peers import StockServer, requires_peers, stock_server
 
 pytestmark = requires_peers
@@ -342,6 +343,16 @@ def test_a_full_server_and_one_that_makes_nothing(server: StockServer) -> None:
     for options in ({}, {"resumable": False}):
         with pytest.raises(EnvironmentFailedError, match="could not make its environment"):
             make_failing(f"{server.ws_url}/broken", options)
+
+
+def test_more_lanes_than_places(server: StockServer) -> None:
+    url = f"{server.ws_url}/ledger"
+    with (
+        pytest.warns(StockServerWarning),
+        pytest.raises(ServerFullError, match="4 of the server's 4 "),
+    ):
+        gymnasium.make_vec(REMOTE, num_envs=SESSIONS + 1, url=url)
+    eventually(lambda: not full(url))
 
 
 def make_failing(url: str, options: dict[str, Any]) -> None:

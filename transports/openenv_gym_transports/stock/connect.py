@@ -14,6 +14,7 @@ from openenv_gym.errors import (
     EnvironmentFailedError,
     OptionError,
     ProtocolError,
+    ServerFullError,
     SessionLostError,
     StockServerWarning,
     TransportError,
@@ -106,6 +107,7 @@ class _Sessions:
     # server that minds that attaches sessions, and one that does not has made one.
     found: WebSocket | None
     gone: Callable[[], str | None]
+    begun: int = 0
 
     def begin(self, counts: bool) -> Dialogue:
         """Begins a session.
@@ -113,6 +115,14 @@ class _Sessions:
         Args:
             counts: Its environment is known to count its steps.
         """
+        try:
+            return self._begin(counts)
+        except ServerFullError as error:
+            # Those of the lanes before are free again, as all lanes are closed now.
+            error.fields["free"] = self.begun
+            raise
+
+    def _begin(self, counts: bool) -> Dialogue:
         socket, self.found = self.found, None
         if socket is not None:
             try:
@@ -159,6 +169,7 @@ class _Sessions:
         except BaseException:
             dialogue.close()
             raise
+        self.begun += 1
         return dialogue
 
 

@@ -62,9 +62,7 @@ class StockTransport(InProcessTransport):
         """Implements Transport.space_sources."""
         return dict(self._sources)
 
-    def _make_host(
-        self, entry: Entry, options: Mapping[str, Any], render_mode: str | None
-    ) -> Host:
+    def _make_host(self, entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Host:
         if options:
             raise OptionError(
                 f"The options {sorted(options)} cannot be set: the server at {self._server.url} is "
