@@ -1,6 +1,7 @@
 """Plays a seeded episode of every game of TextArena twice, another between; prints JSON.
 
-With the argument ``--once``, once. A program of its own, since the order of sets of texts is that of a process.
+With the argument ``--once``, once. A program of its own, since the order of sets of texts is that
+of a process.
 """
 
 from __future__ import annotations
