@@ -123,7 +123,7 @@ class Proxy:
     Attributes:
         fault: What befalls the next request: ``"before"`` it arrives, when half of it has arrived
             (``"torn"``), ``"after"`` it was carried out, or when half of the reply is there
-            (``"mid"``).
+            (``"mid"``). With ``"mute"`` the client is not told that the server is gone.
         spared: How many requests the fault lets pass.
         upstream: Port that it leads to.
         accepted: How many connections there were.
@@ -200,6 +200,10 @@ class _Pair:
                     self._server.sendall(data[: len(data) // 2])
                 if self._fault in ("before", "torn"):
                     break
+                if self._fault == "mute":
+                    with suppress(OSError):
+                        self._server.shutdown(socket.SHUT_RDWR)
+                    continue
                 self._server.sendall(data)
         self._drop()
 
@@ -211,7 +215,8 @@ class _Pair:
                 if self._fault in ("after", "mid"):
                     break
                 self._client.sendall(data)
-        self._drop()
+        if self._fault != "mute":
+            self._drop()
 
     def _drop(self) -> None:
         for sock in (self._client, self._server):

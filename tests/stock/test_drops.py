@@ -24,7 +24,7 @@ from openenv_gym.errors import (
     StockServerWarning,
 )
 from tests.servers import Proxy, eventually
-from tests.stock.ours import REMOTE, remote
+from tests.stock.ours import REMOTE, remote, warned
 from tests.stock.peers import StockServer, requires_peers, stock_server
 
 pytestmark = requires_peers
@@ -262,15 +262,29 @@ def test_after_a_timeout_no_stale_reply_is_read(server: StockServer) -> None:
         assert (seen["total"], seen["steps"]) == (3, 1)
 
 
-def test_after_a_timeout_of_a_reset(server: StockServer) -> None:
-    with through(server, timeout=0.5) as (env, _):
+@pytest.mark.parametrize("resumable", [True, False])
+def test_after_a_timeout_a_reset_is_not_answered_by_the_step(
+    server: StockServer, resumable: bool
+) -> None:
+    options = {"resumable": resumable}
+    with through(server, timeout=0.5, transport_options=options) as (env, _):
         env.reset()
         with pytest.raises(ExchangeTimeoutError):
             env.step(act(1.2))
         seen = []
         eventually(lambda: finished(lambda: seen.append(env.reset()[0])))
-        assert seen[0]["steps"] == 0
+        assert seen == [{"born": seen[0]["born"], "total": 1, "steps": 0}]
         assert env.step(act())[0]["steps"] == 1
+
+
+def test_a_connection_that_is_dead_without_a_sign(server: StockServer) -> None:
+    with through(server, timeout=0.5) as (env, proxy):
+        born = env.reset()[0]["born"]
+        plan(env, proxy, "mute")
+        with pytest.raises(ExchangeTimeoutError):
+            env.step(act())
+        seen, _ = env.reset()
+        assert seen == {"born": born, "total": 0, "steps": 0}
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
@@ -345,14 +359,16 @@ def test_a_full_server_and_one_that_makes_nothing(server: StockServer) -> None:
             make_failing(f"{server.ws_url}/broken", options)
 
 
-def test_more_lanes_than_places(server: StockServer) -> None:
+def test_many_environments_leave_no_session(server: StockServer) -> None:
+    for _ in range(3 * SESSIONS):
+        with through(server) as (env, proxy):
+            env.reset()
+            proxy.drop()
     url = f"{server.ws_url}/ledger"
-    with (
-        pytest.warns(StockServerWarning),
-        pytest.raises(ServerFullError, match="4 of the server's 4 "),
-    ):
+    # The server takes note of the last ones a moment later.
+    eventually(lambda: not full(url, SESSIONS))
+    with pytest.warns(StockServerWarning), pytest.raises(ServerFullError, match="4 of the server"):
         gymnasium.make_vec(REMOTE, num_envs=SESSIONS + 1, url=url)
-    eventually(lambda: not full(url))
 
 
 def make_failing(url: str, options: dict[str, Any]) -> None:
@@ -360,16 +376,10 @@ def make_failing(url: str, options: dict[str, Any]) -> None:
         pass
 
 
-def full(url: str) -> bool:
+def full(url: str, lanes: int = 1) -> bool:
+    """Whether the server has not as many places."""
     try:
-        make_failing(url, {})
+        warned(lambda: gymnasium.make_vec(REMOTE, num_envs=lanes, url=url)).close()
     except ServerFullError:
         return True
     return False
-
-
-def test_many_environments_leave_no_session(server: StockServer) -> None:
-    for _ in range(3 * SESSIONS):
-        with through(server) as (env, proxy):
-            env.reset()
-            proxy.drop()

@@ -200,6 +200,8 @@ class Dialogue:
             except _Refused as refused:
                 raise self._told(refused, what) from refused
             except TimeoutError as error:
+                if self._session is not None:
+                    self._hang_up()  # maybe it is dead, without a sign; the session is not
                 raise self._late(self._timeout) from error
             except OSError as error:
                 self._hang_up()
