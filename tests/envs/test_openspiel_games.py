@@ -18,6 +18,7 @@ from openenv_gym.errors import OptionError
 from openenv_gym.testing import Env, Transition, assert_same_trajectory, play
 from openenv_gym.variants import OPENSPIEL
 from openenv_gym_envs.openspiel.loading import FILE_PARAMETERS, Source
+from tests.servers import serving
 
 POKER = (
     "universal_poker(betting=nolimit,bettingAbstraction=fullgame,blind=100 50,firstPlayer=2 1 1 1,"
@@ -258,3 +259,20 @@ def test_chance_of_games_that_draw_it_themselves_is_seeded() -> None:
     for seed, hand in hands.items():
         assert env.reset(seed=seed)[0].tobytes() == hand
     env.close()
+
+
+def test_a_client_cannot_have_files_of_the_server_read(tmp_path: Path) -> None:
+    options = options_of("nfg_game", tmp_path)
+    with serving("openspiel") as served:
+        url = served.url("websocket")
+        for wrong in (options, {"game": f"nfg_game(filename={tmp_path}/game)"}):
+            with pytest.raises(OptionError, match="owner"):
+                gymnasium.make("openenv/OpenSpiel-v0", transport="websocket", url=url, **wrong)
+    files = {"game_files": options["game_files"]}
+    with serving("openspiel", options=files) as served:
+        url = served.url("websocket")
+        env = gymnasium.make(
+            "openenv/OpenSpiel-v0", transport="websocket", url=url, game="nfg_game"
+        )
+        assert env.action_space == gymnasium.spaces.Discrete(3)
+        env.close()
