@@ -301,6 +301,51 @@ def test_textarena_itself_still_draws_from_the_process() -> None:
     assert numbers[0] == numbers[1] != game.state.game_state["game_number"]
 
 
+IMPORTED_BEFORE = """
+import random
+import nltk
+nltk.download = lambda *arguments, **keywords: False
+import textarena
+import textarena.envs.GuessTheNumber.env
+import textarena.envs.Wordle.env
+import gymnasium, openenv_gym
+
+def number():
+    random.seed(1)
+    game.reset(num_players=1)
+    return game.state.game_state["game_number"]
+
+game = textarena.make("GuessTheNumber-v0")
+before = number()
+env = gymnasium.make("openenv/TextArena.Wordle-v0")
+state = random.getstate()
+env.reset(seed=1)
+env.step("[crane]")
+assert random.getstate() == state
+assert number() == before
+print(env.unwrapped.state()["raw_state"]["game_state"]["secret_word"])
+"""
+
+
+def test_games_that_were_imported_before() -> None:
+    """By the user: theirs go on as they did, ours are as ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED_BEFORE],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == secret(wordle(1))
+
+
+def test_the_package_itself_is_quiet() -> None:
+    """A client needs its models, and not TextArena."""
+    code = "import sys, openenv_gym_envs.textarena; assert 'textarena' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -167,8 +167,9 @@ def load(module: str) -> ModuleType:
     Raises:
         Exception: What importing it raises.
     """
-    with _lock, playing(Numbers(0)), _in_place({"nltk": _NLTK, "nltk.corpus": _CORPUS}):
-        loaded = importlib.import_module(module)
+    with _lock, playing(Numbers(0)):
+        with _in_place({"nltk": _NLTK, "nltk.corpus": _CORPUS}):
+            loaded = importlib.import_module(module)
         for name in [name for name in sys.modules if name.startswith("textarena.")]:
             if name not in _bound:
                 _bind(sys.modules[name])
@@ -198,8 +199,8 @@ def _bind(module: ModuleType) -> None:
     """Gives the stand-ins to a module in which there is what they stand for."""
     stand_ins: dict[int, Any] = {id(random): _RANDOM, id(np): _NUMPY}
     nltk = sys.modules.get("nltk")
-    if nltk is not None and nltk is not _NLTK:  # somebody imported TextArena before
-        corpus = sys.modules["nltk.corpus"]
+    if nltk is not None:  # somebody may have imported the game before
+        corpus = importlib.import_module("nltk.corpus")
         stand_ins |= {id(nltk): _NLTK, id(corpus): _CORPUS}
         stand_ins |= {id(nltk.pos_tag): _pos_tag, id(corpus.words): _WORDS}
     dictionary = getattr(sys.modules.get(_WORD_LISTS), "EnglishDictionary", None)
