@@ -51,26 +51,30 @@ class Habit:
 
 
 class AwakeSocket:
-    """Receives from a blocking socket, awake where that pays.
+    """Receives messages from a blocking socket; waits for the beginning of one awake, if that pays.
 
     Args:
         sock: The socket; it stays its owner's.
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        self._receive = sock.recv_into
+        self._recv_into = sock.recv_into
         poll = select.poll()
         poll.register(sock.fileno(), select.POLLIN)
         self._ready = poll.poll
         self._habit = Habit()
 
     def recv_into(self, buffer: memoryview, /) -> int:
-        """As that of a socket."""
+        """Receives what comes next, as that of a socket."""
         began: float = perf_counter()
         if self._habit.awake:
             ready: Any = self._ready
             while not ready(0) and perf_counter() - began < LIMIT:
                 _let_others_run()
-        got = self._receive(buffer)
+        got = self._recv_into(buffer)
         self._habit.learn(perf_counter() - began)
         return got
+
+    def rest_into(self, buffer: memoryview, /) -> int:
+        """Receives what is on its way already: all of it, unless the wait takes too long."""
+        return self._recv_into(buffer, 0, socket.MSG_WAITALL)

@@ -64,7 +64,7 @@ class Channel:
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
-        self._receive = AwakeSocket(sock).recv_into
+        self._reader = AwakeSocket(sock)
         self._buffer = bytearray(_BUFFER)
         self._filled = 0
         self._timeout: float | None = None
@@ -113,10 +113,11 @@ class Channel:
         end = _HEAD.size + size
         if self._filled < end:
             self._fill(end)
-        if len(self._buffer) > _BUFFER:  # grown for this message alone: hand it over
+        if size > _BUFFER:  # the buffer is this message's alone: hand it over
             message: bytearray | memoryview = memoryview(self._buffer)[_HEAD.size : end]
             rest = self._buffer[end : self._filled]
-            self._buffer = bytearray(_BUFFER)
+            # The next one will be as large, if this is a conversation about pictures.
+            self._buffer = bytearray(end)
             self._buffer[: len(rest)] = rest
         else:
             message = self._buffer[_HEAD.size : end]
@@ -131,13 +132,15 @@ class Channel:
             grown = bytearray(size)
             grown[: self._filled] = self._buffer[: self._filled]
             self._buffer = grown
-        if self._filled < size:
-            view = memoryview(self._buffer)
-            while self._filled < size:
-                got = self._receive(view[self._filled :])
-                if got == 0:
-                    raise EOFError("the other end is gone")
-                self._filled += got
+        view = memoryview(self._buffer)
+        while self._filled < size:
+            if self._filled:
+                got = self._reader.rest_into(view[self._filled : size])
+            else:
+                got = self._reader.recv_into(view)
+            if got == 0:
+                raise EOFError("the other end is gone")
+            self._filled += got
 
     def fileno(self) -> int:
         """Of the socket."""

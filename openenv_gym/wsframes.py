@@ -78,11 +78,15 @@ def masked(message: bytes) -> bytes:
     return head(len(message), mask) + apply_mask(message, mask)
 
 
-class Readable(Protocol):
-    """A blocking socket."""
+class Reader(Protocol):
+    """Receives from a blocking socket."""
 
     def recv_into(self, buffer: memoryview, /) -> int:
-        """As that of a socket."""
+        """Receives what comes next, as that of a socket."""
+        ...
+
+    def rest_into(self, buffer: memoryview, /) -> int:
+        """Receives what is on its way already, better all at once."""
         ...
 
 
@@ -95,12 +99,9 @@ class Frames:
 
     def __init__(self, begun: bytes = b"") -> None:
         self._buffer = bytearray(_BUFFER)
-        self._view = memoryview(self._buffer)
+        self._buffer[: len(begun)] = begun
         self._filled = len(begun)
-        self._view[: len(begun)] = begun
-        self._large: memoryview | None = None  # a message that is longer than the buffer
-        self._received = 0  # of that
-        self._whole = True  # and whether it is one, or another frame
+        self._end = 0  # of the frame that is there in part, if that is known
 
     def next(self) -> tuple[bool, bytearray | memoryview] | None:
         """The next frame, if it is there.
@@ -111,51 +112,55 @@ class Frames:
         Raises:
             OverflowError: It is too large.
         """
-        if self._large is not None:
-            if self._received < len(self._large):
-                return None
-            large, self._large = self._large, None
-            return self._whole, large
         if self._filled < 2:
             return None
         code, length = self._buffer[0], self._buffer[1] & 0x7F
-        head = 2 if length < 126 else 4 if length == 126 else _HEAD
-        if self._filled < head:
+        start = 2 if length < 126 else 4 if length == 126 else _HEAD
+        if self._filled < start:
             return None
-        if head > 2:
-            length = int.from_bytes(self._buffer[2:head], "big")
+        if start > 2:
+            length = int.from_bytes(self._buffer[2:start], "big")
         if length > MAX_MESSAGE:
             raise OverflowError(f"a frame of {length} bytes, of which {MAX_MESSAGE} are allowed")
-        whole = code == WHOLE_BINARY and not self._buffer[1] & 0x80
-        end = head + length
-        if self._filled >= end:
-            frame = self._buffer[head if whole else 0 : end]
+        end = start + length
+        if self._filled < end:
+            self._make_room(end)
+            self._end = end
+            return None
+        whole = code == WHOLE_BINARY and self._buffer[1] < _MASKED
+        return whole, self._taken(start if whole else 0, end)
+
+    def _make_room(self, size: int) -> None:
+        if size > len(self._buffer):
+            grown = bytearray(size)
+            grown[: self._filled] = self._buffer[: self._filled]
+            self._buffer = grown
+
+    def _taken(self, start: int, end: int) -> bytearray | memoryview:
+        """What is between the two in memory of its own; the buffer begins behind it."""
+        frame: bytearray | memoryview
+        if end > _BUFFER:  # the buffer is this frame's alone: hand it over
+            frame = memoryview(self._buffer)[start:end]
+            rest = self._buffer[end : self._filled]
+            # The next one will be as large, if this is a conversation about pictures.
+            self._buffer = bytearray(end)
+            self._buffer[: len(rest)] = rest
+        else:
+            frame = self._buffer[start:end]
             self._buffer[: self._filled - end] = self._buffer[end : self._filled]
-            self._filled -= end
-            return whole, frame
-        if end > _BUFFER:
-            self._begin_large(head if whole else 0, end)
-            self._whole = whole
-        return None
+        self._filled -= end
+        self._end = 0
+        return frame
 
-    def _begin_large(self, start: int, end: int) -> None:
-        self._large = memoryview(bytearray(end - start))
-        self._received = self._filled - start
-        self._large[: self._received] = self._view[start : self._filled]
-        self._filled = 0
-
-    def receive(self, sock: Readable) -> None:
+    def receive(self, reader: Reader) -> None:
         """Waits for more bytes.
 
         Raises:
             EOFError: There will be none.
             OSError: As the socket does.
         """
-        if self._large is not None:
-            got = sock.recv_into(self._large[self._received :])
-            self._received += got
-        else:
-            got = sock.recv_into(self._view[self._filled :])
-            self._filled += got
+        view = memoryview(self._buffer)[self._filled : self._end or None]
+        got = reader.rest_into(view) if self._end else reader.recv_into(view)
         if got == 0:
             raise EOFError
+        self._filled += got

@@ -77,3 +77,22 @@ def test_bytes_arrive(delay: float) -> None:
         assert got == bytes(range(200))
         theirs.shutdown(socket.SHUT_WR)
         assert receiver.recv_into(buffer) == 0
+
+
+def test_the_rest_comes_at_once() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        receiver = AwakeSocket(ours)
+        buffer = memoryview(bytearray(300_000))
+
+        def send() -> None:
+            for part in range(3):
+                theirs.sendall(bytes([part]) * 100_000)
+                time.sleep(0.02)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        begun = receiver.recv_into(buffer)
+        assert receiver.rest_into(buffer[begun:]) == 300_000 - begun
+        thread.join(10.0)
+        assert bytes(buffer) == b"\0" * 100_000 + b"\1" * 100_000 + b"\2" * 100_000

@@ -23,6 +23,8 @@ class Chunks:
         self.data = self.data[size:]
         return size
 
+    rest_into = recv_into
+
 
 def serialized(frames: list[Frame]) -> list[bytes]:
     return [frame.serialize(mask=False) for frame in frames]

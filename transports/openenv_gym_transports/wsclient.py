@@ -22,7 +22,7 @@ from websockets.uri import WebSocketURI, parse_uri
 
 from openenv_gym.awake import AwakeSocket
 from openenv_gym.channel import MAX_MESSAGE, limit_waits, readable
-from openenv_gym.wsframes import Frames, masked
+from openenv_gym.wsframes import Frames, Reader, masked
 
 _READ = 1 << 16
 _SWITCHING, _END_OF_HEAD = b"HTTP/1.1 101", b"\r\n\r\n"
@@ -85,9 +85,8 @@ class WebSocket:
             self._feed(data)
             self._set_limit(deadline - monotonic())
         self._frames = Frames(begun)
-        # What OpenSSL has read already is not to be seen on the socket.
         tls = isinstance(self._socket, ssl.SSLSocket)
-        self._readable = self._socket if tls else AwakeSocket(self._socket)
+        self._reader: Reader = _TlsReader(self._socket) if tls else AwakeSocket(self._socket)
         if self._protocol.handshake_exc is not None:
             if isinstance(self._protocol.handshake_exc.__cause__, EOFError):
                 raise ConnectionResetError("it hung up during the handshake")
@@ -158,7 +157,7 @@ class WebSocket:
         try:
             frame = frames.next()
             if frame is None:
-                frames.receive(self._readable)
+                frames.receive(self._reader)
                 frame = frames.next()
         except BlockingIOError as error:
             raise TimeoutError("timed out") from error
@@ -225,6 +224,13 @@ class WebSocket:
             self._protocol.send_close(_NORMAL_CLOSURE)
             self._flush()
         self._socket.close()
+
+
+class _TlsReader:
+    """Receives by way of OpenSSL, whose bytes are not to be seen on the socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.recv_into = self.rest_into = sock.recv_into
 
 
 def _connected(uri: WebSocketURI, limit: float) -> socket.socket:
