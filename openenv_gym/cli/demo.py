@@ -49,6 +49,7 @@ def _git(command: str, kind: int = 2) -> dict[str, Any]:
 
 
 EPISODES: Mapping[str, Episode] = {
+    "atari": Episode({"game": "breakout"}, steps=100),
     "browsergym": Episode(
         {"task": "login-user"},
         actions=("fill('16', 'annis')", "fill('19', 'Omo')", "click('20')"),
@@ -76,6 +77,7 @@ EPISODES: Mapping[str, Episode] = {
         steps=4,
     ),
     "gymnasium": Episode({"env_id": "CartPole-v1"}),
+    "openspiel": Episode({"game": "connect_four", "opponent": "mcts"}),
     "textarena": Episode(actions=("[crane]", "[pilot]", "[bushy]"), steps=3),
 }
 """Of the environments that need more than random actions and their default options."""
