@@ -77,7 +77,6 @@ class SumoState(State):
         delta_time: Simulated seconds of a step.
         yellow_time: Seconds of yellow between two green phases.
         min_green: Seconds that a green phase lasts at least.
-        max_green: Seconds that one would last at most; SUMO-RL ignores it.
         max_green: As in OpenEnv, where nothing enforces it either: SUMO-RL only keeps it.
         reward_fn: Name of the reward.
         sim_time: Simulated seconds, from ``begin_time`` on.
@@ -93,7 +92,6 @@ class SumoState(State):
     delta_time: int
     yellow_time: int
     min_green: int
-    max_green: int = 50
     max_green: int = 50
     reward_fn: str
     sim_time: float = 0.0
