@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import itertools
-import json
-import os
 import random
 import re
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -18,7 +14,6 @@ import pytest
 import openenv_gym  # noqa: F401  # registers the ids
 from openenv_gym.errors import EpisodeError, MissingDependencyError, OpenEnvGymError, OptionError
 from openenv_gym.testing import play, same
-from openenv_gym.variants import TEXTARENA
 from openenv_gym_envs.textarena import TextArenaAction, TextArenaEnv
 from openenv_gym_envs.textarena import environment as module
 from openenv_gym_envs.textarena.environment import TextArenaEnvironment
@@ -26,82 +21,7 @@ from openenv_gym_envs.textarena.games import messages, shorten
 from openenv_gym_envs.textarena.models import MESSAGE_LENGTH, TEXT_LENGTH
 from openenv_gym_envs.textarena.words import listed, nouns
 
-SWEEP = Path(__file__).with_name("textarena_sweep.py")
 ID = "openenv/TextArena-v0"
-
-
-def swept(hash_seed: str, *arguments: str) -> dict[str, Any]:
-    """What the sweep tells, in a process that puts sets of texts in an order of its own."""
-    done = subprocess.run(
-        [sys.executable, str(SWEEP), *arguments],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
-
-
-@pytest.fixture(scope="module")
-def sweep() -> dict[str, Any]:
-    return swept("1")
-
-
-def test_every_game_plays_or_says_why_not(sweep: dict[str, Any]) -> None:
-    reasons = {game: told["error"] for game, told in sweep.items() if "error" in told}
-    expected = {
-        "Python 3.12": [
-            "Checkers",
-            "Chess",
-            "IteratedStagHunt",
-            "Klondike",
-            "ReverseTicTacToe",
-            "UltimateTexasHoldem",
-        ],
-        "OPENROUTER_API_KEY": ["Debate", "GuessWho", "ScenarioPlanning", "TwentyQuestions"],
-        "the package gym": ["BabyAiText"],
-        "the package textarena lacks": ["ScorableGames", "UsedCarNegotiation"],
-        "cannot be played": ["CharacterConclave", "MarketEntryGame"],
-    }
-    if sys.version_info >= (3, 12):
-        del expected["Python 3.12"]
-    assert len(sweep) == 95
-    assert sorted(reasons) == sorted(itertools.chain(*expected.values()))
-    for reason, games in expected.items():
-        for game in games:
-            assert reason in reasons[game]
-            assert game in reasons[game]
-
-
-def test_a_seed_decides_every_game(sweep: dict[str, Any]) -> None:
-    """Twice in the process, with another episode between; and in another process."""
-    played = {game: told for game, told in sweep.items() if "error" not in told}
-    assert [game for game, told in played.items() if told["first"] != told["again"]] == []
-    assert [game for game, told in played.items() if told["outside"]] == []
-    other = swept("2", "--once")
-    assert [game for game in played if played[game]["first"] != other[game]["first"]] == []
-
-
-def test_no_game_touches_the_process_own_random_numbers(sweep: dict[str, Any]) -> None:
-    assert [game for game, told in sweep.items() if told.get("touched")] == []
-
-
-@pytest.mark.parametrize("game", TEXTARENA)
-def test_every_id(game: str) -> None:
-    env = gymnasium.make(f"openenv/TextArena.{game}-v0")
-    for transition in play(env, seed=1, steps=4, actions=("[1]", "[crane]")):
-        assert env.observation_space.contains(transition.observation)
-    assert env.unwrapped.state()["env_id"] == f"{game}-v0"  # type: ignore[attr-defined]
-    env.close()
-
-
-def test_ids_are_all_the_games_for_one(sweep: dict[str, Any]) -> None:
-    """In the sweep a game has as few players as it takes."""
-    alone = {game for game, told in sweep.items() if told.get("players") == 1}
-    assert alone - {"PublicGoodsGame"} == set(TEXTARENA)  # it takes one, but is for more
 
 
 def wordle(seed: int = 3, **options: Any) -> TextArenaEnvironment:
