@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -118,6 +119,7 @@ def nothing_left(*folders: Path) -> Iterator[None]:
     def state() -> tuple[object, ...]:
         return *_belongings(), *(sorted(folder.rglob("*")) for folder in folders)
 
+    gc.collect()  # else what an earlier test left to the collector goes away meanwhile
     before = state()
     yield
     eventually(lambda: state() == before, 5.0)
