@@ -36,12 +36,26 @@ def no_engine() -> str | None:
     return None
 
 
+@cache
+def no_browser() -> str | None:
+    """Why BrowserGym has no browser; None if it has one."""
+    try:
+        from openenv_gym_envs.browsergym.launching import find
+
+        find(None, headless=True)
+    except (ImportError, MissingDependencyError) as exc:
+        return str(exc)
+    return None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test marked ``docker`` skips without an engine, unless one is required; ``peers`` alike."""
+    """A test skips where what its mark names is missing, unless it is required."""
     if item.get_closest_marker("docker") and (reason := no_engine()):
         _skip_unless_required("OPENENV_GYM_REQUIRE_DOCKER", reason)
     if item.get_closest_marker("peers") and (reason := missing_peers()):
         _skip_unless_required("OPENENV_GYM_REQUIRE_PEERS", reason)
+    if item.get_closest_marker("browser") and (reason := no_browser()):
+        _skip_unless_required("OPENENV_GYM_REQUIRE_BROWSER", reason)
 
 
 def _skip_unless_required(variable: str, reason: str) -> None:

@@ -171,6 +171,7 @@ class TestOthers:
             assert row["name"].split()[0] in printed
             assert len(row["ours"]["block_steps_per_s"]) == len(row["bare"]["block_steps_per_s"])
 
+    @pytest.mark.browser
     def test_browser(self, tmp_path: Path) -> None:
         printed = ran("browser", "--rounds", "1", "--json", tmp_path / "a.json")
         rows = {row["name"]: row for row in json.loads((tmp_path / "a.json").read_text())["rows"]}

@@ -27,6 +27,7 @@ class TestAtariMemory(TrajectoryContract):
     options: ClassVar[dict[str, Any]] = {"obs_type": "ram", "frameskip": (2, 5)}
 
 
+@pytest.mark.browser
 class TestBrowserGym(EnvironmentContract):
     id = "openenv/BrowserGym-v0"
     steps = 6

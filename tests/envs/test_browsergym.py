@@ -21,6 +21,8 @@ from openenv_gym_envs.browsergym.environment import fitting
 
 ID = "openenv/BrowserGym-v0"
 
+pytestmark = pytest.mark.browser
+
 
 After = Callable[[str], tuple[dict[str, Any], float, bool, dict[str, Any]]]
 

@@ -27,6 +27,8 @@ from tests.servers import eventually, is_running, kill
 
 ID = "openenv/BrowserGym-v0"
 
+pytestmark = pytest.mark.browser
+
 Start = Callable[..., OpenEnvGym]
 
 

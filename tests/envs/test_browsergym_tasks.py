@@ -21,6 +21,8 @@ from openenv_gym_envs.browsergym import BrowserGymAction, BrowserGymEnv
 from openenv_gym_envs.browsergym.benchmarks import BENCHMARKS, Tasks
 
 ID = "openenv/BrowserGym-v0"
+
+pytestmark = pytest.mark.browser
 SITES = ["webarena", "visualwebarena", "workarena"]
 
 
@@ -86,6 +88,7 @@ def test_a_wrong_answer_ends_without_reward() -> None:
     env.close()
 
 
+@pytest.mark.timeout(600)
 def test_every_task_is_reset() -> None:
     """All in one browser, which takes less than a second for each."""
     env = OpenEnvGym(ID, include_screenshot=False, include_html=False)
