@@ -288,6 +288,7 @@ class _Server:
             with urllib.request.urlopen(request, timeout=_LIMIT) as reply:
                 told = json.loads(reply.read())
         except urllib.error.HTTPError as error:
+            error.close()
             raise CheckError(f"{self._url}{path} answered {error.code} {error.reason}.") from error
         except (OSError, ValueError) as error:
             raise CheckError(f"{self._url}{path}: {error}.") from error

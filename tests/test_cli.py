@@ -70,6 +70,7 @@ def test_what_is_no_option(word: str) -> None:
         (["serve", "ches"], "Did you mean 'chess'?"),
         (["serve", "ches", "--pipe", "/nowhere"], "Did you mean 'chess'?"),
         (["serve", "echo", "--pipe", "/proc/nowhere"], "cannot hold a pipe"),
+        (["serve", "echo", "--pipe", "{tmp}", "--web"], "not with --pipe"),
         (["serve", "echo", "--pipe", "{tmp}", "--option", "size"], "NAME=VALUE"),
         (["serve", "no.such:Class", "--pipe", "{tmp}"], "There is no module 'no'"),
         (["serve", "echo", "--fd", "999"], "999"),

@@ -87,6 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     entry = registry.environment(arguments.environment)
     options = {**entry.options, **options_of(arguments.option)}
     pipe = arguments.pipe is not None or (arguments.fd is not None and not arguments.network)
+    if pipe and arguments.web:
+        raise OptionError("--web is a page for the network: not with --pipe, or its socket.")
     if pipe:
         _serve_pipe(entry, options, arguments)
     else:
