@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import subprocess
@@ -105,6 +106,16 @@ def children(parent: int | None = None) -> set[int]:
             continue
         if int(fields[1]) == parent:
             found.add(int(path.parent.name))
+    return found
+
+
+def running(word: str) -> list[int]:
+    """Processes of this machine that have a word in their command."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if word.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
     return found
 
 

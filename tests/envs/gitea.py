@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from openenv_gym_envs.sandbox.inside.git_http import Request, answer
-from openenv_gym_envs.sandbox.inside.git_process import Limits
 
 TOKEN = "secret-token"
 
@@ -41,7 +40,7 @@ class FakeGitea:
                     return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Request(self.command, url.path, url.query, headers, body)
-                response = answer(root, request, Limits(1 << 30, False), 30.0)
+                response = answer(root, request, 30.0)
                 self.send_response(response.status)
                 for name, value in response.headers.items():
                     self.send_header(name, value)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
 import time
 import typing
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +17,7 @@ from openenv_gym_envs.git.environment import FREE, GitEnvironment
 from openenv_gym_envs.git.models import GitAction, GitObservation
 from openenv_gym_envs.git.tasks import TASKS
 from tests.envs.git_solutions import Agent
-from tests.troubles import children
+from tests.troubles import children, running
 
 
 @pytest.fixture(scope="module")
@@ -277,15 +275,6 @@ env._server.answer = lambda request: time.sleep(600)
 url = f"http://gitea:3000/openenv/{sys.argv[2]}.git"
 env.step(GitAction(action_type="execute_git_command", command=f"ls-remote {url}"))
 """
-
-
-def running(word: str) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if word.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-    return found
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

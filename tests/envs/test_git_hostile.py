@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 import openenv_gym  # noqa: F401  # registers the ids
 from openenv_gym_envs.git.commands import SUBCOMMANDS, RefusedError, parse
+from openenv_gym_envs.git.folder import Folder, FolderLostError
+from tests.troubles import running
 
 Env = gymnasium.Env[Any, Any]
 
@@ -331,3 +334,22 @@ def test_gigabytes_of_output(env: Env) -> None:
     assert "killed by SIGXFSZ" in told["error"]
     assert "[cut at" in told["output"]
     clean(env)
+
+
+@pytest.mark.parametrize("leaves", ["setpgrp", "1"])
+def test_what_is_left_behind_ends_with_its_command_or_with_the_sandbox(leaves: str) -> None:
+    """A hostile program could leave its group; an agent has no way to run one."""
+    marker = f"marker-{os.getpid()}-{leaves}"
+    program = f"!perl -e 'if (fork) {{ sleep 1; exit }} {leaves}; sleep 600' {marker}"
+    folder = Folder()
+    try:
+        if leaves == "1":
+            assert folder.run(["-c", f"alias.x={program}", "x"]).succeeded
+        else:
+            with pytest.raises(FolderLostError):
+                folder.run(["-c", f"alias.x={program}", "x"])
+            folder.clear()
+        assert not running(marker)
+        assert folder.run(["version"]).succeeded
+    finally:
+        folder.close()

@@ -12,6 +12,8 @@ from __future__ import annotations
 import base64
 import http.server
 import json
+import os
+import resource
 import shutil
 import socket
 import socketserver
@@ -22,14 +24,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from openenv_gym_envs.sandbox.inside import confine, frames, git_http
-from openenv_gym_envs.sandbox.inside.git_process import Limits, Watched, run
+from openenv_gym_envs.sandbox.inside import confine, frames, git_http, seccomp, system
+from openenv_gym_envs.sandbox.inside.git_process import Watched, run
 
 LONGEST = 128 << 20
 """Bytes of a frame: the bodies of requests and responses are in there."""
 
 _LARGEST_BODY = 32 << 20
+_LARGEST_FILE = 64 << 20
+_PROCESSES = 64
 _TRUSTED_SECONDS = 30.0
+_DYING_SECONDS = 2.0
 
 
 class Host:
@@ -38,16 +43,13 @@ class Host:
     Args:
         owner: The channel to it.
         server: Takes the requests of git.
-        setting: ``memory``, ``count_threads`` and ``workspace``.
+        root: The folder.
     """
 
-    def __init__(
-        self, owner: socket.socket, server: socketserver.TCPServer, setting: dict[str, Any]
-    ) -> None:
+    def __init__(self, owner: socket.socket, server: socketserver.TCPServer, root: Path) -> None:
         self._owner = owner
         self._server = server
-        self._limits = Limits(setting["memory"], setting["count_threads"])
-        self._root = Path(setting["workspace"])
+        self._root = root
         self._proxy = f"http://127.0.0.1:{server.server_address[1]}"
 
     def serve(self) -> None:
@@ -63,6 +65,11 @@ class Host:
             while True:
                 request = json.loads(frames.receive(self._owner, LONGEST))
                 reply = does[request.pop("do")](**request)
+                if not _nothing_is_left():
+                    # The end of this process would not be the end of the channel: what is around it
+                    # has that too, and waits for what is left.
+                    self._owner.shutdown(socket.SHUT_RDWR)
+                    return
                 frames.send(self._owner, json.dumps(reply).encode())
         except frames.FrameError:
             self._clear()  # where the owner was killed it cannot do that itself
@@ -84,7 +91,6 @@ class Host:
             str(folder),
             stream.encode(),
             {},
-            self._limits,
             time.monotonic() + _TRUSTED_SECONDS,
             1 << 16,
         )
@@ -112,7 +118,6 @@ class Host:
             str(at),
             stdin.encode(),
             {"http_proxy": self._proxy, "GIT_CEILING_DIRECTORIES": str(root), **environment},
-            self._limits,
             deadline,
             longest,
             Watched(self._owner, self._server.socket, self._relay),
@@ -126,7 +131,7 @@ class Host:
 
     def _http(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         request["body"] = base64.b64decode(request["body"])
-        response = git_http.answer(self._root, git_http.Request(**request), self._limits, seconds)
+        response = git_http.answer(self._root, git_http.Request(**request), seconds)
         body = base64.b64encode(response.body).decode()
         return {"status": response.status, "headers": response.headers, "body": body}
 
@@ -198,13 +203,34 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _nothing_is_left() -> bool:
+    """Waits for what was killed with its group. What has left its group stays on.
+
+    Git leaves none; a program that has taken it over may.
+    """
+    deadline = time.monotonic() + _DYING_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return True
+        if not pid:
+            time.sleep(0.001)
+    return False
+
+
 def main() -> None:
     """Serves the owner of the sandbox."""
     # Landlock allows a port to be connected to, not to be taken, so this comes before.
     server = _Server(("127.0.0.1", 0), _Relay)
     owner, setting = confine.enter(connect=(server.server_address[1],))
+    system.adopt_orphans()
+    # For this process too: to do that in each new one would take longer than what git does.
+    confine.limit(setting["memory"], _PROCESSES if setting["count_threads"] else None, None)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+    seccomp.for_programs().load()
     frames.send(owner, b"{}")
-    Host(owner, server, setting).serve()
+    Host(owner, server, Path(setting["workspace"])).serve()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from openenv_gym_envs.sandbox.inside.git_process import Limits, run
+from openenv_gym_envs.sandbox.inside.git_process import run
 
 OWNER = "openenv"
 """The user whom all repositories belong to."""
@@ -61,13 +61,12 @@ class Response(NamedTuple):
     body: bytes
 
 
-def answer(root: Path, request: Request, limits: Limits, seconds: float) -> Response:
+def answer(root: Path, request: Request, seconds: float) -> Response:
     """What the server answers.
 
     Args:
         root: The folder of its bare repositories.
         request: What is asked.
-        limits: Of git.
         seconds: How long git may take.
     """
     path = unquote(request.path)
@@ -75,7 +74,7 @@ def answer(root: Path, request: Request, limits: Limits, seconds: float) -> Resp
     if asked is not None:
         if not (root / f"{asked[1]}.git").is_dir():
             return _json(404, {"message": "not found"})
-        return _by_git(root, request, path, limits, seconds)
+        return _by_git(root, request, path, seconds)
     if request.method == "GET" and path == "/api/v1/version":
         return _json(200, {"version": "0.0.0+stand-in"})
     if request.method == "GET" and path == "/api/v1/user":
@@ -133,7 +132,7 @@ def _json(status: int, value: Any) -> Response:
     return Response(status, {"Content-Type": "application/json"}, json.dumps(value).encode())
 
 
-def _by_git(root: Path, request: Request, path: str, limits: Limits, seconds: float) -> Response:
+def _by_git(root: Path, request: Request, path: str, seconds: float) -> Response:
     """``git http-backend``, which is a program by the Common Gateway Interface."""
     environment = {
         "CONTENT_LENGTH": str(len(request.body)),
@@ -155,7 +154,6 @@ def _by_git(root: Path, request: Request, path: str, limits: Limits, seconds: fl
         os.fspath(root),
         request.body,
         environment,
-        limits,
         time.monotonic() + seconds,
         _LONGEST,
     )

@@ -1,26 +1,21 @@
-"""One git command in a process group of its own, bounded in time, memory and output."""
+"""One git command in a process group of its own, bounded in time and output."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import select
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import NamedTuple
 
-from openenv_gym_envs.sandbox.inside import confine, frames, seccomp
+from openenv_gym_envs.sandbox.inside import frames
 
 GIT = "/usr/bin/git"
 """The program."""
-
-_LARGEST_FILE = 64 << 20  # bytes
-_PROCESSES = 64
 
 # In the scope of the command line, which is above what the repository itself says: git runs no
 # program for it, and does nothing behind our back.
@@ -36,6 +31,7 @@ _CONFIG = {
     "core.pager": "cat",
     "core.sshCommand": "false",
     "credential.helper": "",
+    "fastimport.unpackLimit": "0",
     "fetch.parallel": "1",
     "gc.auto": "0",
     "gpg.program": "false",
@@ -74,21 +70,6 @@ _ENVIRONMENT = {
 }
 
 
-_allowed = cache(seccomp.for_programs)
-
-
-class Limits(NamedTuple):
-    """What one command may use.
-
-    Attributes:
-        memory: Bytes of address space of each of its processes.
-        processes: Their number can be limited without counting those of others.
-    """
-
-    memory: int
-    processes: bool
-
-
 class Finished(NamedTuple):
     """How a command ended.
 
@@ -124,19 +105,17 @@ def run(
     folder: str,
     stdin: bytes,
     environment: Mapping[str, str],
-    limits: Limits,
     deadline: float,
     longest: int,
     watched: Watched | None = None,
 ) -> Finished:
-    """Runs git.
+    """Runs git, with what this process may do and no more.
 
     Args:
         arguments: Behind ``git``.
         folder: Where.
         stdin: Its standard input.
         environment: Beside what is the same for all commands.
-        limits: Its limits.
         deadline: When to kill it, by ``time.monotonic``.
         longest: The most bytes that are kept of each output.
         watched: What else is looked at.
@@ -144,7 +123,6 @@ def run(
     Raises:
         FrameError: There is no owner any more.
     """
-    _allowed()  # made once, here, rather than in each new process
     outputs = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
     try:
         os.write(outputs[0], stdin)
@@ -157,12 +135,11 @@ def run(
             cwd=folder,
             env={**_ENVIRONMENT, **environment},
             process_group=0,
-            preexec_fn=lambda: _confine(limits, _allowed()),
         )
         try:
             fate = _wait(process, deadline, watched)
         finally:
-            # What it has left behind cannot have left its group.
+            # What it has left behind is of its group, unless it is hostile: see git_host.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             status = process.wait()
@@ -172,13 +149,6 @@ def run(
     finally:
         for fd in outputs:
             os.close(fd)
-
-
-def _confine(limits: Limits, filtered: seccomp.Filter) -> None:
-    """In the new process, before git is."""
-    confine.limit(limits.memory, _PROCESSES if limits.processes else None, None)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
-    filtered.load()
 
 
 def _wait(process: subprocess.Popen[bytes], deadline: float, watched: Watched | None) -> str:

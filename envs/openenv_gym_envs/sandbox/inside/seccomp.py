@@ -50,13 +50,13 @@ CHANGES = """
 """And changing them in other ways."""
 
 PROGRAMS = """
-    fork vfork execve execveat wait4 waitid waitpid kill tkill tgkill
+    fork vfork execve execveat wait4 waitid waitpid kill tkill tgkill setpgid
     rt_sigqueueinfo pidfd_open pidfd_send_signal sched_setaffinity setpriority
     socket connect bind listen accept accept4
     chmod fchmod fchmodat fchmodat2 utime utimes utimensat futimesat setrlimit prlimit64 prctl
-    inotify_init inotify_init1 inotify_add_watch inotify_rm_watch
+    memfd_create inotify_init inotify_init1 inotify_add_watch inotify_rm_watch
 """
-"""And for programs that start others, in their own group, and talk over sockets."""
+"""And for programs that start others, and talk over sockets."""
 
 _REFUSED = """
     fork vfork execve execveat socket connect bind listen accept accept4 setrlimit

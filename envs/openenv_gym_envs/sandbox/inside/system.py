@@ -9,7 +9,7 @@ from typing import Any
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_SET_DEATH_SIGNAL, _SET_NO_NEW_PRIVILEGES = 1, 38  # of prctl
+_SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVILEGES = 1, 36, 38  # of prctl
 
 
 def call(number: int, *arguments: Any) -> int:
@@ -31,6 +31,11 @@ def forbid_new_privileges() -> None:
 def die_with_parent() -> None:
     """Has the kernel kill this process when its parent ends."""
     _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of all that its children leave behind."""
+    _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
 def _prctl(option: int, value: int) -> None:
