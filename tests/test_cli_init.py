@@ -93,7 +93,7 @@ def test_it_plays(
 
 def test_it_serves(folder: Path) -> None:
     patient = httpx.HTTPTransport(retries=50)
-    with process(str(folder)) as (_, port), httpx.Client(transport=patient) as client:
+    with process(str(folder)) as (_, port), httpx.Client(transport=patient, timeout=60.0) as client:
         url = f"http://127.0.0.1:{port}"
         assert client.post(f"{url}/reset").json()["observation"]["left"] == 4
         stepped = client.post(f"{url}/step", json={"action": {"guess": 3}})

@@ -38,8 +38,8 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page on which no script fails."""
     context = browser.new_context()
     page = context.new_page()
-    page.set_default_timeout(20_000)
-    expect.set_options(timeout=20_000)
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
     errors: list[Any] = []
     page.on("pageerror", lambda error: errors.append(error))
     yield page
@@ -212,8 +212,8 @@ def test_a_page_of_another_origin_cannot_use_it(page: Page) -> None:
 
 def test_what_a_browser_may_do_for_it() -> None:
     with serving("echo", web=True) as served:
-        reply = httpx.get(served.url("http") + "/web")
-        slash = httpx.get(served.url("http") + "/web/", follow_redirects=True)
+        reply = httpx.get(served.url("http") + "/web", timeout=60.0)
+        slash = httpx.get(f"{served.url('http')}/web/", follow_redirects=True, timeout=60.0)
     assert slash.text == reply.text
     policy = reply.headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -224,12 +224,18 @@ def test_what_a_browser_may_do_for_it() -> None:
 
 def test_the_command_serves_it() -> None:
     patient = httpx.HTTPTransport(retries=50)
-    with process("echo", "--web") as (_, port), httpx.Client(transport=patient) as client:
+    with (
+        process("echo", "--web") as (_, port),
+        httpx.Client(transport=patient, timeout=60.0) as client,
+    ):
         assert client.get(f"http://127.0.0.1:{port}/web").status_code == 200
 
 
 def test_there_is_none_unless_it_is_asked_for() -> None:
-    with serving("echo") as served, httpx.Client(base_url=served.url("http")) as client:
+    with (
+        serving("echo") as served,
+        httpx.Client(base_url=served.url("http"), timeout=60.0) as client,
+    ):
         for path in ("/", "/web", "/web/frame"):
             assert client.get(path).status_code == 404
 
@@ -237,7 +243,7 @@ def test_there_is_none_unless_it_is_asked_for() -> None:
 def test_the_picture_needs_a_session() -> None:
     with (
         serving("connect4", web=True) as served,
-        httpx.Client(base_url=served.url("http")) as client,
+        httpx.Client(base_url=served.url("http"), timeout=60.0) as client,
     ):
         assert client.get("/web/frame").status_code == 400
         lost = client.get("/web/frame", headers={"X-Session-ID": "no-such"})

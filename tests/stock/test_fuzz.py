@@ -26,6 +26,9 @@ FRAMES = 20_000
 AHEAD = 16
 """Frames that are sent before their replies are read."""
 
+LIMIT = 60.0
+"""Seconds to wait for an answer."""
+
 _HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -54,9 +57,11 @@ def server(
 @contextmanager
 def _connected(port: int) -> Iterator[ClientConnection]:
     url = f"ws://127.0.0.1:{port}/ws"
-    with connect(url, compression=None, max_size=None, proxy=None) as connection:
+    with connect(
+        url, compression=None, max_size=None, proxy=None, open_timeout=LIMIT
+    ) as connection:
         connection.send('{"type":"reset"}')
-        reply = json.loads(connection.recv(10.0))
+        reply = json.loads(connection.recv(LIMIT))
         assert reply["type"] == "observation", reply
         yield connection
 
@@ -90,7 +95,7 @@ class _Conversation:
         if ends is None:
             return True
         with pytest.raises(ConnectionClosed) as caught:
-            self._connection.recv(10.0)
+            self._connection.recv(LIMIT)
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == ends
         return False
@@ -99,7 +104,7 @@ class _Conversation:
         """Checks one reply; with which code the connection is to end now."""
         if fuzz.expected == CLOSED:
             return fuzz.ends
-        text = self._connection.recv(30.0)
+        text = self._connection.recv(LIMIT)
         reply = json.loads(text)
         expected = fuzz.expected.split("|")
         if fuzz.steps and not self._running:
@@ -142,9 +147,11 @@ def test_frames(server: tuple[str, int]) -> None:
 
 def _is_free(port: int) -> bool:
     """A session can be had."""
-    with connect(f"ws://127.0.0.1:{port}/ws", compression=None, proxy=None) as connection:
-        connection.send('{"type":"state"}')
-        return bool(json.loads(connection.recv(10.0))["type"] == "state")
+    url = f"ws://127.0.0.1:{port}/ws"
+    with connect(url, compression=None, proxy=None, open_timeout=LIMIT) as connection:
+        with suppress(ConnectionClosed):  # by a server that has no more
+            connection.send('{"type":"state"}')
+        return bool(json.loads(connection.recv(LIMIT))["type"] == "state")
 
 
 def _good_clients(environment: str, port: int) -> None:
@@ -154,7 +161,7 @@ def _good_clients(environment: str, port: int) -> None:
         for _ in range(4):
             connection = stack.enter_context(_connected(port))
             connection.send(json.dumps({"type": "step", "data": action}))
-            assert json.loads(connection.recv(10.0))["type"] == "observation"
+            assert json.loads(connection.recv(LIMIT))["type"] == "observation"
 
 
 def test_a_huge_frame(server: tuple[str, int]) -> None:
@@ -162,7 +169,7 @@ def test_a_huge_frame(server: tuple[str, int]) -> None:
     with _connected(port) as connection:
         connection.send(json.dumps({"type": "step", "data": {"x": "y" * (1 << 24)}}))
         with pytest.raises(ConnectionClosed, match="1009"):
-            connection.recv(30.0)
+            connection.recv(LIMIT)
     _good_clients(environment, port)
 
 
@@ -172,7 +179,7 @@ def test_a_frame_that_is_not_read_to_its_end(server: tuple[str, int]) -> None:
         with suppress(ConnectionClosed):  # while it is sending already
             connection.send("y" * ((1 << 26) + 1))
         with pytest.raises(ConnectionClosed):
-            connection.recv(30.0)
+            connection.recv(LIMIT)
     _good_clients(environment, port)
 
 
@@ -191,26 +198,29 @@ def test_clients_that_vanish(server: tuple[str, int]) -> None:
     _good_clients(environment, port)
 
 
-def test_requests(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [("connect4", []), ("gymnasium", ["--option", "env_id=CartPole-v1"])],
+    ids=["connect4", "gymnasium"],
+)
+def test_requests(target: str, options: list[str], tmp_path: Path) -> None:
     """What schemathesis makes of the OpenAPI document is answered as that says."""
-    for target, options in (
-        ("connect4", ()),
-        ("gymnasium", ("--option", "env_id=CartPole-v1")),
-    ):
-        with _server(target, tmp_path / target, *options) as port:
-            url = f"http://127.0.0.1:{port}"
-            with httpx.Client(transport=httpx.HTTPTransport(retries=50)) as client:
-                session = client.post(f"{url}/reset").headers["x-session-id"]
-            done = subprocess.run(
-                [str(Path(sys.executable).parent / "schemathesis"), "run", f"{url}/openapi.json"]
-                + ["--header", f"X-Session-ID: {session}", "--seed", "1", "--max-examples", "15"]
-                # Pydantic takes "7" for 7, as with OpenEnv's own server.
-                + ["--exclude-checks", "negative_data_rejection", "--no-color"],
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=100.0,
-            )
-            assert done.returncode == 0, done.stdout[-5000:]
-            assert "8 selected / 8 total" in done.stdout
+    patient = httpx.HTTPTransport(retries=50)
+    with _server(target, tmp_path / "log", *options) as port:
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(transport=patient, timeout=LIMIT) as client:
+            session = client.post(f"{url}/reset").headers["x-session-id"]
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "schemathesis"), "run", f"{url}/openapi.json"]
+            + ["--header", f"X-Session-ID: {session}", "--seed", "1", "--max-examples", "15"]
+            # Pydantic takes "7" for 7, as with OpenEnv's own server.
+            + ["--exclude-checks", "negative_data_rejection", "--no-color"]
+            + ["--request-timeout", str(LIMIT)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100.0,
+        )
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert "8 selected / 8 total" in done.stdout

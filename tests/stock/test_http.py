@@ -19,6 +19,9 @@ from tests.stock.counterparts import NESTED
 
 Client = Callable[[], httpx.Client]
 
+LIMIT = 60.0
+"""Seconds to wait for an answer."""
+
 
 @pytest.fixture(scope="module", params=[THREADED, INLINE], ids=["threaded", "inline"])
 def server(request: pytest.FixtureRequest) -> Iterator[Served]:
@@ -33,7 +36,7 @@ def new(server: Served) -> Iterator[Client]:
         made: list[httpx.Client] = []
 
         def new() -> httpx.Client:
-            client = httpx.Client(base_url=server.url("http"), timeout=10.0)
+            client = httpx.Client(base_url=server.url("http"), timeout=LIMIT)
             made.append(stack.enter_context(client))
             return client
 
@@ -82,7 +85,7 @@ def test_the_cookie_is_for_no_script(new: Client) -> None:
 def test_a_client_may_send_the_header_instead(new: Client, server: Served) -> None:
     client = new()
     id = client.post("/reset").headers["X-Session-ID"]
-    bare = {"base_url": server.url("http"), "headers": {"X-Session-ID": id}}
+    bare = {"base_url": server.url("http"), "headers": {"X-Session-ID": id}, "timeout": LIMIT}
     with httpx.Client(**bare) as other:
         assert count(step(other)) == 1
         assert count(step(client)) == 2
@@ -108,7 +111,7 @@ def test_without_a_session_the_error_explains(new: Client) -> None:
     """Also after a reset whose reply's cookie and header did not come back."""
     client = new()
     client.post("/reset")
-    with httpx.Client(base_url=client.base_url) as forgetful:
+    with httpx.Client(base_url=client.base_url, timeout=LIMIT) as forgetful:
         for reply in (step(forgetful), forgetful.get("/state")):
             assert reply.status_code == 400
             told = reply.json()
@@ -200,14 +203,17 @@ def test_the_environment_raises(new: Client) -> None:
 
 
 def test_with_debug_it_is_told_what_it_raised() -> None:
-    with serving(THREADED, debug=True) as served, httpx.Client(base_url=served.url("http")) as one:
+    with (
+        serving(THREADED, debug=True) as served,
+        httpx.Client(base_url=served.url("http"), timeout=LIMIT) as one,
+    ):
         one.post("/reset")
         assert SECRET in step(one, FAIL).text
 
 
 def test_an_environment_that_cannot_be_made() -> None:
     with serving("tests.troubles:Troublesome", options={"first": "raise"}) as served:
-        with httpx.Client(base_url=served.url("http")) as client:
+        with httpx.Client(base_url=served.url("http"), timeout=LIMIT) as client:
             for reply in (client.post("/reset"), client.get("/schema")):
                 assert (reply.status_code, reply.json()["code"]) == (500, "FACTORY_ERROR")
                 assert "no such thing" not in reply.text
@@ -256,7 +262,7 @@ def test_what_tools_ask_for(new: Client, server: Served) -> None:
 
 def test_a_bundled_environment_says_what_it_is() -> None:
     with serving("echo") as served:
-        metadata = httpx.get(served.url("http") + "/metadata").json()
+        metadata = httpx.get(served.url("http") + "/metadata", timeout=LIMIT).json()
     assert (metadata["name"], metadata["version"]) == ("echo", __version__)
     assert "# Echo" in metadata["readme_content"]
 
@@ -273,7 +279,10 @@ def test_the_openapi_document(new: Client) -> None:
 @pytest.mark.parametrize("environment", ["chess", "connect4", NESTED])
 def test_replies_are_as_the_document_says(environment: str) -> None:
     actions = {"chess": {"move": "e2e4"}, "connect4": {"column": 3}}
-    with serving(environment) as served, httpx.Client(base_url=served.url("http")) as client:
+    with (
+        serving(environment) as served,
+        httpx.Client(base_url=served.url("http"), timeout=LIMIT) as client,
+    ):
         document = client.get("/openapi.json").json()
         replies = {
             "Result": client.post("/reset", json={"seed": 1}),
@@ -328,7 +337,7 @@ def test_a_full_server_in_json_rpc(new: Client) -> None:
 
 def test_with_a_token() -> None:
     with serving(THREADED, token="right") as served:
-        bare = httpx.Client(base_url=served.url("http"))
+        bare = httpx.Client(base_url=served.url("http"), timeout=LIMIT)
         for path in ("/reset", "/step", "/mcp"):
             assert bare.post(path).status_code == 401
         for path in ("/state", "/schema", "/metadata", "/list_environments"):

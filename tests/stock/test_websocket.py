@@ -17,7 +17,7 @@ from tests.environments import COUNT, EXIT, FAIL, INLINE, SECRET, THREADED, WAIT
 from tests.servers import Served, eventually, serving
 from tests.stock.counterparts import NESTED, SENSORS
 
-LIMIT = 10.0
+LIMIT = 60.0
 
 
 class Talk:
@@ -55,7 +55,7 @@ class Talk:
 @contextmanager
 def talk(served: Served, query: str = "", **keywords: Any) -> Iterator[Talk]:
     url = f"{served.url('websocket')}/ws{query}"
-    with connect(url, proxy=None, max_size=None, **keywords) as connection:
+    with connect(url, proxy=None, max_size=None, open_timeout=LIMIT, **keywords) as connection:
         yield Talk(connection)
 
 
