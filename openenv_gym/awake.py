@@ -23,7 +23,8 @@ _LONG = 4 * LIMIT  # longer waits say nothing about either way
 _WEIGHT = 1 / 8  # of the last wait in a mean
 _TRIAL, _TRIED = 128, 2  # of so many waits so many go the other way
 
-_let_others_run = getattr(os, "sched_yield", lambda: None)
+let_others_run = getattr(os, "sched_yield", lambda: None)
+"""Lets whoever waits for this core have it; the sender may be among them."""
 
 
 class Habit:
@@ -70,7 +71,7 @@ class AwakeSocket:
         if self._habit.awake:
             ready: Any = self._ready
             while not ready(0) and perf_counter() - began < LIMIT:
-                _let_others_run()
+                let_others_run()
         got = self._recv_into(buffer)
         self._habit.learn(perf_counter() - began)
         return got
