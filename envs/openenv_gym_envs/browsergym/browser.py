@@ -180,7 +180,8 @@ class SharedBrowser:
 
         Without it some calls never come back.
         """
-        return self._playwright is None or _is_driven(self._playwright)
+        started = self._playwright  # the browser's thread may drop it meanwhile
+        return started is None or _is_driven(started)
 
     def _stop(self) -> None:
         browser, self._browser = self._browser, None
@@ -216,12 +217,13 @@ class SharedBrowser:
 
     def _kill(self) -> None:
         """Ends a browser that does not answer; its thread gets an error for it."""
+        pid, started = self._pid, self._playwright
         with contextlib.suppress(OSError):
-            if self._pid is not None:
-                os.killpg(os.getpgid(self._pid), signal.SIGKILL)
+            if pid is not None:
+                os.killpg(os.getpgid(pid), signal.SIGKILL)
         with contextlib.suppress(OSError):
-            if self._playwright is not None:
-                os.kill(_wire_of(self._playwright)._proc.pid, signal.SIGKILL)
+            if started is not None:
+                os.kill(_wire_of(started)._proc.pid, signal.SIGKILL)
 
 
 def _ended() -> EnvironmentFailedError:
