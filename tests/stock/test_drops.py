@@ -324,6 +324,7 @@ def test_a_server_that_knows_no_such_session_and_one_that_is_gone(server: StockS
             for call in (lambda: env.step(act()), env.reset):
                 with pytest.raises(SessionLostError, match="Unknown session"):
                     call()
+            proxy.upstream = server.port  # where the session is to be closed
         with remote(f"{other.ws_url}/ledger", timeout=1.0) as env:
             env.reset()
             other.process.kill()

@@ -369,8 +369,7 @@ class Dialogue:
 def _end(server: StockServer, session: str, owner: int) -> None:
     """Ends a session; a fork of its owner leaves it alone."""
     if os.getpid() == owner:
-        with contextlib.suppress(OSError):  # then the server is gone, or its sessions time out
-            server.close_session(session, _CLOSE_LIMIT)
+        server.close_session(session, _CLOSE_LIMIT)
 
 
 def _frame(data: bytes | bytearray | memoryview, url: str) -> tuple[Any, Payload]:

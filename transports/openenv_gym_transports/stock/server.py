@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http.client import HTTPException
+from time import monotonic, sleep
 from typing import Any, Literal, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -14,6 +15,7 @@ from openenv_gym_transports.stock.failures import full, not_made
 
 _LARGEST_BODY = 1 << 28
 _METHOD_NOT_FOUND = -32601
+_PAUSE = 0.2
 
 Release = Literal["current", "legacy"]
 
@@ -77,8 +79,8 @@ class StockServer:
             raise ConnectionResetError(str(error) or type(error).__name__) from error
         except OSError as error:
             reason = getattr(error, "reason", None)
-            if isinstance(reason, TimeoutError):
-                raise TimeoutError("timed out") from error
+            if isinstance(reason, OSError):
+                raise reason from error
             raise
 
     def release(self, limit: float) -> Release | None:
@@ -150,12 +152,22 @@ class StockServer:
         )
 
     def close_session(self, session: str, limit: float) -> None:
-        """Ends a session; at once, or when its WebSocket is closed.
+        """Ends a session, at once or when its WebSocket is closed; unless the server is gone.
 
-        Raises:
-            OSError: There was no answer.
+        Args:
+            session: Its id.
+            limit: Seconds to go on trying, since otherwise it may keep its place for ever.
         """
-        self._call("openenv/session/close", {"session_id": session}, limit)
+        deadline = monotonic() + limit
+        while (left := deadline - monotonic()) > 0:
+            try:
+                self._call("openenv/session/close", {"session_id": session}, left)
+            except ConnectionRefusedError:
+                return
+            except OSError:
+                sleep(_PAUSE)
+            else:
+                return
 
     def _call(self, method: str, params: dict[str, Any], limit: float) -> Answer:
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
