@@ -8,6 +8,7 @@ import sys
 import time
 import typing
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -285,12 +286,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("boundary", ["bubblewrap", "landlock"])
-def test_a_killed_owner_leaves_no_process(boundary: str) -> None:
+def test_a_killed_owner_leaves_no_process(boundary: str, tmp_path: Path) -> None:
     """In the middle of a command that would go on for ten minutes."""
     marker = f"marker-{os.getpid()}-{boundary}"
-    owner = subprocess.Popen([sys.executable, "-c", _OWNER, boundary, marker])
+    command = [sys.executable, "-c", _OWNER, boundary, marker]
+    owner = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)})
     # Git, and what it has started for the URL.
     wait_until(lambda: len(running(f"{marker}.git")) > 1)
     owner.kill()
     owner.wait()
     wait_until(lambda: not running(marker))
+    # Landlock lets nothing be deleted outside of the folders, so these stay, and nothing in them.
+    wait_until(lambda: not [*tmp_path.glob("*/*")])
