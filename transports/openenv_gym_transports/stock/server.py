@@ -176,7 +176,8 @@ class StockServer:
 
 def _read(response: Any) -> bytes:
     body: bytes = response.read(_LARGEST_BODY)
-    if response.length:  # which is what is left of it
+    # What is left of it; None where its headers broke off, which pass for complete.
+    if response.length or (response.length is None and not body):
         raise ConnectionResetError("the answer broke off")
     return body
 
