@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import httpx
 import pytest
 
 import openenv_gym
 from tests.servers import process
 from tests.stock.peers import (
     OPENENV,
+    START_LIMIT,
     StockError,
     StockPython,
     peer_environment,
@@ -52,7 +54,9 @@ def ours(environment: str, *arguments: str, log: Path | None = None) -> Iterator
     """URL of our server, in a process that has the real package."""
     settings: dict[str, Any] = {"python": OPENENV.python, "variables": peer_environment()}
     with process(environment, *arguments, log=log, **settings) as (_, port):
-        yield f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}"
+        httpx.get(f"{url}/health", timeout=START_LIMIT)  # clients wait for 10 seconds only
+        yield url
 
 
 @pytest.fixture(scope="module")
