@@ -232,8 +232,13 @@ def key_of(directory: Path) -> bytes:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            # It gets its name when it is whole: who sees it can read it.
+            unready = directory / f"{KEY}.{os.getpid()}"
+            with open(os.open(unready, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(secrets.token_bytes(32))
+            with contextlib.suppress(FileExistsError):  # another server's came first
+                os.link(unready, path)
+            unready.unlink()
         return path.read_bytes()
     except OSError as error:
         raise StartError(
