@@ -116,9 +116,7 @@ def options_of(words: list[str]) -> dict[str, Any]:
     return options
 
 
-def _serve_pipe(
-    entry: Entry, options: dict[str, Any], arguments: argparse.Namespace
-) -> None:
+def _serve_pipe(entry: Entry, options: dict[str, Any], arguments: argparse.Namespace) -> None:
     from openenv_gym.server.pipe import serve
 
     if not arguments.owned:  # an owner is told when it asks

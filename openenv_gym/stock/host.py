@@ -145,9 +145,7 @@ def _given_spaces(models: Models, entry: Entry) -> dict[str, Space[Any] | None]:
     return {name: None if told is None else parse(told) for name, told in given.items()}
 
 
-def _check_spaces(
-    models: Models, given: Mapping[str, Space[Any] | None], entry: Entry
-) -> None:
+def _check_spaces(models: Models, given: Mapping[str, Space[Any] | None], entry: Entry) -> None:
     """Raises one error for all fields of both models that make no Space."""
     lines: list[str] = []
     causes: list[SpaceError] = []
