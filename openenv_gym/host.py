@@ -7,11 +7,10 @@ them on to a ``gymnasium.Env``, which speaks in values itself.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 import gymnasium
@@ -20,10 +19,8 @@ from gymnasium.spaces import Discrete, Space
 from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter
 
-from openenv_gym import registry
-from openenv_gym.entry import Entry
 from openenv_gym.environment import Environment
-from openenv_gym.errors import RegistryError, SpaceError
+from openenv_gym.errors import SpaceError
 from openenv_gym.messages import Description, StepOutcome
 from openenv_gym.models import State
 from openenv_gym.options import checked
@@ -31,7 +28,6 @@ from openenv_gym.spaces.admit import admission
 from openenv_gym.spaces.convert import identity, table
 from openenv_gym.spaces.derive import ModelSpace, derive
 from openenv_gym.spaces.describe import describe
-from openenv_gym.stock.models import is_stock_class
 
 NOT_OPTIONS = frozenset({"seed", "episode_id"})
 """Parameters of an environment's reset that are no options of it."""
@@ -97,65 +93,6 @@ class Host(ABC):
     @abstractmethod
     def close(self) -> None:
         """Closes the environment."""
-
-
-def host(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Host:
-    """Makes an environment.
-
-    Args:
-        entry: A class derived from ``Environment``, ours or that of ``openenv.core``, or from
-            ``gymnasium.Env``; or a function that makes an instance of one.
-        options: Its options.
-        render_mode: The mode to render in; ``"human"`` for the first that it has.
-
-    Raises:
-        OptionError: An option is unknown or wrong.
-        MissingDependencyError: A package that it needs is not installed.
-        RegistryError: It makes no environment.
-    """
-    make = registry.load(entry)
-    try:
-        takes_mode = "render_mode" in inspect.signature(make).parameters
-    except ValueError as error:  # builtins have none
-        raise RegistryError(f"{entry.target} makes no environment.", target=entry.target) from error
-    keywords = checked(make, options, entry.name, reserved=frozenset({"render_mode"}))
-
-    def made(mode: str | None) -> Any:
-        return make(**keywords, render_mode=mode) if takes_mode else make(**keywords)
-
-    environment = made(None if render_mode == "human" else render_mode)
-    try:
-        if isinstance(environment, Environment):
-            modes = environment.metadata().get("render_modes", [])
-            environment.render_mode = _shown(render_mode, modes)
-            return ModelHost(environment, entry.name)
-        if isinstance(environment, gymnasium.Env):
-            if takes_mode and render_mode == "human":
-                # Only now that there is one it is known what it can render.
-                mode = _shown(render_mode, environment.metadata.get("render_modes", []))
-                environment.close()
-                environment = made(mode)
-            return GymnasiumHost(environment)
-        if is_stock_class(type(environment)):
-            from openenv_gym.stock.host import StockHost
-
-            return StockHost(environment, entry)
-    except BaseException:
-        with contextlib.suppress(Exception):  # why it cannot be used matters more
-            environment.close()
-        raise
-    raise RegistryError(
-        f"{entry.target} makes a {type(environment).__name__}, which is no environment. Derive it "
-        "from the Environment of openenv_gym or openenv.core, or from gymnasium.Env.",
-        target=entry.target,
-    )
-
-
-def _shown(wanted: str | None, modes: list[str]) -> str | None:
-    """The mode to render in: for a human, who sits at the other end, the first there is."""
-    if wanted != "human":
-        return wanted
-    return next((mode for mode in modes if mode != "human"), None)
 
 
 class GymnasiumHost(Host):

@@ -29,7 +29,8 @@ from openenv_gym.errors import (
     RegistryError,
     SpaceError,
 )
-from openenv_gym.host import Host, host
+from openenv_gym.host import Host
+from openenv_gym.hosting import host
 from openenv_gym.lanes import Lanes, check_alike
 from openenv_gym.messages import (
     Close,
@@ -56,7 +57,7 @@ from openenv_gym.options import check_allowed
 T = TypeVar("T")
 
 MakeHost = Callable[[Entry, Mapping[str, Any], str | None], Host]
-"""Makes a host, of an environment, its options and its render mode, as :func:`~.host.host` does."""
+"""Makes a host of an environment, its options and its render mode, as ``hosting.host`` does."""
 
 _INLINE_LANES = 16  # more are no short step any more
 

@@ -23,7 +23,7 @@ from openenv_gym.errors import (
     ServerFullError,
     SessionLostError,
 )
-from openenv_gym.host import host
+from openenv_gym.hosting import host
 from openenv_gym.messages import Open, OpenVector, Request
 from openenv_gym.server.answer import CarryOut, read, refusal
 from openenv_gym.server.hosted import STEPS, Hosted, Line

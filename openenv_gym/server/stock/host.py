@@ -15,7 +15,8 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from openenv_gym.entry import Entry
-from openenv_gym.host import NOT_OPTIONS, GymnasiumHost, Host, ModelHost, host
+from openenv_gym.host import NOT_OPTIONS, GymnasiumHost, Host, ModelHost
+from openenv_gym.hosting import host
 from openenv_gym.messages import Description, StepOutcome
 from openenv_gym.models import State
 from openenv_gym.options import options_schema
@@ -45,7 +46,7 @@ class StockDescription(Description, kw_only=True):
 
 
 def stock_host(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Host:
-    """Makes an environment, as :func:`openenv_gym.host.host` does, for OpenEnv's protocol."""
+    """Makes an environment, as :func:`openenv_gym.hosting.host` does, for OpenEnv's protocol."""
     hosted = host(entry, options, render_mode)
     if isinstance(hosted, ModelHost):
         if render_mode == "human" and "rgb_array" in hosted.metadata.get("render_modes", []):
