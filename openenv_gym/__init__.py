@@ -119,12 +119,9 @@ def register_environment(
     if action or observation:
         entry_point = f"{entry_point}[{action or ''},{observation or ''}]"
     if spaces is not None:
-        from openenv_gym.spaces.describe import describe
+        from openenv_gym.spaces.describe import described
 
-        options["spaces"] = {
-            name: describe(space) if isinstance(space, _gymnasium.Space) else space
-            for name, space in spaces.items()
-        }
+        options["spaces"] = described(spaces)
     _gymnasium.register(
         id=id,
         entry_point=_ENTRY_POINT,

@@ -26,7 +26,7 @@ from openenv_gym.messages import (
     StateReply,
     StepOutcome,
 )
-from openenv_gym.spaces.describe import parse
+from openenv_gym.spaces.describe import described, parse
 from openenv_gym.timing import Stopwatch, Timing
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 
@@ -64,8 +64,9 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         timeout: Seconds to wait for a reply; None waits for ever.
         timing: Measure where the time of each step goes; see :attr:`last_timing`.
         transport_options: Further keywords of the transport.
-        action_space: Description of the action space (:func:`~openenv_gym.spaces.describe.describe`
-            makes it), for a server of OpenEnv's own make that does not tell enough of it.
+        action_space: The action space, or its description as JSON (of
+            :func:`~openenv_gym.spaces.describe.describe`), for a server of OpenEnv's own make that
+            does not tell enough of it.
         observation_space: Likewise of the observation space.
         spaces: Likewise of single fields, by name; also of an environment of ``openenv.core`` whose
             models do not bound them. None in place of a description sends a field of the
@@ -99,9 +100,9 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         timeout: float | None = STEP_TIMEOUT,
         timing: bool = False,
         transport_options: dict[str, Any] | None = None,
-        action_space: dict[str, Any] | None = None,
-        observation_space: dict[str, Any] | None = None,
-        spaces: dict[str, dict[str, Any] | None] | None = None,
+        action_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
+        observation_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
+        spaces: dict[str, gymnasium.Space[Any] | dict[str, Any] | None] | None = None,
         **options: Any,
     ) -> None:
         self._closed = False
@@ -115,8 +116,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             "url": url,
             "image": image,
             "token": token,
-            "action_space": action_space,
-            "observation_space": observation_space,
+            "action_space": described(action_space),
+            "observation_space": described(observation_space),
         }
         if isinstance(transport, Transport):
             if any(settings.values()) or transport_options or timeout != STEP_TIMEOUT:
@@ -137,7 +138,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         if timing:
             self.transport.stopwatch = Stopwatch()
         try:
-            self._open(Open(name, options, render_mode, spaces))
+            self._open(Open(name, options, render_mode, described(spaces)))
         except BaseException:
             self.transport.close()
             raise

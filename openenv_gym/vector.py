@@ -31,7 +31,7 @@ from openenv_gym.messages import (
 )
 from openenv_gym.recovery import Recovery, substitute
 from openenv_gym.spaces.batch import join
-from openenv_gym.spaces.describe import parse
+from openenv_gym.spaces.describe import described, parse
 from openenv_gym.transport import STEP_TIMEOUT, expect
 from openenv_gym.vector_options import autoreset, check_counts, reset_mask, seeds_of
 from openenv_gym.workers import Worker, open_all, split_evenly, wait_for_any
@@ -87,9 +87,9 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
         transport_options: dict[str, Any] | None = None,
-        action_space: dict[str, Any] | None = None,
-        observation_space: dict[str, Any] | None = None,
-        spaces: dict[str, dict[str, Any] | None] | None = None,
+        action_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
+        observation_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
+        spaces: dict[str, gymnasium.Space[Any] | dict[str, Any] | None] | None = None,
         **options: Any,
     ) -> None:
         check_counts(num_envs, workers, lane_options, on_failure)
@@ -98,7 +98,10 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         name = None
         if entry is not None:
             name, options = entry.name, {**entry.options, **options}
-        given = {"action_space": action_space, "observation_space": observation_space}
+        given = {
+            "action_space": described(action_space),
+            "observation_space": described(observation_space),
+        }
         settings = {"url": url, "image": image, "token": token, "timeout": timeout, **given}
         each = [{**options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
@@ -120,7 +123,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
                     mode.value,
                     max_episode_steps,
                     first=first,
-                    spaces=spaces,
+                    spaces=described(spaces),
                 ),
                 range(first, end),
             )

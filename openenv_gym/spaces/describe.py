@@ -51,6 +51,15 @@ def describe(space: Space[Any]) -> dict[str, Any]:
     )
 
 
+def described(told: Any) -> Any:
+    """What a user gives for a Space: its description, of the Space itself or in a dict by field."""
+    if isinstance(told, Space):
+        return describe(told)
+    if isinstance(told, dict) and any(isinstance(one, Space) for one in told.values()):
+        return {name: described(one) for name, one in told.items()}
+    return told
+
+
 def _number(value: Any) -> Any:
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, float) and not math.isfinite(plain):

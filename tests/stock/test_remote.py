@@ -174,8 +174,7 @@ class TestUnknown:
 
 class TestGiven:
     def test_by_field(self, server: StockServer) -> None:
-        spaces = {"message": TEXT, "echoed_message": describe(Utf8(99))}
-        spaces["message_length"] = None  # type: ignore[assignment]
+        spaces = {"message": TEXT, "echoed_message": Utf8(99), "message_length": None}
         with remote(f"{server.ws_url}/echo", spaces=spaces) as env:
             assert env.action_space == env.observation_space == Utf8(99)
             assert sources(env) == {
@@ -191,7 +190,7 @@ class TestGiven:
         observed = Dict({"echoed_message": Utf8(99), "message_length": Discrete(100)})
         with remote(
             f"{server.ws_url}/echo",
-            action_space=describe(Utf8(99)),
+            action_space=Utf8(99),
             observation_space=describe(observed),
         ) as env:
             assert env.action_space == Utf8(99)
