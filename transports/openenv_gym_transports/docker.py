@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from openenv_gym.errors import ConnectError, OptionError, StartError
 from openenv_gym.messages import Description, Open, OpenVector
 from openenv_gym.transport import STEP_TIMEOUT
 from openenv_gym_transports import engine, owner, sandbox
+from openenv_gym_transports import mounts as files
 from openenv_gym_transports.container import Container
 from openenv_gym_transports.contents import image_name
 from openenv_gym_transports.image import ENVIRONMENT
@@ -53,6 +55,11 @@ class DockerTransport(PipeTransport):
         action_space: Description of the action space, where such a server does not tell
             enough; see :mod:`openenv_gym_transports.stock`.
         observation_space: Likewise of the observation space.
+        mounts: Files and folders of this host that it may read, by their paths in the
+            container, which an option of the environment can name then:
+            ``{"/data/prices.csv": "/home/me/prices.csv"}``. They cannot be written, and the
+            container's user must be allowed to read them. File systems that are mounted
+            within a folder are not seen.
         memory: Limit of its memory, such as ``"512m"``; there is no swap beyond it. By
             default what the environment asks for, else ``"1g"``.
         cpus: Limit of its CPU time, in CPUs.
@@ -67,7 +74,8 @@ class DockerTransport(PipeTransport):
             be there; building or pulling an image is not counted.
 
     Raises:
-        OptionError: A limit is not one.
+        OptionError: A limit is not one; or a mount is of what is not there, or over what the
+            image needs.
     """
 
     name = "docker"
@@ -79,6 +87,7 @@ class DockerTransport(PipeTransport):
         variables: dict[str, str] | None = None,
         action_space: dict[str, Any] | None = None,
         observation_space: dict[str, Any] | None = None,
+        mounts: Mapping[str, str | Path] | None = None,
         memory: str | None = None,
         cpus: float = CPUS,
         pids: int | None = None,
@@ -97,6 +106,7 @@ class DockerTransport(PipeTransport):
         self._image = image
         self._variables = variables or {}
         self._spaces = {"action_space": action_space, "observation_space": observation_space}
+        self._mounts = files.checked(mounts or {})
         self._memory = memory
         self._cpus = cpus
         self._pids = pids
@@ -116,6 +126,8 @@ class DockerTransport(PipeTransport):
                 "transport='docker' starts a container of its own, so the environment must be "
                 "named, or an image: there is none to ask."
             )
+        if self._mounts:
+            engine.check_files()
         client = self._client = engine.connect()
         container = self._container = Container(client)
         # From here on, whatever happens, the container, the folder and the client are let go.
@@ -143,7 +155,9 @@ class DockerTransport(PipeTransport):
             container.folder = sandbox.private_folder(key)
         else:
             engine.check_loopback()
-        settings = sandbox.settings(named, self._limits(needs), needs, container.folder)
+        settings = sandbox.settings(
+            named, self._limits(needs), needs, container.folder, self._mounts
+        )
         if not container.create(self._image or image_name(named), settings):
             provide(client, named, build=self._build)
             container.create(image_name(named), settings)
@@ -194,7 +208,9 @@ class DockerTransport(PipeTransport):
 
         engine.check_loopback()
         needs = Needs() if request.environment is None else needs_of(request.environment)
-        settings = sandbox.serving_settings(self._limits(needs), needs, self._variables)
+        settings = sandbox.serving_settings(
+            self._limits(needs), needs, self._variables, self._mounts
+        )
         assert self._image is not None
         container.create(self._image, settings)
         self._start(container, needs)

@@ -19,7 +19,15 @@ from openenv_gym.errors import (
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["check_loopback", "connect", "end_stream", "engine_errors", "explain", "shares_sockets"]
+__all__ = [
+    "check_files",
+    "check_loopback",
+    "connect",
+    "end_stream",
+    "engine_errors",
+    "explain",
+    "shares_sockets",
+]
 
 DEFAULT_HOST = "npipe:////./pipe/docker_engine"
 if sys.platform != "win32":
@@ -105,6 +113,22 @@ def check_loopback() -> None:
             "reached without opening a port to the network. Serve the environment there "
             "(openenv-gym serve ... --host ADDRESS --token TOKEN) and connect to it: "
             'transport="websocket", url="ws://..."',
+            docker_host=host,
+        )
+
+
+def check_files() -> None:
+    """Checks that the engine sees the files of this host.
+
+    Raises:
+        DockerError: It may be on another machine: a port of this one may lead anywhere.
+    """
+    host = _host()
+    if urlsplit(host).scheme not in ("unix", "http+unix", "npipe"):
+        raise DockerError(
+            f"The Docker engine at {host} may be on another machine, which has no files of this "
+            "host to mount. Leave mounts= out, and build an image that has them (image=), or use "
+            "an engine of this machine (DOCKER_HOST=unix://...)",
             docker_host=host,
         )
 

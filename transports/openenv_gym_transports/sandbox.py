@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openenv_gym_transports import owner
+from openenv_gym_transports import mounts, owner
 from openenv_gym_transports.needs import Needs
 
 __all__ = [
@@ -56,7 +56,7 @@ class Limits:
     pids: int
 
 
-def hardened(limits: Limits, needs: Needs) -> dict[str, Any]:
+def hardened(limits: Limits, needs: Needs, files: Mapping[str, str]) -> dict[str, Any]:
     """Keywords of docker's ``containers.create`` that all containers have."""
     from docker.types import LogConfig
 
@@ -81,13 +81,20 @@ def hardened(limits: Limits, needs: Needs) -> dict[str, Any]:
             type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"}
         ),
         "network_mode": needs.network,
+        "mounts": mounts.binds(files),
     }
     if needs.seccomp == "unconfined":
         asked["security_opt"].append("seccomp=unconfined")
     return asked
 
 
-def settings(environment: str, limits: Limits, needs: Needs, folder: Path | None) -> dict[str, Any]:
+def settings(
+    environment: str,
+    limits: Limits,
+    needs: Needs,
+    folder: Path | None,
+    files: Mapping[str, str],
+) -> dict[str, Any]:
     """Keywords of docker's ``containers.create`` for an image of ours.
 
     Args:
@@ -95,11 +102,12 @@ def settings(environment: str, limits: Limits, needs: Needs, folder: Path | None
         limits: Its limits.
         needs: What else the environment asks for.
         folder: The folder to share, which holds the key; None for a port instead.
+        files: What of the user's it may read: paths on this host by those in the container.
     """
     from docker.types import Mount
 
     command = ["serve", environment, "--pipe", SHARED, "--owned"]
-    asked = hardened(limits, needs)
+    asked = hardened(limits, needs, files)
     asked["entrypoint"] = ["python3", "-m", "openenv_gym.cli"]
     if folder is not None:
         if os.geteuid() != 0:
@@ -112,19 +120,22 @@ def settings(environment: str, limits: Limits, needs: Needs, folder: Path | None
         asked |= _publishing(PORT)
         # No folder of this host may be there for the engine. What is not read-only can be
         # written before the start; it is removed with the container.
-        asked["mounts"] = [Mount(SHARED, None, type="volume")]
+        asked["mounts"].append(Mount(SHARED, None, type="volume"))
     return {**asked, "command": command}
 
 
-def serving_settings(limits: Limits, needs: Needs, variables: Mapping[str, str]) -> dict[str, Any]:
+def serving_settings(
+    limits: Limits, needs: Needs, variables: Mapping[str, str], files: Mapping[str, str]
+) -> dict[str, Any]:
     """Keywords of docker's ``containers.create`` for an image that serves by itself.
 
     Args:
         limits: Its limits.
         needs: What else the environment asks for.
         variables: Environment variables of the image's own.
+        files: What of the user's it may read: paths on this host by those in the container.
     """
-    asked = hardened(limits, needs)
+    asked = hardened(limits, needs, files)
     asked["environment"] |= variables
     return {**asked, **_publishing(SERVED)}
 
@@ -145,6 +156,7 @@ def isolation(attributes: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
     host = attributes["HostConfig"]
     config = attributes["Config"]
     options = host["SecurityOpt"] or []
+    files = mounts.told(attributes)
     return {
         "boundary": "container",
         "container": attributes["Id"],
@@ -175,7 +187,7 @@ def isolation(attributes: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
             }
             for mount in attributes["Mounts"]
         ],
-        "relaxed": needs.relaxations(),
+        "relaxed": {**needs.relaxations(), **({"mounts": files} if files else {})},
     }
 
 
