@@ -22,8 +22,9 @@ demo: install
 demo-all: install
 	$(BIN)/openenv-gym demo
 
+# More processes than this project's machines have cores: most tests wait for a server to start.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadscope
 
 lint: install
 	$(BIN)/ruff check .

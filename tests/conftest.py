@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         _skip_unless_required("OPENENV_GYM_REQUIRE_PEERS", reason)
     if item.get_closest_marker("browser") and (reason := no_browser()):
         _skip_unless_required("OPENENV_GYM_REQUIRE_BROWSER", reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Captured text becomes UTF-8, without which xdist ends: some tests log half a character."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 def _skip_unless_required(variable: str, reason: str) -> None:
