@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -81,6 +82,25 @@ def test_an_image_that_serves_by_itself(engine: DockerClient, image: str) -> Non
             env.step(act())
     finally:
         env.close()
+
+
+def test_files_of_the_users(engine: DockerClient, image: str, tmp_path: Path) -> None:
+    (tmp_path / "levels").write_text("three")
+    tmp_path.chmod(0o755)
+    mounted = {**options(), "mounts": {"/app/levels": tmp_path}}
+    env = warned(
+        lambda: gymnasium.make(REMOTE, transport="docker", image=image, transport_options=mounted)
+    )
+    try:
+        told = env.get_wrapper_attr("isolation")
+        container = engine.containers.get(told["container"])
+        read = container.exec_run(["cat", "/app/levels/levels"])
+        written = container.exec_run(["touch", "/app/levels/levels"], user="0")
+    finally:
+        env.close()
+    assert told["relaxed"] == {"mounts": {"/app/levels": str(tmp_path)}}
+    assert read.output == b"three"
+    assert b"Read-only file system" in written.output
 
 
 def test_a_known_environment_by_the_typed_client(image: str) -> None:
