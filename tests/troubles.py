@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from gymnasium.spaces import Discrete
 
+from openenv_gym.env import OpenEnvGym
 from openenv_gym.environment import Environment
 from openenv_gym.models import Action, Info, Observation, State
 from tests.servers import eventually
@@ -93,6 +94,16 @@ class Troublesome(Environment[TroubleAction, TroubleObservation, State]):
 
     def close(self) -> None:
         self._do(self._in_close)
+
+
+def in_process(environment: str = TROUBLE, **keywords: Any) -> OpenEnvGym:
+    """The environment, or another, over the transport ``process``."""
+    return OpenEnvGym(environment, transport="process", **keywords)
+
+
+def pid_of(env: OpenEnvGym) -> int:
+    """The process that the environment runs in."""
+    return int(env.isolation["pid"])
 
 
 def children(parent: int | None = None) -> set[int]:

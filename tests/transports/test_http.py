@@ -19,14 +19,7 @@ from openenv_gym.server.answer import answer
 from openenv_gym.session import Session
 from openenv_gym_transports.http import CONTENT_TYPE, HttpTransport
 from tests.environments import COUNT, THREADED, WAIT
-from tests.servers import Served, serving
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with serving(THREADED) as served:
-        yield served
-
+from tests.servers import Served
 
 Answer = tuple[int, str, bytes]
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,26 +35,15 @@ from tests.troubles import (
     RAISE,
     SPAWN,
     TROUBLE,
-    nothing_left,
+    in_process,
+    pid_of,
 )
 
 AT_ONCE = 5.0
 """Seconds: far more than it takes on any machine, far less than any limit of ours."""
 
 
-@pytest.fixture(autouse=True)
-def _nothing_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with nothing_left(tmp_path):
-        yield
-
-
-def make(environment: str = TROUBLE, **keywords: Any) -> OpenEnvGym:
-    return OpenEnvGym(environment, transport="process", **keywords)
-
-
-def pid_of(env: OpenEnvGym) -> int:
-    return int(env.isolation["pid"])
+pytestmark = pytest.mark.usefixtures("no_leftovers")
 
 
 def took(call: Any, error: type[Exception]) -> tuple[float, Exception]:
@@ -68,7 +54,7 @@ def took(call: Any, error: type[Exception]) -> tuple[float, Exception]:
 
 
 def test_it_ends_with_close() -> None:
-    env = make()
+    env = in_process()
     env.reset()
     pid = pid_of(env)
     assert pid != os.getpid()
@@ -79,7 +65,7 @@ def test_it_ends_with_close() -> None:
 
 
 def test_killed_in_a_step() -> None:
-    env = make()
+    env = in_process()
     env.reset()
     threading.Timer(0.3, kill, [pid_of(env)]).start()
     seconds, error = took(lambda: env.step(HANG), SessionLostError)
@@ -94,7 +80,7 @@ def test_killed_in_a_step() -> None:
 
 
 def test_killed_between_steps() -> None:
-    env = make()
+    env = in_process()
     env.reset()
     kill(pid_of(env))
     eventually(lambda: not is_running(pid_of(env)))
@@ -103,7 +89,7 @@ def test_killed_between_steps() -> None:
 
 
 def test_leaving_in_a_step() -> None:
-    env = make()
+    env = in_process()
     env.reset()
     seconds, error = took(lambda: env.step(LEAVE), SessionLostError)
     assert seconds < AT_ONCE
@@ -113,21 +99,21 @@ def test_leaving_in_a_step() -> None:
 
 
 def test_leaving_while_it_is_made() -> None:
-    seconds, error = took(lambda: make(first="leave"), StartError)
+    seconds, error = took(lambda: in_process(first="leave"), StartError)
     assert seconds < AT_ONCE
     assert "exited with 7" in str(error)
     assert "these are my last words" in str(error)
 
 
 def test_raising_while_it_is_made() -> None:
-    _, error = took(lambda: make(first="raise"), EnvironmentFailedError)
+    _, error = took(lambda: in_process(first="raise"), EnvironmentFailedError)
     assert "ValueError" in str(error)
     assert isinstance(error, EnvironmentFailedError)
     assert "tests/troubles.py" in error.fields["traceback"]
 
 
 def test_raising_in_a_step_ends_the_episode_but_not_the_process() -> None:
-    env = make()
+    env = in_process()
     env.reset()
     for _ in range(2):
         took(lambda: env.step(RAISE), EnvironmentFailedError)
@@ -139,7 +125,7 @@ def test_raising_in_a_step_ends_the_episode_but_not_the_process() -> None:
 
 
 def test_raising_in_close_is_no_matter_of_the_caller() -> None:
-    env = make()
+    env = in_process()
     env.reset()
     env.step(CLOSE)
     env.close()
@@ -149,7 +135,7 @@ def test_not_ready_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipe, "_CLOSE_LIMIT", 0.2)
     monkeypatch.setattr(process, "_CLOSE_LIMIT", 0.2)
     options = {"start_timeout": 1.5}
-    _, error = took(lambda: make(first="hang", transport_options=options), StartError)
+    _, error = took(lambda: in_process(first="hang", transport_options=options), StartError)
     assert "1.5 s" in str(error)
     assert "now it hangs" in str(error)
 
@@ -170,7 +156,7 @@ def test_failing_to_start_is_told_as_in_process(
 ) -> None:
     begin = time.monotonic()
     with pytest.raises(error) as there:
-        make(environment, **options)
+        in_process(environment, **options)
     assert time.monotonic() - begin < AT_ONCE
     with pytest.raises(error) as here:
         OpenEnvGym(environment, transport="inprocess", **options)
@@ -180,11 +166,11 @@ def test_failing_to_start_is_told_as_in_process(
 
 def test_no_python_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    took(make, StartError)
+    took(in_process, StartError)
 
 
 def test_a_reply_that_comes_late() -> None:
-    env = make(seconds=1.0, timeout=0.3)
+    env = in_process(seconds=1.0, timeout=0.3)
     env.reset()
     assert env.step(COUNT)[0] == 1
     took(lambda: env.step(HANG), ExchangeTimeoutError)
@@ -197,7 +183,7 @@ def test_a_reply_that_comes_late() -> None:
 
 
 def test_a_reset_that_comes_too_early_is_late_itself() -> None:
-    env = make(seconds=1.5, timeout=0.3)
+    env = in_process(seconds=1.5, timeout=0.3)
     env.reset()
     took(lambda: env.step(HANG), ExchangeTimeoutError)
     took(env.reset, ExchangeTimeoutError)
@@ -218,7 +204,7 @@ def _resets(env: OpenEnvGym) -> bool:
 def test_closing_while_a_step_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipe, "_CLOSE_LIMIT", 0.2)
     monkeypatch.setattr(process, "_CLOSE_LIMIT", 0.2)
-    env = make(timeout=0.3)
+    env = in_process(timeout=0.3)
     env.reset()
     pid = pid_of(env)
     took(lambda: env.step(HANG), ExchangeTimeoutError)
@@ -228,7 +214,7 @@ def test_closing_while_a_step_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_large_request_to_a_server_that_hangs() -> None:
     """What was sent by half cannot be taken back: the session is over, and says so."""
-    env = make(seconds=3.0, timeout=0.3)
+    env = in_process(seconds=3.0, timeout=0.3)
     env.reset()
     took(lambda: env.step(HANG), ExchangeTimeoutError)
     options = {"large": np.zeros(1_000_000)}
@@ -239,7 +225,7 @@ def test_a_large_request_to_a_server_that_hangs() -> None:
 
 @pytest.mark.parametrize("how", [PRINT, DOTS])
 def test_printing_much_does_not_block(how: int) -> None:
-    env = make(size=50_000_000)
+    env = in_process(size=50_000_000)
     env.reset()
     assert env.step(how)[0] == 1
     assert env.step(COUNT)[0] == 2
@@ -250,7 +236,7 @@ def test_printing_much_does_not_block(how: int) -> None:
 
 
 def test_children_of_the_environment_end_with_it() -> None:
-    env = make()
+    env = in_process()
     env.reset()
     child = env.step(SPAWN)[4]["child"]
     assert is_running(child)
@@ -259,7 +245,7 @@ def test_children_of_the_environment_end_with_it() -> None:
 
 
 def test_children_end_also_where_the_environment_left() -> None:
-    env = make()
+    env = in_process()
     env.reset()
     child = env.step(SPAWN)[4]["child"]
     took(lambda: env.step(LEAVE), SessionLostError)
@@ -269,7 +255,7 @@ def test_children_end_also_where_the_environment_left() -> None:
 
 def test_a_child_with_a_session_of_its_own_does_not_block() -> None:
     """It keeps the standard output open, and is out of our reach."""
-    env = make()
+    env = in_process()
     env.reset()
     child = env.step(DETACH)[4]["child"]
     begin = time.monotonic()
@@ -281,14 +267,14 @@ def test_a_child_with_a_session_of_its_own_does_not_block() -> None:
 
 def test_interrupting_the_owner_does_not_reach_the_environment() -> None:
     """Ctrl-C goes to the whole group of the terminal, to which the environment does not belong."""
-    env = make()
+    env = in_process()
     env.reset()
     assert os.getpgid(pid_of(env)) != os.getpgid(0)
     env.close()
 
 
 def test_many_at_once() -> None:
-    envs = [make() for _ in range(3)]
+    envs = [in_process() for _ in range(3)]
     assert len({pid_of(env) for env in envs}) == 3
     for number, env in enumerate(envs):
         env.reset()
@@ -301,7 +287,7 @@ def test_many_at_once() -> None:
 
 def test_the_log_keeps_the_last_lines_only() -> None:
     assert launch._LOG_SHOWN <= launch._LOG_LINES
-    env = make()
+    env = in_process()
     env.reset()
     env.step(PRINT)
     _, error = took(lambda: env.step(LEAVE), SessionLostError)

@@ -7,42 +7,26 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from openenv_gym.env import OpenEnvGym
 from tests.servers import eventually, is_running, kill
 from tests.troubles import (
     COUNT,
     HANG,
     SPAWN,
     TROUBLE,
-    nothing_left,
+    in_process,
+    pid_of,
 )
 
 AT_ONCE = 5.0
 """Seconds: far more than it takes on any machine, far less than any limit of ours."""
 
 
-@pytest.fixture(autouse=True)
-def _nothing_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with nothing_left(tmp_path):
-        yield
-
-
-def make(environment: str = TROUBLE, **keywords: Any) -> OpenEnvGym:
-    return OpenEnvGym(environment, transport="process", **keywords)
-
-
-def pid_of(env: OpenEnvGym) -> int:
-    return int(env.isolation["pid"])
+pytestmark = pytest.mark.usefixtures("no_leftovers")
 
 
 _OWNER = """
@@ -103,7 +87,7 @@ def test_the_owner_ends(then: str) -> None:
 
 
 def test_a_fork_of_the_owner_ends_without_it() -> None:
-    env = make()
+    env = in_process()
     env.reset()
     fork = os.fork()
     if fork == 0:
@@ -117,7 +101,7 @@ def test_a_fork_of_the_owner_ends_without_it() -> None:
 
 
 def test_an_environment_that_is_dropped_is_closed() -> None:
-    env = make()
+    env = in_process()
     pid = pid_of(env)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # which is right to complain

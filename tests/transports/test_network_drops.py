@@ -1,0 +1,181 @@
+"""Both transports over the network: each step exactly once, whatever drops or hangs."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from openenv_gym.env import OpenEnvGym
+from openenv_gym.errors import (
+    EpisodeError,
+    ExchangeTimeoutError,
+    OpenEnvGymError,
+    SessionLostError,
+)
+from openenv_gym.testing import Transition, assert_same_trajectory
+from tests.environments import COUNT, INLINE, THREADED, WAIT
+from tests.servers import Proxy, Served, eventually, serving
+from tests.transports.clients import count_of, make
+
+
+def trajectory(env: OpenEnvGym, faults: Iterator[str | None], proxy: Proxy | None = None) -> Any:
+    """A reset and 20 steps, with a fault before each."""
+    for number in range(21):
+        if proxy is not None:
+            proxy.fault = next(faults)
+        if number == 0:
+            observation, info = env.reset(seed=7)
+            yield Transition(None, observation, 0.0, False, False, info)
+        else:
+            yield Transition(COUNT, *env.step(COUNT))
+
+
+# What drops
+
+
+@pytest.mark.parametrize("environment", [THREADED, INLINE])
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_each_step_runs_exactly_once_whatever_drops(
+    transport: str, environment: str, size: int, server: Served, inline_server: Served
+) -> None:
+    served = inline_server if environment == INLINE else server
+    faults = itertools.cycle(["before", "torn", "after", "mid", None])
+    with Proxy(served.port) as proxy:
+        url = served.url(transport, proxy.port)
+        env = make(environment, transport, url=url, size=size, timeout=10.0)
+        got = list(trajectory(env, faults, proxy))
+        env.close()
+        assert proxy.accepted > 15
+    plain = make(environment, "inprocess", size=size)
+    wanted = list(trajectory(plain, itertools.repeat(None)))
+    plain.close()
+    assert_same_trajectory(got, wanted)
+    assert [transition.observation["count"] for transition in got] == list(range(21))
+    eventually(lambda: len(served.sessions) == 0)
+
+
+@pytest.mark.parametrize("fault", ["torn", "after", "mid"])
+def test_opening_survives_a_drop_and_takes_one_session(
+    transport: str, fault: str, server: Served
+) -> None:
+    with Proxy(server.port) as proxy:
+        # The first that a WebSocket sends is its handshake.
+        proxy.spared = 1 if transport == "websocket" else 0
+        proxy.fault = fault
+        env = make(THREADED, transport, url=server.url(transport, proxy.port), timeout=10.0)
+        env.reset()
+        assert proxy.fault is None
+        assert len(server.sessions) == 1
+        env.close()
+    eventually(lambda: len(server.sessions) == 0)
+
+
+def test_repeat_waits_for_the_step_that_still_runs(transport: str, server: Served) -> None:
+    with Proxy(server.port) as proxy:
+        env = make(
+            THREADED, transport, url=server.url(transport, proxy.port), delay=1.0, timeout=10.0
+        )
+        env.reset()
+        threading.Timer(0.3, proxy.drop).start()
+        assert count_of(env, WAIT) == 1
+        assert count_of(env) == 2
+        env.close()
+
+
+def test_idle_connection_that_dropped_is_replaced(transport: str, server: Served) -> None:
+    with Proxy(server.port) as proxy:
+        env = make(THREADED, transport, url=server.url(transport, proxy.port))
+        env.reset()
+        for number in range(1, 4):
+            proxy.drop()
+            assert count_of(env) == number
+        env.close()
+
+
+def test_server_that_came_back_does_not_know_the_session(transport: str, server: Served) -> None:
+    env = make(THREADED, transport, url=server.url(transport), timeout=5.0)
+    env.reset()
+    assert count_of(env) == 1
+    for id in list(server.sessions._sessions):
+        server.sessions._forget(id)
+    with pytest.raises(SessionLostError, match="Make a new environment"):
+        env.step(COUNT)
+    with pytest.raises(EpisodeError, match="reset"):
+        env.step(COUNT)
+    with pytest.raises(SessionLostError):
+        env.reset()
+    env.close()
+
+
+def test_server_that_does_not_come_back(transport: str) -> None:
+    with serving(THREADED) as served:
+        env = make(THREADED, transport, url=served.url(transport), timeout=1.0)
+        env.reset()
+    started = time.monotonic()
+    with pytest.raises(SessionLostError, match="could not be restored"):
+        env.step(COUNT)
+    assert 0.5 < time.monotonic() - started < 3.0
+    started = time.monotonic()
+    env.close()
+    assert time.monotonic() - started < 1.0
+
+
+# What hangs
+
+
+def test_late_reply_is_not_taken_for_the_new_one(transport: str, server: Served) -> None:
+    env = make(THREADED, transport, url=server.url(transport), delay=1.0, timeout=0.4)
+    env.reset(seed=1)
+    started = time.monotonic()
+    with pytest.raises(ExchangeTimeoutError, match=r"No reply within 0\.4 s"):
+        env.step(WAIT)
+    assert 0.3 < time.monotonic() - started < 0.9
+    with pytest.raises(EpisodeError, match="reset"):
+        env.step(COUNT)
+    with pytest.raises(ExchangeTimeoutError):
+        env.reset(seed=2)
+    time.sleep(0.5)
+    observation, _ = env.reset(seed=3)
+    assert observation["count"] == 0
+    plain = make(THREADED, "inprocess")
+    assert observation["noise"].tobytes() == plain.reset(seed=3)[0]["noise"].tobytes()
+    assert count_of(env) == 1
+    plain.close()
+    env.close()
+
+
+def test_request_that_was_given_up_before_it_arrived(transport: str, server: Served) -> None:
+    """The server must take the next number all the same."""
+    with Proxy(server.port) as proxy:
+        env = make(THREADED, transport, url=server.url(transport, proxy.port), timeout=0.5)
+        env.reset()
+        proxy.upstream = 1  # nothing listens there
+        proxy.drop()
+        with pytest.raises(OpenEnvGymError):
+            env.step(COUNT)
+        proxy.upstream = server.port
+        assert env.reset()[0]["count"] == 0
+        assert count_of(env) == 1
+        env.close()
+
+
+def test_step_that_hangs_holds_only_its_own_session(transport: str) -> None:
+    with serving(THREADED) as served:
+        url = served.url(transport)
+        hung = make(THREADED, transport, url=url, delay=1.5)
+        hung.reset()
+        thread = threading.Thread(target=count_of, args=(hung, WAIT))
+        thread.start()
+        other = make(THREADED, transport, url=url)
+        other.reset()
+        started = time.monotonic()
+        assert [count_of(other) for _ in range(20)] == list(range(1, 21))
+        assert time.monotonic() - started < 1.0
+        thread.join()
+        hung.close()
+        other.close()
