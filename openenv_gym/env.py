@@ -286,6 +286,12 @@ def make_transport(
 ) -> Transport:
     """The transport of a name, with those of the settings that were given."""
     scheme = urlsplit(settings["url"] or "").scheme
+    if name is None and settings["url"] and scheme not in _BY_SCHEME:
+        raise OptionError(
+            f"url={settings['url']!r} does not say how to get there: begin it with "
+            f"{', '.join(f'{known}://' for known in _BY_SCHEME)}, as in 'ws://host:8000'.",
+            url=settings["url"],
+        )
     chosen = name or _BY_SCHEME.get(scheme) or os.environ.get(TRANSPORT_VARIABLE) or "inprocess"
     cls = registry.load(registry.transport(chosen))
     given = {key: value for key, value in settings.items() if value is not None or key == "timeout"}

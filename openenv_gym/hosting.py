@@ -12,7 +12,7 @@ import gymnasium
 from openenv_gym import registry
 from openenv_gym.entry import Entry
 from openenv_gym.environment import Environment
-from openenv_gym.errors import RegistryError
+from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.host import GymnasiumHost, Host, ModelHost
 from openenv_gym.options import checked
 from openenv_gym.stock.models import is_stock_class
@@ -46,9 +46,11 @@ def host(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> H
     try:
         if isinstance(environment, Environment):
             modes = environment.metadata().get("render_modes", [])
+            _check_mode(render_mode, modes, entry.name)
             environment.render_mode = _shown(render_mode, modes)
             return ModelHost(environment, entry.name)
         if isinstance(environment, gymnasium.Env):
+            _check_mode(render_mode, environment.metadata.get("render_modes", []), entry.name)
             if takes_mode and render_mode == "human":
                 # Only now that there is one it is known what it can render.
                 mode = _shown(render_mode, environment.metadata.get("render_modes", []))
@@ -68,6 +70,14 @@ def host(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> H
         "from the Environment of openenv_gym or openenv.core, or from gymnasium.Env.",
         target=entry.target,
     )
+
+
+def _check_mode(wanted: str | None, modes: list[str], name: str) -> None:
+    if wanted not in (None, "human", *modes):
+        told = ", ".join(map(repr, modes)) or "none: it shows nothing"
+        raise OptionError(
+            f"{name} has no render_mode={wanted!r}. It has {told}.", name=name, render_mode=wanted
+        )
 
 
 def _shown(wanted: str | None, modes: list[str]) -> str | None:

@@ -22,14 +22,27 @@ from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
-import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Space
 from gymnasium.utils.env_checker import check_env
 
-from openenv_gym.errors import ActionError, EpisodeError, OpenEnvGymError, OptionError
+from openenv_gym.errors import (
+    ActionError,
+    EpisodeError,
+    MissingDependencyError,
+    OpenEnvGymError,
+    OptionError,
+)
 from openenv_gym.registry import TRANSPORTS
 from openenv_gym.trajectory import Env, Transition, play, same
+
+try:
+    import pytest
+except ImportError as error:
+    raise MissingDependencyError(
+        f"openenv_gym.testing needs the package {error.name}: pip install pytest.",
+        package=error.name,
+    ) from error
 
 __all__ = [
     "Env",

@@ -20,6 +20,8 @@ def check_counts(
     Raises:
         OptionError: It does not fit together.
     """
+    if num_envs < 1:
+        raise OptionError(f"num_envs={num_envs} makes no lane: give 1 or more.", num_envs=num_envs)
     if not 1 <= workers <= num_envs:
         raise OptionError(
             f"workers={workers} cannot share num_envs={num_envs} lanes: 1 to {num_envs} can.",

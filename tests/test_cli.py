@@ -25,6 +25,15 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"  {name} " in said for name in TRANSPORTS)
 
 
+def test_a_command_whose_packages_are_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openenv_gym.bench.suite", None)
+    monkeypatch.delattr("openenv_gym.bench.suite", raising=False)
+    assert main(["bench"]) == 1
+    assert 'pip install "openenv-gym[bench]"' in capsys.readouterr().err
+
+
 def test_list_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -67,6 +67,7 @@ def test_a_variable_that_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"transport": "proces"}, RegistryError, "Did you mean 'process'"),
         ({"transport": "inprocess", "url": "unix:///tmp"}, OptionError, "'url' is unknown"),
         ({"url": "unix:///tmp"}, ConnectError, "/tmp"),
+        ({"url": "localhost:8000"}, OptionError, "ws://host:8000"),
         ({"token": "x"}, OptionError, "'token' is unknown"),
         ({"transport_options": {"more": 1}}, OptionError, "'more' is unknown"),
         ({"transport": "process", "timeout": "long"}, OptionError, "timeout='long'"),
@@ -172,6 +173,16 @@ def test_render_modes() -> None:
     env = OpenEnvGym(TROUBLE)
     assert env.metadata["render_modes"] == []
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [(HERE, "It has 'ansi', 'rgb_array'"), (TROUBLE, "It has none")],
+)
+@pytest.mark.parametrize("transport", ["inprocess", "process"])
+def test_a_render_mode_that_there_is_not(name: str, said: str, transport: str) -> None:
+    with pytest.raises(OptionError, match=f"no render_mode='hologram'. {said}"):
+        OpenEnvGym(name, render_mode="hologram", transport=transport)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -82,6 +83,22 @@ def test_missing_docker_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "docker", None)
     with pytest.raises(MissingDependencyError, match=r"openenv-gym\[docker\]"):
         openenv_gym.OpenEnvGym("echo", transport="docker")
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "install"),
+    [
+        ("openenv_gym.server.app", "fastapi", r'pip install "openenv-gym\[server\]"'),
+        ("openenv_gym.testing", "pytest", "pip install pytest"),
+    ],
+)
+def test_a_module_that_needs_a_package_names_it(
+    module: str, package: str, install: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependencyError, match=install):
+        importlib.import_module(module)
 
 
 def test_a_missing_package_of_ones_own() -> None:

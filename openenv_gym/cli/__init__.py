@@ -42,15 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only the chosen command is imported: a server's start-up time counts.
     chosen = next((word for word in words if word in _COMMANDS), None)
     run = None
-    for name, summary in _COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary)
-        if name == chosen:
-            module = importlib.import_module(f"openenv_gym.cli.{name}")
-            module.add_arguments(command)
-            run = module.run
-    parsed = parser.parse_args(words)
-    assert run is not None, "argparse let an unknown command pass"
     try:
+        for name, summary in _COMMANDS.items():
+            command = commands.add_parser(name, help=summary, description=summary)
+            if name == chosen:
+                module = importlib.import_module(f"openenv_gym.cli.{name}")
+                module.add_arguments(command)
+                run = module.run
+        parsed = parser.parse_args(words)
+        assert run is not None, "argparse let an unknown command pass"
         return int(run(parsed))
     except OpenEnvGymError as error:
         print(f"openenv-gym: {error}", file=sys.stderr)

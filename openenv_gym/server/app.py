@@ -6,7 +6,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from openenv_gym.errors import MissingDependencyError
+
+try:
+    from fastapi import FastAPI
+except ImportError as error:
+    raise MissingDependencyError(
+        f"Serving for the network needs the package {error.name}, which is not installed here: "
+        'pip install "openenv-gym[server]".',
+        package=error.name,
+        extra="server",
+    ) from error
 from starlette.routing import Route, WebSocketRoute
 
 from openenv_gym import registry

@@ -53,6 +53,12 @@ def noise(envs: OpenEnvVectorEnv, seed: Any) -> Any:
     return envs.reset(seed=seed)[0]["noise"]
 
 
+@pytest.mark.parametrize(("lanes", "workers"), [(0, 1), (-1, 1), (2, 3), (2, 0)])
+def test_counts_that_make_no_lanes(lanes: int, workers: int) -> None:
+    with pytest.raises(OptionError, match=f"num_envs={lanes} "):
+        connect4(lanes, workers=workers)
+
+
 class TestSeeds:
     def test_a_number_counts_on(self, make: Make) -> None:
         envs = make(4, workers=3)
