@@ -7,26 +7,12 @@ import pytest
 from openenv_gym_envs.chess.environment import ChessEnvironment
 from openenv_gym_envs.chess.game import Game
 from openenv_gym_envs.chess.models import START_FEN, ChessAction, ChessObservation
+from tests.envs.chess import CASTLING, PROMOTION, play, start
 
 # White mates by Ra8; stalemates by Qb6; draws by Nxd3; castles; promotes.
 BACK_RANK = "6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"
 STALEMATE = "k7/8/8/2Q5/8/8/8/4K3 w - - 0 1"
 LONE_KNIGHT = "8/8/8/8/8/3pk3/1N6/4K3 w - - 0 1"
-CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
-PROMOTION = "8/P6k/8/8/8/8/7K/8 w - - 0 1"
-
-
-def start(opponent="self", reset=(), **options):
-    env = ChessEnvironment(opponent=opponent, **options)
-    env.seed(0)
-    env.reset(**dict(reset))
-    return env
-
-
-def play(env, moves):
-    for move in moves.split():
-        observation = env.step(ChessAction(move=move))
-    return observation
 
 
 class TestEndings:

@@ -10,24 +10,10 @@ import pytest
 from openenv_gym.errors import OptionError
 from openenv_gym_envs.chess.environment import ChessEnvironment
 from openenv_gym_envs.chess.models import START_FEN, ChessAction
+from tests.envs.chess import CASTLING, PROMOTION, play, start
 
 ROOT = Path(__file__).parents[2]
 KINGS_AND_PAWN = "8/8/8/8/8/4k3/4P3/4K3 b - - 0 1"
-CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
-PROMOTION = "8/P6k/8/8/8/8/7K/8 w - - 0 1"
-
-
-def start(opponent="self", reset=(), **options):
-    env = ChessEnvironment(opponent=opponent, **options)
-    env.seed(0)
-    env.reset(**dict(reset))
-    return env
-
-
-def play(env, moves):
-    for move in moves.split():
-        observation = env.step(ChessAction(move=move))
-    return observation
 
 
 def play_randomly(env, seed, steps=80):
