@@ -22,7 +22,7 @@ demo: install
 demo-all: install
 	$(BIN)/openenv-gym demo
 
-# More processes than this project's machines have cores: most tests wait for a server to start.
+# Most tests wait for a server to start: three processes keep two cores busy.
 test: install
 	$(BIN)/python -m pytest -n 3 --dist loadscope
 

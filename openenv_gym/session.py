@@ -188,7 +188,10 @@ class Session:
         served = self._served
         entry = served if request.environment is None else registry.environment(request.environment)
         if entry is None:
-            raise OptionError("No environment was named, and this session serves any: name one.")
+            raise OptionError(
+                "No environment was named, and this session serves any: name one, or connect to "
+                "what serves one, by url= or image=."
+            )
         if served is not None and entry.target != served.target:
             raise RegistryError(
                 f"This server has the environment {served.name!r}, not {entry.name!r}. "
