@@ -28,6 +28,10 @@ COUNT, HANG, LEAVE, RAISE, PRINT, DOTS, SPAWN, DETACH, CLOSE = range(9)
 """The actions, in the order of ``Trouble``."""
 
 
+AT_ONCE = 5.0
+"""Seconds: far more than it takes on any machine, far less than any limit of ours."""
+
+
 class TroubleAction(Action):
     do: Trouble
 

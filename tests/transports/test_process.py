@@ -25,6 +25,7 @@ from openenv_gym.errors import (
 from openenv_gym_transports import launch, pipe, process
 from tests.servers import eventually, is_running, kill
 from tests.troubles import (
+    AT_ONCE,
     CLOSE,
     COUNT,
     DETACH,
@@ -38,10 +39,6 @@ from tests.troubles import (
     in_process,
     pid_of,
 )
-
-AT_ONCE = 5.0
-"""Seconds: far more than it takes on any machine, far less than any limit of ours."""
-
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.servers import eventually, is_running, kill
 from tests.troubles import (
+    AT_ONCE,
     COUNT,
     HANG,
     SPAWN,
@@ -21,10 +22,6 @@ from tests.troubles import (
     in_process,
     pid_of,
 )
-
-AT_ONCE = 5.0
-"""Seconds: far more than it takes on any machine, far less than any limit of ours."""
-
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
 
