@@ -190,6 +190,15 @@ def _dict(space: spaces.Dict, place: str) -> Converter:
     return fields({key: json_values(sub, f"{place}.{key}") for key, sub in space.items()}, place)
 
 
+def defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields of an object are where it leaves them out."""
+    return {
+        name: part["default"]
+        for name, part in properties.items()
+        if isinstance(part, dict) and "default" in part
+    }
+
+
 def fields(
     parts: Mapping[str, Converter], place: str, defaults: Mapping[str, Any] | None = None
 ) -> Converter:

@@ -305,7 +305,7 @@ class SchemaReader:
         }
         space = spaces.Dict([(name, part.space) for name, part in parts.items()])
         converters = {name: part.converter for name, part in parts.items()}
-        return Spaced(space, jsonvalues.fields(converters, place, defaults(properties)))
+        return Spaced(space, jsonvalues.fields(converters, place, jsonvalues.defaults(properties)))
 
     def _array(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
         if "prefixItems" in schema:
@@ -391,12 +391,3 @@ _READERS: Mapping[str, Callable[[SchemaReader, dict[str, Any], str, Any], Spaced
 
 def _without(schema: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: told for name, told in schema.items() if name not in names}
-
-
-def defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """What the fields of an object are where it leaves them out."""
-    return {
-        name: part["default"]
-        for name, part in properties.items()
-        if isinstance(part, dict) and "default" in part
-    }

@@ -21,8 +21,9 @@ from openenv_gym.errors import OptionError, SpaceError
 from openenv_gym.spaces import jsonvalues
 from openenv_gym.spaces.convert import Converter
 from openenv_gym.spaces.derive import Spaced
+from openenv_gym.spaces.jsonvalues import defaults
 from openenv_gym.spaces.samples import MISSING, inferred
-from openenv_gym.spaces.schema import Problem, SchemaReader, defaults
+from openenv_gym.spaces.schema import Problem, SchemaReader
 from openenv_gym_transports.stock.given import Given, Side
 
 LEGAL_ACTIONS = "legal_actions"
