@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -126,6 +128,15 @@ class Transport(ABC):
     def open(self, request: Open | OpenVector) -> Description:
         """Starts and connects what is needed, and opens the session."""
         return expect(Description, self.exchange(request))
+
+    @contextmanager
+    def _limited(self, seconds: float) -> Iterator[None]:
+        """Waits for replies as long as that, while the block runs."""
+        usual, self.timeout = self.timeout, seconds
+        try:
+            yield
+        finally:
+            self.timeout = usual
 
     @property
     def isolation(self) -> dict[str, Any]:

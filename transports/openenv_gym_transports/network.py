@@ -126,18 +126,16 @@ class NetworkTransport(Transport):
 
     def _open_ours(self, request: Open | OpenVector) -> Description | NotOursError:
         """Opens the session over our protocol, if the server speaks it."""
-        step_timeout, self.timeout = self.timeout, self._start_timeout
         try:
-            self._connect_first()
-            description = super().open(request)
+            with self._limited(self._start_timeout):
+                self._connect_first()
+                description = super().open(request)
         except NotOursError as found:
             return found  # not from in here: what may fail next has nothing to do with it
         except ExchangeTimeoutError as error:
             if self._child is None:
                 raise
             raise self._not_started(self._child) from error
-        finally:
-            self.timeout = step_timeout
         if self._given(request) and self._child is None:
             raise OptionError(
                 "action_space=, observation_space= and spaces= are for servers of OpenEnv's own "

@@ -53,10 +53,10 @@ class PipeTransport(Transport):
 
     def open(self, request: Open | OpenVector) -> Description:
         """Starts and connects what is needed, and opens the session."""
-        step_timeout, self.timeout = self.timeout, self._start_timeout
         try:
-            self._channel = self._connect(request.environment)
-            return super().open(request)
+            with self._limited(self._start_timeout):
+                self._channel = self._connect(request.environment)
+                return super().open(request)
         except (SessionLostError, ExchangeTimeoutError) as error:
             fate = self._fate()
             self.close()
@@ -70,8 +70,6 @@ class PipeTransport(Transport):
         except BaseException:
             self.close()
             raise
-        finally:
-            self.timeout = step_timeout
 
     def send(self, request: Request) -> None:
         """Implements Transport.send."""

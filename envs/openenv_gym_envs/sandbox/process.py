@@ -96,7 +96,7 @@ class Sandbox:
         deadline = time.monotonic() + _START_SECONDS
         try:
             frames.send(self._channel, setting, deadline)
-            self.greeting = frames.receive(self._channel, _LONGEST_GREETING, deadline)
+            frames.receive(self._channel, _LONGEST_GREETING, deadline)
         except (frames.FrameError, TimeoutError) as error:
             _kill(process)
             told = process.stderr.read().decode(errors="replace").strip()
