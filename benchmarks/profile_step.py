@@ -59,7 +59,7 @@ def probed_servers() -> None:
         def __init__(self, command: list[str], **kwargs: Any) -> None:
             super().__init__(["probe" if word == REPLACED else word for word in command], **kwargs)
 
-    launch.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": Popen})  # type: ignore
+    launch.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": Popen})  # type: ignore[assignment, attr-defined]
     settings = sandbox.settings
 
     def with_probe(*args: Any) -> dict[str, Any]:
