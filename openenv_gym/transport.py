@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from openenv_gym.codec import decode, encode
-from openenv_gym.errors import ProtocolError
+from openenv_gym.errors import OptionError, ProtocolError
 from openenv_gym.messages import (
     Description,
     Failure,
@@ -38,6 +38,9 @@ class Transport(ABC):
     Args:
         timeout: Seconds to wait for a reply; None waits for ever.
 
+    Raises:
+        OptionError: ``timeout`` is not more than 0.
+
     Attributes:
         stopwatch: Where it is set, each exchange is timed.
         taken: An environment has it, or had it.
@@ -52,6 +55,11 @@ class Transport(ABC):
     taken: bool = False
 
     def __init__(self, *, timeout: float | None = STEP_TIMEOUT) -> None:
+        if timeout is not None and not timeout > 0:
+            raise OptionError(
+                f"timeout={timeout!r}: give seconds, more than 0, or None to wait for ever.",
+                timeout=timeout,
+            )
         self.timeout = timeout
         self.stopwatch: Stopwatch | None = None
 

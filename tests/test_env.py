@@ -327,3 +327,9 @@ def test_gymnasium_make_does_not_warn() -> None:
         env.step("a")
         env.render()
         env.close()
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
+def test_a_limit_that_is_none(timeout: float) -> None:
+    with pytest.raises(OptionError, match="None to wait for ever"):
+        gymnasium.make("openenv/Echo-v0", timeout=timeout)
