@@ -43,7 +43,7 @@ REPORT, HANG, EXIT, EAT, FORK = range(5)
 
 @pytest.fixture(scope="module")
 def probe_image(engine: DockerClient) -> Iterator[str]:
-    tag = "openenv-gym-test/probe:1"
+    tag = f"openenv-gym-test/probe:{os.getpid()}"  # tests run in several processes
     build_image(PROBE, tag=tag, include=[HERE / "probe"])
     yield tag
     engine.images.remove(tag, force=True)
@@ -56,18 +56,22 @@ def echo_image(engine: DockerClient) -> str:
 
 @pytest.fixture(autouse=True)
 def nothing_left(engine: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """After each test: no container of this process, no folder, no volume."""
+    """After each test: no container of this process, no folder, no volume of no container."""
     # A short path: that of a socket has at most 107 bytes.
     folder = Path(f"/tmp/oeg-{os.getpid()}")
     folder.mkdir(exist_ok=True)
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     monkeypatch.syspath_prepend(str(HERE))
-    volumes = {volume.id for volume in engine.volumes.list()}
+    volumes = lost_volumes(engine)
     yield
     assert not list(folder.iterdir())
     folder.rmdir()
     assert not ours(engine)
-    assert {volume.id for volume in engine.volumes.list()} <= volumes
+    assert lost_volumes(engine) <= volumes
+
+
+def lost_volumes(engine: DockerClient) -> set[str]:
+    return {volume.id for volume in engine.volumes.list(filters={"dangling": True})}
 
 
 def ours(engine: DockerClient, pid: int | None = None) -> list[Container]:
