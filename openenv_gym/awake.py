@@ -15,11 +15,11 @@ import socket
 from time import perf_counter
 from typing import Any
 
-LIMIT = 50e-6
+LIMIT = 100e-6
 """Seconds to stay awake for one message; so much is wasted at most, where it does not come."""
 
 _GAIN = 0.85  # what waiting awake must bring: the core could do other things
-_LONG = 4 * LIMIT  # longer waits say nothing about either way
+_LONG = 3 * LIMIT  # longer waits are the same either way
 _WEIGHT = 1 / 8  # of the last wait in a mean
 _TRIAL, _TRIED = 128, 2  # of so many waits so many go the other way
 
@@ -42,9 +42,9 @@ class Habit:
     def learn(self, seconds: float) -> None:
         """Notes how long a wait took, and decides about the next one."""
         seconds = min(seconds, _LONG)
-        if self.awake:
+        if self.awake or seconds == _LONG:
             self._mean_awake += _WEIGHT * (seconds - self._mean_awake)
-        else:
+        if not self.awake or seconds == _LONG:
             self._mean_asleep += _WEIGHT * (seconds - self._mean_asleep)
         self._waits += 1
         better = self._mean_awake < _GAIN * self._mean_asleep
