@@ -68,6 +68,7 @@ class ToolEnvironment(metaclass=_Made):
     """
 
     _client_class: ClassVar[type[EnvClient[Any, Any, Any]]]
+    _given: ClassVar[dict[str, Any]]
     _keywords: ClassVar[dict[str, Any]]
     _max_steps: ClassVar[int | None]
 
@@ -108,9 +109,20 @@ class ToolEnvironment(metaclass=_Made):
 
     def _opened(self) -> EnvClient[Any, Any, Any]:
         if self._client is None:
-            self._client = self._client_class(**self._keywords)
+            self._client = self._connected()
             self._end = weakref.finalize(self, self._client.close)
         return self._client
+
+    @classmethod
+    def _connected(cls) -> EnvClient[Any, Any, Any]:
+        """A client whose environment draws pictures as text, if it can."""
+        try:
+            return cls._client_class(**cls._keywords)
+        except OptionError as error:
+            if "render_mode" in cls._given or "render_mode" not in error.fields:
+                raise
+            cls._keywords = cls._given  # also for those that are made after this one
+            return cls._client_class(**cls._keywords)
 
     def _close(self) -> None:
         if self._client is not None:
@@ -207,7 +219,7 @@ def environment_factory(
     recipe = _Recipe(id, tool, tuple(reset_options), describe, keywords)
     known = registered(id)
     client = client_class(known.environment)
-    given = {"render_mode": "ansi", **known.options, **keywords}
+    given = {**known.options, **keywords}
     if "url" in given:
         given["base_url"] = given.pop("url")
     methods: dict[str, Any] = {}
@@ -222,7 +234,8 @@ def environment_factory(
             **methods,
             "__doc__": f"{id} for TRL.",
             "_client_class": client,
-            "_keywords": given,
+            "_given": given,
+            "_keywords": {"render_mode": "ansi", **given},
             "_max_steps": known.max_episode_steps,
         },
     )
