@@ -32,7 +32,9 @@ vector environments pass them between processes.
 
 from __future__ import annotations
 
+import difflib
 import pickle
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -185,6 +187,16 @@ def from_name(kind: str, message: str, fields: dict[str, Any]) -> OpenEnvGymErro
     if not (isinstance(found, type) and issubclass(found, OpenEnvGymError)):
         found = TransportError
     return found(message, **fields)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What a message on an unknown name goes on with: the known name nearest to it, if one is near.
+
+    Returns:
+        A sentence that begins with a space, or nothing.
+    """
+    near = difflib.get_close_matches(name, [*known], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 class StockServerWarning(UserWarning):

@@ -6,7 +6,6 @@ than their names.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import re
@@ -19,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from openenv_gym.entry import Entry
-from openenv_gym.errors import MissingDependencyError, RegistryError
+from openenv_gym.errors import MissingDependencyError, RegistryError, did_you_mean
 from openenv_gym.variants import ATARI, BROWSERGYM, OPENSPIEL, TEXTARENA
 
 _GROUP = "openenv_gym.environments"
@@ -244,14 +243,13 @@ def transport(name: str) -> Entry:
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> RegistryError:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     own = ""
     if kind == "environment":
         own = ", or 'module:Class' for one of your own, or the path of its folder: './thing_env'"
     told = [one for one in known if "." not in one]  # the variants are too many to list
     return RegistryError(
-        f"There is no {kind} {name!r}.{hint} Known are {', '.join(told)}{own}.",
+        f"There is no {kind} {name!r}.{did_you_mean(name, known)} "
+        f"Known are {', '.join(told)}{own}.",
         name=name,
         known=known,
     )

@@ -14,6 +14,7 @@ from openenv_gym.errors import (
     EnvironmentFailedError,
     OpenEnvGymError,
     TransportError,
+    did_you_mean,
     from_name,
 )
 
@@ -104,3 +105,10 @@ def test_fields_may_have_any_name() -> None:
     error = from_name("ActionError", "said", fields)
     assert error.fields == fields
     assert pickle.loads(pickle.dumps(error)).fields == fields
+
+
+def test_an_unknown_name_is_told_the_nearest_known_one() -> None:
+    known = ["process", "docker", "inprocess"]
+    assert did_you_mean("proces", known) == " Did you mean 'process'?"
+    assert did_you_mean("ray", known) == ""
+    assert did_you_mean("ray", []) == ""

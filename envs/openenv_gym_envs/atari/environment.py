@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import OptionError
+from openenv_gym.errors import OptionError, did_you_mean
 from openenv_gym_envs.atari.models import AtariAction, AtariObservation, AtariState
 
 FRAMES_PER_SECOND = 60
@@ -175,10 +174,10 @@ def _check_game(game: str) -> None:
             game=game,
             known=known,
         )
-    near = difflib.get_close_matches(game, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     raise OptionError(
-        f"There is no game={game!r}.{hint} Known are {', '.join(known)}.", game=game, known=known
+        f"There is no game={game!r}.{did_you_mean(game, known)} Known are {', '.join(known)}.",
+        game=game,
+        known=known,
     )
 
 

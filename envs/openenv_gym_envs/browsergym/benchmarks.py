@@ -7,7 +7,6 @@ name an address. The others are played on sites that somebody has to set up.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import mimetypes
@@ -24,7 +23,7 @@ from browsergym.core.env import BrowserEnv
 from browsergym.core.task import AbstractBrowserTask
 from playwright.sync_api import Route
 
-from openenv_gym.errors import MissingDependencyError, OptionError
+from openenv_gym.errors import MissingDependencyError, OptionError, did_you_mean
 
 _HOST = "miniwob.localhost"  # a secure context, and no machine's name
 
@@ -173,11 +172,9 @@ class Tasks:
         wanted = self._benchmark.task if name is None else name
         if wanted in known:
             return wanted
-        near = difflib.get_close_matches(wanted or "", known, n=3)
-        hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
         raise OptionError(
-            f"Options of browsergym: {self._benchmark.name} has no task {name!r}. {hint}It has "
-            f"{len(known)}: {', '.join(known[:8])}, ...",
+            f"Options of browsergym: {self._benchmark.name} has no task {name!r}."
+            f"{did_you_mean(wanted or '', known)} It has {len(known)}: {', '.join(known[:8])}, ...",
             option="task",
             task=name,
             known=known,

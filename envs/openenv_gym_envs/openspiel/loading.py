@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import json
 import logging
@@ -18,7 +17,7 @@ import numpy as np
 import pyspiel
 from open_spiel.python import games  # noqa: F401  # registers those that are written in Python
 
-from openenv_gym.errors import OptionError
+from openenv_gym.errors import OptionError, did_you_mean
 from openenv_gym_envs.openspiel import trial
 
 FILE_PARAMETERS = frozenset(
@@ -130,10 +129,8 @@ def _parsed(game: str) -> dict[str, Any]:
     known = pyspiel.registered_names()
     for name in _names(parsed.get("name", ""), parsed):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3)
-            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise OptionError(
-                f"OpenSpiel {pyspiel.__version__} has no game {name!r}.{hint} "
+                f"OpenSpiel {pyspiel.__version__} has no game {name!r}.{did_you_mean(name, known)} "
                 "pyspiel.registered_names() lists all.",
                 game=game,
             )
