@@ -36,7 +36,7 @@ from gymnasium.spaces import Space
 from gymnasium.vector import AutoresetMode
 
 from openenv_gym import _ENTRY_POINT
-from openenv_gym.cli.serve import options_of
+from openenv_gym.cli.arguments import add_options, options_of
 from openenv_gym.errors import (
     MissingDependencyError,
     OpenEnvGymError,
@@ -68,13 +68,10 @@ def main(words: Sequence[str] | None = None) -> int:
         "environments.",
         epilog="The variable OPENENV_GYM_TRANSPORT sets the transport.",
     )
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="keyword of gymnasium.make, for environments of OpenEnv: an option of the "
-        "environment, transport, url, ...; the value is JSON, or a text",
+    add_options(
+        parser,
+        "keyword of gymnasium.make, for environments of OpenEnv: an option of the environment, "
+        "transport, url, ...",
     )
     parser.add_argument("script", type=Path, help="the script")
     parser.add_argument(

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from openenv_gym.cli import _COMMANDS, main
-from openenv_gym.cli.serve import options_of
+from openenv_gym.cli.arguments import options_of
 from openenv_gym.errors import OptionError
 from openenv_gym.registry import ENVIRONMENTS, TRANSPORTS
 

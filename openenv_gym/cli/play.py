@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium.spaces import Space
 from pydantic import ValidationError
 
-from openenv_gym.cli.serve import options_of
+from openenv_gym.cli.arguments import add_options, add_server, options_of
 from openenv_gym.client import client_class
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import ActionError, OpenEnvGymError, OptionError, SpaceError
@@ -44,17 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name, id, module:Class or folder of the environment; not needed with --url",
     )
     parser.add_argument("--transport", choices=TRANSPORTS, help="how it runs")
-    parser.add_argument(
-        "--url", help="a server that runs already: ws://..., http://..., unix://..."
-    )
-    parser.add_argument("--token", help="the server's token")
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="option of the environment; the value is JSON, or a text",
-    )
+    add_server(parser, ": ws://..., http://..., unix://...")
+    add_options(parser)
     parser.add_argument("--seed", type=int, help="of the episode, and of random actions")
     parser.add_argument("--random", action="store_true", help="take random legal actions")
     parser.add_argument(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import socket
 from pathlib import Path
 from typing import Any
 
 from openenv_gym import registry
+from openenv_gym.cli.arguments import add_options, options_of
 from openenv_gym.entry import Entry
 from openenv_gym.errors import OptionError, StartError
 from openenv_gym.server.memory import keep_freed_memory
@@ -43,13 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="close a session whose connection dropped and did not come back (network: 60)",
     )
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="option of the environment, which clients cannot change; the value is JSON, or a text",
-    )
+    add_options(parser, "option of the environment, which clients cannot change")
     parser.add_argument(
         "--token",
         help="what clients must send as 'Authorization: Bearer TOKEN'; better in the variable "
@@ -61,17 +55,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--debug", action="store_true", help="tell clients what the environment's errors say"
     )
-    parser.add_argument(
+    _add_inherited(parser)
+
+
+def _add_inherited(parser: argparse.ArgumentParser) -> None:
+    """What a transport says to the server that it starts."""
+    group = parser.add_argument_group("what a transport says to the server that it starts")
+    group.add_argument(
         "--owned",
         action="store_true",
         help="end with the owner: the first connection of a pipe, or the standard input",
     )
-    parser.add_argument(
+    group.add_argument(
         "--fd",
         type=int,
         help="inherited socket: connected with --owned and no --port, or listening",
     )
-    parser.add_argument(
+    group.add_argument(
         "--network", action="store_true", help="the socket of --fd is for the network faces"
     )
 
@@ -96,24 +96,6 @@ def run(arguments: argparse.Namespace) -> int:
 
         serve(entry.name, options, arguments)
     return 0
-
-
-def options_of(words: list[str]) -> dict[str, Any]:
-    """The options in words of the form NAME=VALUE.
-
-    Raises:
-        OptionError: A word is not of this form.
-    """
-    options: dict[str, Any] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise OptionError(f"--option {word}: write NAME=VALUE.", option=word)
-        try:
-            options[name] = json.loads(value)
-        except ValueError:
-            options[name] = value
-    return options
 
 
 def _serve_pipe(entry: Entry, options: dict[str, Any], arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 
 from openenv_gym.checks import Findings, check_environment, check_server
-from openenv_gym.cli.serve import options_of
+from openenv_gym.cli.arguments import add_options, add_server, options_of
 from openenv_gym.errors import OptionError
 
 _MARKS = {"ok": "ok  ", "warning": "WARN", "failed": "FAIL"}
@@ -25,15 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="folder, module:Class, name or id; it is run in this process",
     )
-    parser.add_argument("--url", help="a server that runs already, ours or OpenEnv's own")
-    parser.add_argument("--token", help="the server's token")
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="option of the environment; the value is JSON, or a text",
-    )
+    add_server(parser, ", ours or OpenEnv's own")
+    add_options(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
