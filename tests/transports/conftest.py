@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from openenv_gym.messages import Reset
+from openenv_gym_transports.docker import DockerTransport
+from openenv_gym_transports.image import build_image
+from openenv_gym_transports.provide import provide
 from tests.environments import INLINE, THREADED
 from tests.servers import Served, serving
+from tests.transports.containers import HERE, PROBE, containers_of, lost_volumes, open_transport
 from tests.troubles import nothing_left
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 
 @pytest.fixture(params=["websocket", "http"])
@@ -39,3 +49,47 @@ def no_leftovers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with nothing_left(tmp_path):
         yield
+
+
+@pytest.fixture(scope="session")
+def probe_image(engine: DockerClient) -> Iterator[str]:
+    """An image with the probe."""
+    tag = f"openenv-gym-test/probe:{os.getpid()}"  # tests run in several processes
+    build_image(PROBE, tag=tag, include=[HERE / "probe"])
+    yield tag
+    engine.images.remove(tag, force=True)
+
+
+@pytest.fixture(scope="session")
+def echo_image(engine: DockerClient) -> str:
+    """An image of ours."""
+    return provide(engine, "echo")
+
+
+@pytest.fixture
+def no_containers_left(
+    engine: DockerClient,
+    echo_image: str,
+    tmp_path: Path,  # pytest makes its folder before the place of such folders is another
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    """Nothing is left after the test: no container of this process, no folder, no lost volume."""
+    # A short path: that of a socket has at most 107 bytes.
+    folder = Path(f"/tmp/oeg-{os.getpid()}")
+    folder.mkdir(exist_ok=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.syspath_prepend(str(HERE))
+    volumes = lost_volumes(engine)
+    yield
+    assert not list(folder.iterdir())
+    folder.rmdir()
+    assert not containers_of(engine)
+    assert lost_volumes(engine) <= volumes
+
+
+@pytest.fixture
+def probe(no_containers_left: None, probe_image: str) -> Iterator[DockerTransport]:
+    """The probe in a container, after a reset."""
+    with open_transport(PROBE, image=probe_image) as transport:
+        transport.exchange(Reset(1))
+        yield transport

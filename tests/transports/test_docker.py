@@ -1,22 +1,18 @@
-"""The docker transport, on a real engine: what is let in, what gets out, what is left behind."""
+"""The docker transport, on a real engine: what is let in, what gets out, what is missing."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from openenv_gym.errors import (
+    DockerError,
     EngineMissingError,
     ImageMissingError,
     OptionError,
@@ -24,81 +20,29 @@ from openenv_gym.errors import (
     StartError,
 )
 from openenv_gym.messages import Open, Reset, Step
-from openenv_gym_transports import owner
+from openenv_gym_transports import engine as engines
+from openenv_gym_transports import sandbox
 from openenv_gym_transports.docker import DockerTransport
-from openenv_gym_transports.image import build_image
 from openenv_gym_transports.needs import Needs, needs_of
-from openenv_gym_transports.provide import provide
+from tests.transports.containers import (
+    EAT,
+    EXIT,
+    FORK,
+    HANG,
+    PROBE,
+    REPORT,
+    containers_of,
+    open_transport,
+)
 
 if TYPE_CHECKING:
     from docker import DockerClient
-    from docker.models.containers import Container
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
-
-HERE = Path(__file__).parent
-PROBE = "probe.environment:ProbeEnvironment"
-REPORT, HANG, EXIT, EAT, FORK = range(5)
-
-
-@pytest.fixture(scope="module")
-def probe_image(engine: DockerClient) -> Iterator[str]:
-    tag = f"openenv-gym-test/probe:{os.getpid()}"  # tests run in several processes
-    build_image(PROBE, tag=tag, include=[HERE / "probe"])
-    yield tag
-    engine.images.remove(tag, force=True)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def echo_image(engine: DockerClient) -> str:
-    return provide(engine, "echo")
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(engine: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """After each test: no container of this process, no folder, no volume of no container."""
-    # A short path: that of a socket has at most 107 bytes.
-    folder = Path(f"/tmp/oeg-{os.getpid()}")
-    folder.mkdir(exist_ok=True)
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    monkeypatch.syspath_prepend(str(HERE))
-    volumes = lost_volumes(engine)
-    yield
-    assert not list(folder.iterdir())
-    folder.rmdir()
-    assert not ours(engine)
-    assert lost_volumes(engine) <= volumes
-
-
-def lost_volumes(engine: DockerClient) -> set[str]:
-    return {volume.id for volume in engine.volumes.list(filters={"dangling": True})}
-
-
-def ours(engine: DockerClient, pid: int | None = None) -> list[Container]:
-    label = f"{owner.OWNED}={pid or os.getpid()}"
-    return engine.containers.list(all=True, filters={"label": label}, ignore_removed=True)
-
-
-def open_transport(environment: str = "echo", **options: Any) -> DockerTransport:
-    transport = DockerTransport(**options)
-    transport.open(Open(environment, {}))
-    return transport
-
-
-@pytest.fixture
-def probe(probe_image: str) -> Iterator[DockerTransport]:
-    with open_transport(PROBE, image=probe_image) as transport:
-        transport.exchange(Reset(1))
-        yield transport
-
-
-def eventually(holds: Callable[[], bool], within: float) -> bool:
-    deadline = time.monotonic() + within
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("no_containers_left"),
+]
 
 
 class TestHardening:
@@ -112,18 +56,18 @@ class TestHardening:
         assert set(report["Uid"].split()) == {"65534" if os.geteuid() == 0 else str(os.getuid())}
         assert report["shared"] == "key socket"
 
-    def test_limit_of_processes(self, probe: DockerTransport) -> None:
+    def test_processes_are_limited(self, probe: DockerTransport) -> None:
         forked = int(probe.exchange(Step(FORK)).info["report"]["forked"])
         assert 40 < forked < 77
 
-    def test_limit_of_memory(self, probe: DockerTransport) -> None:
+    def test_memory_is_limited(self, probe: DockerTransport) -> None:
         with pytest.raises(SessionLostError, match="ran out of its memory"):
             probe.exchange(Step(EAT))
 
-    def test_told_by_the_engine(self, engine: DockerClient) -> None:
+    def test_isolation_tells_all_of_it(self, engine: DockerClient) -> None:
         with open_transport(memory="200m", cpus=0.5, pids=99) as transport:
             told = transport.isolation
-            (container,) = ours(engine)
+            (container,) = containers_of(engine)
         assert told["boundary"] == "container"
         assert told["container"] == container.id
         assert told["network"] == "none"
@@ -141,11 +85,9 @@ class TestHardening:
         assert told["relaxed"] == {}
         assert json.loads(json.dumps(told)) == told
 
-    def test_not_what_was_asked_but_what_is(
+    def test_isolation_is_what_is_and_not_what_was_asked_for(
         self, engine: DockerClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from openenv_gym_transports import sandbox
-
         asked = sandbox.settings
         monkeypatch.setattr(sandbox, "settings", lambda *args: {**asked(*args), "read_only": False})
         with open_transport() as transport:
@@ -160,7 +102,7 @@ class TestHardening:
 
 
 class TestNeeds:
-    def test_given_and_shown(self, probe: DockerTransport) -> None:
+    def test_what_openenv_yaml_asks_for_is_given_and_shown(self, probe: DockerTransport) -> None:
         told = probe.isolation
         assert told["relaxed"] == {
             "memory": "300m",
@@ -173,7 +115,7 @@ class TestNeeds:
         assert told["shm_size"] == 32 * 1024**2
         assert set(told["tmpfs"]) == {"/tmp", "/var/scratch"}
 
-    def test_the_users_word_is_the_last(self, probe_image: str) -> None:
+    def test_transport_options_override_it(self, probe_image: str) -> None:
         with open_transport(PROBE, image=probe_image, memory="400m", pids=88) as transport:
             assert transport.isolation["memory"] == 400 * 1024**2
             assert transport.isolation["pids"] == 88
@@ -182,7 +124,7 @@ class TestNeeds:
         "section",
         ["network: host", "privileged: true", "memory: lots", "pids: 0", "tmpfs: {relative: 1m}"],
     )
-    def test_wrong_section(
+    def test_wrong_needs_are_refused(
         self, section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "wrong_one.py").write_text("raise RuntimeError('imported')")
@@ -191,14 +133,14 @@ class TestNeeds:
         with pytest.raises(OptionError, match=r"openenv\.yaml"):
             needs_of("wrong_one:Env")
 
-    def test_none(self) -> None:
+    def test_without_openenv_yaml_there_are_none(self) -> None:
         assert needs_of("echo") == Needs()
         assert needs_of("not_installed_here.at_all:Env") == Needs()
 
 
 class TestDeath:
     def test_killed_in_a_step(self, probe: DockerTransport, engine: DockerClient) -> None:
-        (container,) = ours(engine)
+        (container,) = containers_of(engine)
         folder = Path(probe.isolation["mounts"][0]["source"])
         killer = threading.Timer(0.3, container.kill)
         killer.start()
@@ -207,23 +149,23 @@ class TestDeath:
             probe.exchange(Step(HANG))
         assert time.monotonic() - began < 5
         assert not folder.exists()
-        assert not ours(engine)
+        assert not containers_of(engine)
         assert container.short_id in caught.value.fields["fate"]
         killer.join()
 
-    def test_last_lines_of_its_log(self, probe: DockerTransport) -> None:
+    def test_the_error_has_the_last_lines_of_its_log(self, probe: DockerTransport) -> None:
         with pytest.raises(SessionLostError, match="exited with 7") as caught:
             probe.exchange(Step(EXIT))
         assert "the probe leaves" in str(caught.value)
 
-    def test_early(self, echo_image: str) -> None:
+    def test_before_it_is_ready(self, echo_image: str) -> None:
         began = time.monotonic()
         with pytest.raises(StartError, match="No module named 'not_there'") as caught:
             _start_with(echo_image, "import not_there")
         assert time.monotonic() - began < 10
         assert "exited with 1" in caught.value.fields["fate"]
 
-    def test_never_ready(self, echo_image: str) -> None:
+    def test_not_ready_in_time(self, echo_image: str) -> None:
         with pytest.raises(StartError, match="still runs"):
             _start_with(echo_image, "import time; time.sleep(600)", start_timeout=1.0)
 
@@ -240,20 +182,18 @@ class TestDeath:
         with pytest.raises(SessionLostError, match="closed"):
             transport.send(Reset(1))
 
-    def test_forgotten(self, engine: DockerClient) -> None:
+    def test_a_forgotten_transport_ends_its_container(self, engine: DockerClient) -> None:
         transport = open_transport()
-        assert ours(engine)
+        assert containers_of(engine)
         channel = transport._channel
         assert channel is not None
         channel.close()
         del transport
-        assert not ours(engine)
+        assert not containers_of(engine)
 
 
 def _start_with(image: str, code: str, **options: Any) -> None:
     """Starts a container that runs something else than the server."""
-    from openenv_gym_transports import sandbox
-
     asked = sandbox.settings
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
@@ -264,112 +204,8 @@ def _start_with(image: str, code: str, **options: Any) -> None:
         open_transport(image=image, **options)
 
 
-OWNER = """
-import sys
-from openenv_gym.messages import Open, Reset, Step
-from openenv_gym_transports.docker import DockerTransport
-
-transport = DockerTransport(image=sys.argv[1])
-transport.open(Open(sys.argv[2], {}))
-transport.exchange(Reset(1))
-print(transport.isolation["mounts"][0]["source"], flush=True)
-if sys.argv[3] == "hang":
-    transport.exchange(Step(1))
-elif sys.argv[3] == "raise":
-    raise SystemExit(3)
-"""
-
-
-# Imported as root, since an ordinary user may not be allowed to read what root installed.
-ORDINARY = """
-import os, sys
-from openenv_gym.messages import Open, Reset
-from openenv_gym_transports.docker import DockerTransport
-
-def start():
-    with DockerTransport(image=sys.argv[1]) as transport:
-        transport.open(Open("echo", {}))
-        transport.exchange(Reset(1))
-        return transport.isolation
-
-start()
-os.setgroups([os.stat("/var/run/docker.sock").st_gid])
-os.setgid(1234)
-os.setuid(1234)
-print(start()["user"])
-"""
-
-
-class TestOwner:
-    @pytest.mark.skipif(os.geteuid() != 0, reason="other tests run as an ordinary user then")
-    def test_an_ordinary_user(self, echo_image: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-c", ORDINARY, echo_image],
-            env={**os.environ, "TMPDIR": "/tmp", "HOME": "/tmp"},
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=120,
-        )
-        assert done.stdout.strip() == "1234:1234"
-
-    @staticmethod
-    def start(image: str, then: str) -> tuple[subprocess.Popen[str], Path]:
-        child = subprocess.Popen(
-            [sys.executable, "-c", OWNER, image, PROBE, then],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(HERE), "TMPDIR": tempfile.gettempdir()},
-        )
-        assert child.stdout is not None
-        folder = Path(child.stdout.readline().strip())
-        assert folder.is_dir()
-        return child, folder
-
-    def test_killed_in_a_step(self, engine: DockerClient, probe_image: str) -> None:
-        child, folder = self.start(probe_image, "hang")
-        with child:
-            assert len(ours(engine, child.pid)) == 1
-            time.sleep(0.5)
-            child.send_signal(signal.SIGKILL)
-        assert eventually(lambda: not ours(engine, child.pid), within=15)
-        # The folder of a killed owner is swept with the next start.
-        open_transport().close()
-        assert not folder.exists()
-
-    def test_ends_without_closing(self, engine: DockerClient, probe_image: str) -> None:
-        child, folder = self.start(probe_image, "raise")
-        with child:
-            child.wait(30)
-        assert child.returncode == 3
-        assert not ours(engine, child.pid)
-        assert not folder.exists()
-
-    def test_orphans_are_removed(self, engine: DockerClient, echo_image: str) -> None:
-        def create(**changed: str) -> Container:
-            labels = owner.labels() | {f"{owner.PREFIX}.{k}": v for k, v in changed.items()}
-            return engine.containers.create(echo_image, labels=labels)
-
-        dead = [create(pid="4194305"), create(started="1"), create(boot="an earlier one")]
-        alive = [create(), create(host="elsewhere", pid="4194305")]
-        removed = owner.remove_orphans(engine)
-        assert {container.id for container in dead} <= set(removed)
-        for container in alive:
-            assert container.id not in removed
-            container.remove(force=True)
-
-    def test_a_fork_leaves_it_alone(self, engine: DockerClient) -> None:
-        with open_transport() as transport:
-            pid = os.fork()
-            if pid == 0:
-                transport._finalizer()  # type: ignore[attr-defined]
-                os._exit(0)
-            os.waitpid(pid, 0)
-            assert len(ours(engine)) == 1
-            transport.exchange(Reset(1))
-
-
 class TestMissing:
-    def test_engine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_engine(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
         with pytest.raises(EngineMissingError, match='transport="process"') as caught:
             open_transport()
@@ -387,7 +223,7 @@ class TestMissing:
         with pytest.raises(ImageMissingError, match="--include PATH"):
             open_transport("mine.module:Env")
 
-    def test_image_by_name(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_image_that_cannot_be_pulled(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(ImageMissingError, match="cannot be pulled"):
             open_transport(image="localhost:9/absent:1")
         assert "pulling the image localhost:9/absent:1" in capsys.readouterr().err
@@ -402,14 +238,14 @@ class TestMissing:
             open_transport()
         assert caught.value.fields["base_image"] == "localhost:9/absent:1"
 
-    def test_environment(self) -> None:
+    def test_an_image_of_ours_needs_an_environment(self) -> None:
         with pytest.raises(OptionError, match="must be named"):
             DockerTransport().open(Open(None, {}))
 
     @pytest.mark.parametrize(
         "options", [{"memory": "1 gigabyte"}, {"cpus": 0}, {"pids": -1}, {"memory": "0"}]
     )
-    def test_wrong_limit(self, options: dict[str, Any]) -> None:
+    def test_wrong_limits_are_refused(self, options: dict[str, Any]) -> None:
         with pytest.raises(OptionError, match=next(iter(options))):
             DockerTransport(**options)
 
@@ -422,19 +258,16 @@ class TestPort:
             told = transport.isolation
             assert told["network"] == "bridge"
             assert told["mounts"][0]["type"] == "volume"
-            (container,) = ours(engine)
+            (container,) = containers_of(engine)
             (binding,) = container.ports["7777/tcp"]
             assert binding == {"HostIp": "127.0.0.1", "HostPort": str(told["port"])}
             assert transport.exchange(Reset(1)).observation
             assert told["read_only"] is True
             assert told["cap_drop"] == ["ALL"]
 
-    def test_engine_on_another_machine(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from openenv_gym.errors import DockerError
-        from openenv_gym_transports import engine
-
+    def test_an_engine_on_another_machine_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DOCKER_HOST", "tcp://10.1.2.3:2376")
         with pytest.raises(DockerError, match="another machine"):
-            engine.check_loopback()
+            engines.check_loopback()
         monkeypatch.setenv("DOCKER_HOST", "tcp://localhost:2375")
-        engine.check_loopback()
+        engines.check_loopback()
