@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
@@ -33,7 +34,12 @@ from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 TRANSPORT_VARIABLE = "OPENENV_GYM_TRANSPORT"
 """Environment variable that names the transport where ``transport=`` is not given."""
 
-_NOTHING_GIVEN = {"timeout": STEP_TIMEOUT}
+_USUAL: dict[str, type | tuple[type, ...]] = {
+    "url": str,
+    "image": str,
+    "token": str,
+    "timeout": (float, int),
+}
 
 _BY_SCHEME = {
     "ws": "websocket",
@@ -296,10 +302,19 @@ def make_transport(
     cls = registry.load(registry.transport(chosen))
     given = {key: value for key, value in settings.items() if value is not None or key == "timeout"}
     keywords = {**given, **transport_options}
-    if keywords != _NOTHING_GIVEN:
+    if not _usual(cls, keywords):
         # Here, since it loads pydantic: a tenth of a second that most clients have no need of.
         from openenv_gym.options import checked
 
         keywords = checked(cls, keywords, f"the transport {chosen}")
     made: Transport = cls(**keywords)
     return made
+
+
+def _usual(cls: Callable[..., Any], keywords: dict[str, Any]) -> bool:
+    """There is nothing to check: plain settings, of their type, that the transport knows."""
+    known = inspect.signature(cls).parameters
+    return all(
+        name in known and isinstance(value, _USUAL.get(name, ()))
+        for name, value in keywords.items()
+    )

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -58,9 +59,8 @@ def connect(timeout: int = 60) -> DockerClient:
         ) from exc
     host = _host()
     try:
-        _knock(host)
-        return docker.from_env(timeout=timeout)
-    except (docker.errors.DockerException, OSError, ValueError) as exc:
+        return docker.from_env(timeout=timeout, version=_knock(host))
+    except (docker.errors.DockerException, HTTPException, OSError, ValueError) as exc:
         raise EngineMissingError(
             f"No Docker engine answers at {host}: {exc}. "
             "Install and start one (`apt-get install docker.io && systemctl start "
@@ -74,13 +74,22 @@ def _host() -> str:
     return os.environ.get("DOCKER_HOST") or DEFAULT_HOST
 
 
-def _knock(host: str) -> None:
-    # The client leaks its socket where nothing answers, so it does not try that first.
+def _knock(host: str) -> str | None:
+    """The version of its API that an engine at a Unix socket speaks; None for other addresses.
+
+    The client leaks its socket where nothing answers, so it does not try that first; and it would
+    ask for all that the engine is made of, which takes that ten times as long.
+    """
     scheme, _, path = host.partition("://")
-    if scheme in ("unix", "http+unix"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(KNOCK_TIMEOUT)
-            connection.connect(path)
+    if scheme not in ("unix", "http+unix"):
+        return None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(KNOCK_TIMEOUT)
+        connection.connect(path)
+        connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+        with HTTPResponse(connection) as response:
+            response.begin()
+            return response.getheader("Api-Version")
 
 
 def shares_sockets(client: DockerClient) -> bool:

@@ -35,6 +35,13 @@ SERVED = 8000
 """Where an image that serves by itself listens, as OpenEnv's own do."""
 
 TMPFS = {"/tmp": "64m"}
+VARIABLES = {
+    "HOME": "/tmp",  # all that can be written
+    # numpy's BLAS starts a thread for each CPU that it sees, which spin while they have no work.
+    # They would use up the container's share of CPU time, and the kernel stops it for the rest of
+    # each tenth of a second: 70 ms of a start. Now they sleep at once; there are as many as ever.
+    "OPENBLAS_THREAD_TIMEOUT": "4",
+}
 # Nobody: root here must not be root in there.
 NOBODY = 65534
 # A path of a Unix socket has at most 107 bytes: the rest is for the names of folder and socket.
@@ -61,7 +68,7 @@ def hardened(limits: Limits, needs: Needs, files: Mapping[str, str]) -> dict[str
     from docker.types import LogConfig
 
     asked: dict[str, Any] = {
-        "environment": {"HOME": "/tmp"},  # all that can be written
+        "environment": {**VARIABLES},
         "labels": owner.labels(),
         "user": f"{NOBODY}:{NOBODY}",
         "read_only": True,
