@@ -38,10 +38,10 @@ from gymnasium.vector import AutoresetMode
 from openenv_gym import _ENTRY_POINT
 from openenv_gym.cli.arguments import add_options, options_of
 from openenv_gym.errors import (
-    MissingDependencyError,
     OpenEnvGymError,
     OptionError,
     RegistryError,
+    missing_package,
 )
 
 __all__ = ["gymnasium_029", "main", "run"]
@@ -310,12 +310,7 @@ def _check(script: Path, arguments: Sequence[str], options: Mapping[str, Any]) -
                 id=id,
             )
     if any(flag in arguments for flag in _VIDEO_FLAGS) and not importlib.util.find_spec("moviepy"):
-        raise MissingDependencyError(
-            "--capture-video needs the package moviepy, which is not installed here: "
-            'pip install "openenv-gym[cleanrl]".',
-            package="moviepy",
-            extra="cleanrl",
-        )
+        raise missing_package("--capture-video", "moviepy", "cleanrl")
 
 
 def _value_of(flags: Sequence[str], arguments: Sequence[str]) -> str | None:

@@ -189,6 +189,26 @@ def from_name(kind: str, message: str, fields: dict[str, Any]) -> OpenEnvGymErro
     return found(message, **fields)
 
 
+def missing_package(
+    what: str, package: str, extra: str | None, **fields: Any
+) -> MissingDependencyError:
+    """The error to raise where a package is not installed.
+
+    Args:
+        what: What needs it: ``"Rendering Chess as rgb_array"``.
+        package: The package.
+        extra: The extra of openenv-gym that brings it, if one does.
+        **fields: Further facts.
+    """
+    install = f'pip install "openenv-gym[{extra}]"' if extra else "install it"
+    return MissingDependencyError(
+        f"{what} needs the package {package}, which is not installed here: {install}.",
+        package=package,
+        extra=extra,
+        **fields,
+    )
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """What a message on an unknown name goes on with: the known name nearest to it, if one is near.
 

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from openenv_gym.entry import Entry
-from openenv_gym.errors import MissingDependencyError, RegistryError, did_you_mean
+from openenv_gym.errors import RegistryError, did_you_mean, missing_package
 from openenv_gym.variants import ATARI, BROWSERGYM, OPENSPIEL, TEXTARENA
 
 _GROUP = "openenv_gym.environments"
@@ -287,7 +287,10 @@ def load(entry: Entry) -> Callable[..., Any]:
             target=entry.target,
         ) from error
     if not callable(loaded):
-        raise RegistryError(f"{entry.target} is no class or function.", target=entry.target)
+        raise RegistryError(
+            f"{entry.target} is no class or function. Name a class as 'module:Class'.",
+            target=entry.target,
+        )
     made: Callable[..., Any] = loaded
     return made
 
@@ -295,18 +298,12 @@ def load(entry: Entry) -> Callable[..., Any]:
 def _import_error(entry: Entry, module: str, error: ImportError) -> Exception:
     if error.name is not None and (module == error.name or module.startswith(error.name + ".")):
         return RegistryError(
-            f"There is no module {error.name!r} to take {entry.target} from: "
-            f"searched {len(sys.path)} places of sys.path.",
+            f"There is no module {error.name!r} to take {entry.target} from, in any of the "
+            f"{len(sys.path)} places of sys.path. Install its package, or put the folder that it "
+            "is in on PYTHONPATH.",
             target=entry.target,
         )
     package = error.name
     if package is not None and sys.modules.get(package.partition(".")[0]) is None:
         package = package.partition(".")[0]  # not only a part of it is missing
-    install = f'pip install "openenv-gym[{entry.extra}]"' if entry.extra else "install it"
-    return MissingDependencyError(
-        f"{entry.name} needs the package {package or error}, which is not installed here: "
-        f"{install}.",
-        name=entry.name,
-        package=package,
-        extra=entry.extra,
-    )
+    return missing_package(entry.name, package or str(error), entry.extra, name=entry.name)

@@ -25,7 +25,8 @@ from gymnasium.spaces import Discrete
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from openenv_gym.errors import MissingDependencyError, OptionError
+from openenv_gym import _VECTOR_ENTRY_POINT
+from openenv_gym.errors import OptionError, missing_package
 from openenv_gym.infos import rows_of
 from openenv_gym.vector import OpenEnvVectorEnv
 
@@ -37,16 +38,10 @@ try:
         VecEnvStepReturn,
     )
 except ImportError as error:
-    raise MissingDependencyError(
-        f"openenv_gym.sb3 needs the package {error.name or error}, which is not installed here: "
-        'pip install "openenv-gym[sb3]".',
-        package=error.name,
-        extra="sb3",
-    ) from error
+    raise missing_package("openenv_gym.sb3", error.name or str(error), "sb3") from error
 
 __all__ = ["NoSuchAttributeError", "OpenEnvVecEnv", "make_vec_env"]
 
-_ENTRY_POINT = f"{OpenEnvVectorEnv.__module__}:{OpenEnvVectorEnv.__qualname__}"
 _METHODS = frozenset({"action_masks", "render", "state"})
 
 
@@ -82,7 +77,7 @@ def make_vec_env(
             "Leave it away."
         )
     spec = gymnasium.registry.get(id.rpartition(":")[2])
-    if spec is not None and spec.vector_entry_point != _ENTRY_POINT:
+    if spec is not None and spec.vector_entry_point != _VECTOR_ENTRY_POINT:
         raise OptionError(
             f"{id} is no environment of openenv-gym. Register one of your own by "
             "openenv_gym.register_environment, or use Stable-Baselines3's own make_vec_env.",

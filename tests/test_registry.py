@@ -90,6 +90,9 @@ def test_missing_docker_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None
     [
         ("openenv_gym.server.app", "fastapi", r'pip install "openenv-gym\[server\]"'),
         ("openenv_gym.testing", "pytest", "pip install pytest"),
+        ("openenv_gym_envs.chess.drawing", "PIL", r'pip install "openenv-gym\[chess\]"'),
+        ("openenv_gym_envs.connect4.drawing", "PIL", r'pip install "openenv-gym\[connect4\]"'),
+        ("openenv_gym_envs.openspiel.drawing", "PIL", r'pip install "openenv-gym\[openspiel\]"'),
     ],
 )
 def test_a_module_that_needs_a_package_names_it(

@@ -13,7 +13,7 @@ from openenv_gym.bench import candidates, machine
 from openenv_gym.bench.measure import QUICK, Candidate, Effort, Measured, measure
 from openenv_gym.bench.report import FORMAT, RAW, Bar, compare, load, save, show
 from openenv_gym.bench.workloads import WORKLOADS, Workload, register
-from openenv_gym.errors import MissingDependencyError, OptionError
+from openenv_gym.errors import OptionError, missing_package
 
 Peers = Callable[[Workload], list[Candidate]]
 
@@ -172,8 +172,4 @@ def _plots(report: dict[str, Any], folder: Path) -> list[Path]:
 
         return draw(report, folder)
     except ImportError as error:
-        raise MissingDependencyError(
-            f'Figures need the package {error.name}: pip install "openenv-gym[bench]".',
-            package=error.name,
-            extra="bench",
-        ) from error
+        raise missing_package("Drawing figures", error.name or str(error), "bench") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from openenv_gym.errors import MissingDependencyError
+from openenv_gym.errors import missing_package
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +26,5 @@ def _suite() -> Any:
     try:
         from openenv_gym.bench import suite
     except ImportError as error:
-        raise MissingDependencyError(
-            f'Measuring needs the package {error.name}: pip install "openenv-gym[bench]".',
-            package=error.name,
-            extra="bench",
-        ) from error
+        raise missing_package("Measuring", error.name or str(error), "bench") from error
     return suite

@@ -26,18 +26,15 @@ from typing import Any, cast
 
 import gymnasium
 
-from openenv_gym.errors import MissingDependencyError, RegistryError
+from openenv_gym.errors import RegistryError, missing_package
 
 try:
     from pettingzoo import AECEnv, ParallelEnv
     from pettingzoo.utils.conversions import parallel_to_aec, turn_based_aec_to_parallel
     from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 except ImportError as error:
-    raise MissingDependencyError(
-        f"openenv_gym.pettingzoo needs the package {error.name or error}, which is not installed "
-        'here: pip install "openenv-gym[pettingzoo]".',
-        package=error.name,
-        extra="pettingzoo",
+    raise missing_package(
+        "openenv_gym.pettingzoo", error.name or str(error), "pettingzoo"
     ) from error
 
 from openenv_gym.pettingzoo.joint import JointEnv

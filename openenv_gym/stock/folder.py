@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from openenv_gym.entry import Entry
-from openenv_gym.errors import MissingDependencyError, RegistryError
+from openenv_gym.errors import RegistryError, missing_package
 
 MANIFEST = "openenv.yaml"
 
@@ -89,11 +89,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     try:
         import yaml
     except ImportError as error:
-        raise MissingDependencyError(
-            f"Reading {path} needs the package pyyaml, which is not installed here: "
-            'pip install "openenv-gym[docker]".',
-            package="pyyaml",
-        ) from error
+        raise missing_package(f"Reading {path}", "pyyaml", "docker") from error
     try:
         manifest = yaml.safe_load(text)
     except yaml.YAMLError as error:

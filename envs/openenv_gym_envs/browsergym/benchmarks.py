@@ -23,7 +23,7 @@ from browsergym.core.env import BrowserEnv
 from browsergym.core.task import AbstractBrowserTask
 from playwright.sync_api import Route
 
-from openenv_gym.errors import MissingDependencyError, OptionError, did_you_mean
+from openenv_gym.errors import MissingDependencyError, OptionError, did_you_mean, missing_package
 
 _HOST = "miniwob.localhost"  # a secure context, and no machine's name
 
@@ -221,9 +221,5 @@ def _root() -> Path:
     # The package itself loads Selenium, which is not needed here.
     spec = importlib.util.find_spec("miniwob")
     if spec is None or spec.origin is None:
-        raise MissingDependencyError(
-            'browsergym needs the package miniwob: pip install "openenv-gym[browsergym]".',
-            name="browsergym",
-            package="miniwob",
-        )
+        raise missing_package("browsergym", "miniwob", "browsergym", name="browsergym")
     return Path(spec.origin).resolve().parent / "html"

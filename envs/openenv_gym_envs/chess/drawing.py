@@ -11,16 +11,12 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from openenv_gym.errors import MissingDependencyError
+from openenv_gym.errors import missing_package
 
 try:
     from PIL import Image, ImageDraw, ImageFilter
 except ImportError as error:
-    raise MissingDependencyError(
-        "Rendering Chess as rgb_array needs Pillow, which is not installed: "
-        "pip install 'openenv-gym[chess]'",
-        package="pillow",
-    ) from error
+    raise missing_package("Rendering Chess as rgb_array", "pillow", "chess") from error
 
 TILE = 60
 """Width and height of a square in pixels."""

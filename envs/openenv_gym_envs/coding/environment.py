@@ -9,7 +9,7 @@ from gymnasium.spaces import Space
 from pydantic import Field
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import MissingDependencyError
+from openenv_gym.errors import MissingDependencyError, missing_package
 from openenv_gym.models import OwnerOnly
 from openenv_gym.spaces.utf8 import Utf8
 from openenv_gym_envs.coding.executors import Executor
@@ -121,10 +121,5 @@ def _smolagents(timeout_s: float, max_output: int) -> Executor:
         # Here, so that who does not want it need not have it.
         from openenv_gym_envs.coding.smolagents import SmolagentsExecutor
     except ImportError as error:
-        raise MissingDependencyError(
-            "executor='smolagents' needs the package smolagents, which is not installed here: "
-            'pip install "openenv-gym[smolagents]".',
-            package="smolagents",
-            extra="smolagents",
-        ) from error
+        raise missing_package("executor='smolagents'", "smolagents", "smolagents") from error
     return SmolagentsExecutor(timeout_s, max_output)

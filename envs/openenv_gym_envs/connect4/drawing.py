@@ -7,16 +7,12 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from openenv_gym.errors import MissingDependencyError
+from openenv_gym.errors import missing_package
 
 try:
     from PIL import Image, ImageDraw
 except ImportError as error:
-    raise MissingDependencyError(
-        "Rendering Connect4 as rgb_array needs Pillow, which is not installed: "
-        "pip install 'openenv-gym[connect4]'",
-        package="pillow",
-    ) from error
+    raise missing_package("Rendering Connect4 as rgb_array", "pillow", "connect4") from error
 
 TILE = 64
 """Width and height of a cell in pixels."""

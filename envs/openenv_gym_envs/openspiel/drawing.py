@@ -7,16 +7,12 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from openenv_gym.errors import MissingDependencyError
+from openenv_gym.errors import missing_package
 
 try:
     from PIL import Image, ImageDraw, ImageFont
 except ImportError as error:
-    raise MissingDependencyError(
-        "Rendering OpenSpiel as rgb_array needs Pillow, which is not installed: "
-        "pip install 'openenv-gym[openspiel]'",
-        package="pillow",
-    ) from error
+    raise missing_package("Rendering OpenSpiel as rgb_array", "pillow", "openspiel") from error
 
 WIDTH = 640
 HEIGHT = 480
