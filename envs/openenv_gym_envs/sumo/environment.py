@@ -23,7 +23,7 @@ from openenv_gym_envs.sumo.models import (
     SumoObservation,
     SumoState,
 )
-from openenv_gym_envs.sumo.networks import NETWORKS, Name, folder
+from openenv_gym_envs.sumo.networks import NETWORKS, Name, Network
 
 # Looked for, not imported: perhaps the simulation gets another process.
 for _package in ("sumo_rl", "libsumo"):
@@ -78,47 +78,57 @@ def make(
     if delta_time <= yellow_time:
         raise OptionError(
             f"delta_time={delta_time} must be more than yellow_time={yellow_time}: the next phase "
-            "would never be green."
+            "would never be green.",
+            delta_time=delta_time,
+            yellow_time=yellow_time,
         )
-    shipped = NETWORKS[net or "single-intersection"]
-    settings: dict[str, Any] = {
+    own = net_file is not None or route_file is not None
+    network = _own(net, net_file, route_file) if own else NETWORKS[net or "single-intersection"]
+    told: dict[str, Any] = {
+        "net_file": network.net_file,
+        "route_file": network.route_file,
         "reward_fn": reward_fn,
-        "begin_time": shipped.begin_time if begin_time is None else begin_time,
-        "num_seconds": num_seconds or shipped.num_seconds,
+        "num_seconds": num_seconds or network.num_seconds,
         "delta_time": delta_time,
         "yellow_time": yellow_time,
         "min_green": min_green,
     }
-    told = {name: value for name, value in settings.items() if name != "begin_time"}
-    own = net_file is not None or route_file is not None
-    if not own:
-        home = folder()
-        files = {"net_file": str(home / shipped.net_file)}
-        files["route_file"] = str(home / shipped.route_file)
-        extra = shipped.additional_file and str(home / shipped.additional_file)
-        told |= {"net_file": shipped.net_file, "route_file": shipped.route_file}
-    else:
-        files, extra = _own(net, net_file, route_file), None
-        told |= files
-    options = {**settings, **files, "additional_file": extra, "junction": junction}
-    simulation = HostedSimulation(options, trusted=not own)
+    simulation = HostedSimulation(
+        {
+            **told,
+            **network.files(),
+            "begin_time": network.begin_time if begin_time is None else begin_time,
+            "junction": junction,
+        },
+        trusted=not own,
+    )
     several = isinstance(simulation.action_space, Dict)
     return (JunctionsEnvironment if several else JunctionEnvironment)(simulation, told)
 
 
-def _own(net: str | None, net_file: str | None, route_file: str | None) -> dict[str, str]:
-    """The user's own files, which the simulation's process finds whatever its folder is."""
+def _own(net: str | None, net_file: str | None, route_file: str | None) -> Network:
+    """The user's own network; the simulation's process finds it whatever its folder is."""
     if net is not None:
-        raise OptionError(f"Give net={net!r}, or net_file= and route_file=, not both.")
-    files = {"net_file": net_file, "route_file": route_file}
+        raise OptionError(
+            f"Give net={net!r}, or net_file= and route_file=, not both.",
+            net=net,
+            net_file=net_file,
+            route_file=route_file,
+        )
     found = {}
-    for name, file in files.items():
+    for name, file in (("net_file", net_file), ("route_file", route_file)):
         if file is None:
-            raise OptionError(f"A network of your own is two files: {name}= is missing.")
+            raise OptionError(
+                f"A network of your own is two files: {name}= is missing.", option=name
+            )
         if not Path(file).is_file():
-            raise OptionError(f"{name}={file!r}: there is no such file.", path=file)
+            raise OptionError(
+                f"{name}={file!r}: there is no such file where the environment runs; in a "
+                "container it must be one of the container's.",
+                path=file,
+            )
         found[name] = str(Path(file).resolve())
-    return found
+    return Network(found["net_file"], found["route_file"])
 
 
 class _SumoEnvironment(

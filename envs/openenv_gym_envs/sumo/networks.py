@@ -32,9 +32,9 @@ class Network:
     """A road network with its traffic.
 
     Attributes:
-        net_file: Where the network is.
-        route_file: Where its traffic is.
-        additional_file: What else SUMO must load for it.
+        net_file: Where the network is: within :func:`folder`, or an absolute path.
+        route_file: Where its traffic is, likewise.
+        additional_file: What else SUMO must load for it, likewise.
         begin_time: Second of the day at which the traffic begins.
         num_seconds: How long an episode of it lasts.
     """
@@ -44,6 +44,16 @@ class Network:
     additional_file: str | None = None
     begin_time: int = 0
     num_seconds: int = 20000
+
+    def files(self) -> dict[str, str | None]:
+        """All files by their names here, with absolute paths."""
+        home = folder()
+        extra = self.additional_file
+        return {
+            "net_file": str(home / self.net_file),
+            "route_file": str(home / self.route_file),
+            "additional_file": None if extra is None else str(home / extra),
+        }
 
 
 def _resco(name: str, begin_time: int = 0, routes: str = "") -> Network:
@@ -78,7 +88,7 @@ NETWORKS: dict[str, Network] = {
         "single-intersection/single-intersection.rou.xml",
     ),
 }
-"""By name; the paths are within :func:`folder`. ``simple`` and ``OW`` have no traffic light."""
+"""By name. ``simple`` and ``OW`` have no traffic light."""
 
 
 def folder() -> Path:
