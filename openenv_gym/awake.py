@@ -1,15 +1,13 @@
 """Waiting awake: for a message that is about to come, a process had better not go to sleep.
 
 To wake it takes the kernel up to some tens of microseconds, as long as all else of a short step.
-Awake it looks for the message again and again, and lets others run in between. That is of no use
-where the message takes longer than a look is worth, and does harm where it is the sender that
-needs the core. So :class:`Habit` learns which way waits were shorter, and now and then tries the
-other one again.
+Awake it looks for the message again and again. That is of no use where the message takes longer
+than that, and does harm where it is the sender that needs the core. Both show in the same way: the
+message did not come while the process was awake. So :class:`Habit` counts how often it came.
 """
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 from time import perf_counter
@@ -18,37 +16,45 @@ from typing import Any
 LIMIT = 100e-6
 """Seconds to stay awake for one message; so much is wasted at most, where it does not come."""
 
-_GAIN = 0.85  # what waiting awake must bring: the core could do other things
-_LONG = 3 * LIMIT  # longer waits are the same either way
-_WEIGHT = 1 / 8  # of the last wait in a mean
-_TRIAL, _TRIED = 128, 2  # of so many waits so many go the other way
-
-let_others_run = getattr(os, "sched_yield", lambda: None)
-"""Lets whoever waits for this core have it; the sender may be among them."""
+_TRUST, _TRIAL = 8, 4  # at most; and after a pause
+_PENALTY = 2  # for a message that did not come in time; one that came counts for 1
+_SHORTEST, _LONGEST = 1 / 64, 1 / 4  # seconds of a pause
 
 
 class Habit:
     """Whether to stay awake while waiting, learnt from the waits before.
+
+    Where too many messages do not come in time it sleeps for a while before it tries again, and
+    each time for twice as long. Where one end sleeps, staying awake is of less use to the other. So
+    both begin awake; and both try again at the same moments, by the clock that they have in common.
 
     Attributes:
         awake: What to do at the next wait.
     """
 
     def __init__(self) -> None:
-        self.awake = False
-        self._mean_awake = self._mean_asleep = 0.0
-        self._waits = 0
+        self.awake = True
+        self._trust = _TRUST
+        self._pause = _SHORTEST
+        self._wakes = 0.0  # when the pause ends
 
-    def learn(self, seconds: float) -> None:
-        """Notes how long a wait took, and decides about the next one."""
-        seconds = min(seconds, _LONG)
-        if self.awake or seconds == _LONG:
-            self._mean_awake += _WEIGHT * (seconds - self._mean_awake)
-        if not self.awake or seconds == _LONG:
-            self._mean_asleep += _WEIGHT * (seconds - self._mean_asleep)
-        self._waits += 1
-        better = self._mean_awake < _GAIN * self._mean_asleep
-        self.awake = better != (self._waits % _TRIAL < _TRIED)
+    def learn(self, began: float, ended: float) -> None:
+        """Notes how long a wait took, by ``perf_counter``, and decides about the next one."""
+        if not self.awake:
+            self.awake = ended >= self._wakes
+        elif ended - began < LIMIT:
+            if self._trust < _TRUST:
+                self._trust += 1
+                if self._trust == _TRUST:
+                    self._pause = _SHORTEST
+        else:
+            self._trust -= _PENALTY
+            if self._trust <= 0:
+                self.awake = False
+                self._trust = _TRIAL
+                # Of moments that divide by a long pause all divide by the shorter ones.
+                self._wakes = ended - ended % self._pause + self._pause
+                self._pause = min(2 * self._pause, _LONGEST)
 
 
 class AwakeSocket:
@@ -70,10 +76,12 @@ class AwakeSocket:
         began: float = perf_counter()
         if self._habit.awake:
             ready: Any = self._ready
+            # Without sched_yield(): where others want the core, the scheduler takes that for the
+            # wish to give up all of a time slice, of milliseconds.
             while not ready(0) and perf_counter() - began < LIMIT:
-                let_others_run()
+                pass
         got = self._recv_into(buffer)
-        self._habit.learn(perf_counter() - began)
+        self._habit.learn(began, perf_counter())
         return got
 
     def rest_into(self, buffer: memoryview, /) -> int:

@@ -11,49 +11,68 @@ import pytest
 from openenv_gym.awake import LIMIT, AwakeSocket, Habit
 
 
-def share_awake(
-    asleep: float, awake: float, waits: int = 2000, habit: Habit | None = None
-) -> float:
-    """How much of the waits is spent awake, where they take so long either way."""
-    habit = habit or Habit()
-    count = 0
-    for _ in range(waits):
-        count += habit.awake
-        habit.learn(awake if habit.awake else asleep)
-    return count / waits
+class Clock:
+    """Waits that take as long as they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def wait(self, habit: Habit, seconds: float) -> None:
+        began, self.now = self.now, self.now + seconds
+        habit.learn(began, self.now)
+
+    def share_awake(self, habit: Habit, wait: float) -> float:
+        """How many of the waits of two seconds are spent awake, where each takes so long."""
+        waits = int(2 / wait)
+        count = 0
+        for _ in range(waits):
+            count += habit.awake
+            self.wait(habit, wait)
+        return count / waits
 
 
 @pytest.mark.parametrize(
-    ("asleep", "awake", "stays"),
-    [
-        (45e-6, 20e-6, True),
-        (30e-6, 85e-6, False),  # the sender needs the core
-        (30e-6, 29e-6, False),  # as good as nothing is gained
-        (0.5, 0.5, False),
-        (5e-3, 1e-3, False),  # too long for either to matter
-    ],
+    ("wait", "stays"),
+    [(LIMIT / 4, True), (0.9 * LIMIT, True), (1.1 * LIMIT, False), (20 * LIMIT, False)],
 )
-def test_the_better_way_is_taken(asleep: float, awake: float, stays: bool) -> None:
-    share = share_awake(asleep, awake)
-    assert share > 0.95 if stays else share < 0.05
+def test_who_waits_for_what_comes_soon_stays_awake(wait: float, stays: bool) -> None:
+    share = Clock().share_awake(Habit(), wait)
+    assert share == 1.0 if stays else share < 0.05
 
 
 def test_it_learns_anew() -> None:
-    habit = Habit()
-    assert share_awake(45e-6, 20e-6, habit=habit) > 0.95
-    share_awake(30e-6, 85e-6, habit=habit)
-    assert share_awake(30e-6, 85e-6, habit=habit) < 0.05
-    share_awake(45e-6, 20e-6, waits=20_000, habit=habit)
-    assert share_awake(45e-6, 20e-6, habit=habit) > 0.95
+    habit, clock = Habit(), Clock()
+    assert clock.share_awake(habit, 1.3 * LIMIT) < 0.05
+    assert clock.share_awake(habit, LIMIT / 4) > 0.8
+    assert clock.share_awake(habit, LIMIT / 4) == 1.0
+    assert clock.share_awake(habit, 1.3 * LIMIT) < 0.05
 
 
-def test_one_long_wait_changes_little() -> None:
-    habit = Habit()
-    share_awake(45e-6, 20e-6, habit=habit)
-    while not habit.awake:
-        habit.learn(45e-6)
-    habit.learn(10.0)
-    assert share_awake(45e-6, 20e-6, habit=habit) > 0.8
+def test_the_longer_it_is_of_no_use_the_less_it_is_tried() -> None:
+    habit, clock = Habit(), Clock()
+    assert clock.share_awake(habit, 1.3 * LIMIT) > clock.share_awake(habit, 1.3 * LIMIT) > 0
+
+
+def test_one_long_wait_changes_nothing() -> None:
+    habit, clock = Habit(), Clock()
+    clock.share_awake(habit, LIMIT / 4)
+    clock.wait(habit, 10.0)
+    assert clock.share_awake(habit, LIMIT / 4) == 1.0
+
+
+def test_two_ends_that_fell_asleep_wake_up_together() -> None:
+    one, other, clock = Habit(), Habit(), Clock()
+    for habit, wait in ((one, 2 * LIMIT), (other, 30 * LIMIT)):
+        clock.share_awake(habit, wait)
+        while habit.awake:
+            clock.wait(habit, wait)
+    end = clock.now + 1.0
+    while clock.now < end:
+        for habit, sender in ((one, other), (other, one)):
+            # Who waits for one that must wake up first waits for too long.
+            clock.wait(habit, LIMIT / 4 if sender.awake else 1.1 * LIMIT)
+    assert one.awake
+    assert other.awake
 
 
 @pytest.mark.parametrize("delay", [0.0, LIMIT / 2, 20 * LIMIT])

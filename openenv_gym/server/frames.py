@@ -15,7 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 
-from openenv_gym.awake import LIMIT, Habit, let_others_run
+from openenv_gym.awake import LIMIT, Habit
 from openenv_gym.server.events import ANSWER_FRAMES, Answer
 from openenv_gym.wsframes import FINAL, head, is_message, size_of, unmasked
 
@@ -50,7 +50,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Implements WebSocketsSansIOProtocol.data_received."""
         if self._answered_at:
-            self._habit.learn(perf_counter() - self._answered_at)
+            self._habit.learn(self._answered_at, perf_counter())
             self._answered_at = 0.0
         if self.handshake_initiated and self._aligned:
             start, end = size_of(data)
@@ -77,7 +77,6 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def _stay_awake(self, end: float) -> None:
         """Keeps the event loop from sleeping until the next message or until then."""
         if self._answered_at and perf_counter() < end:
-            let_others_run()
             self.loop.call_soon(self._stay_awake, end)
 
     def send_receive_event_to_app(self) -> None:
