@@ -22,7 +22,8 @@ class StockReader:
     """Reads what OpenEnv's own server of an environment observes.
 
     That server may tell less than the observation of ours has, such as a position in words but not
-    in planes. A subclass adds what is missing. One is made for each episode, and sees all of it.
+    in planes, or more. A subclass adds what is missing, and leaves out the rest. One is made for
+    each episode, and sees all of it.
 
     Attributes:
         players: How many players the caller moves for, as OpenEnv has the environment.
@@ -31,7 +32,7 @@ class StockReader:
     players: int = 1
 
     def read(self, fields: dict[str, Any], action: dict[str, Any] | None) -> dict[str, Any]:
-        """Completes an observation.
+        """Makes an observation what ours would be.
 
         Args:
             fields: Its fields as they came, ``metadata`` among them.
@@ -117,6 +118,21 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
             "render_fps": self.render_fps,
             "players": self.players,
         }
+
+    def stock_metadata(self, observation: ObservationT) -> Mapping[str, Any]:
+        """What OpenEnv's own environment has in the metadata of an observation beside this one.
+
+        Its clients get it of our server. It is not in ``info``: there it would be what the
+        observation, the state or ``env.metadata`` tell already, once more in each step.
+        """
+        return {}
+
+    def config(self) -> Mapping[str, Any] | None:
+        """What ``GET /config`` of a server tells of this instance; None: there is no such route.
+
+        For environments of which OpenEnv's own server has that route.
+        """
+        return None
 
     @abstractmethod
     def reset(self) -> ObservationT:

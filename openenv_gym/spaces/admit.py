@@ -17,6 +17,8 @@ from gymnasium import spaces
 from gymnasium.spaces import Space
 from gymnasium.vector.utils import iterate
 
+from openenv_gym.spaces.nonempty import NonEmpty
+
 
 @singledispatch
 def admission(space: Space[Any]) -> Callable[[Any], bool]:
@@ -93,6 +95,12 @@ def _sequence(space: spaces.Sequence) -> Callable[[Any], bool]:
         # The items of a stack of numbers are scalars, about which contains() warns.
         return lambda value: type(value) is not list and all(map(part, iterate(stacked, value)))
     return lambda value: isinstance(value, tuple) and all(map(part, value))
+
+
+@admission.register
+def _non_empty(space: NonEmpty) -> Callable[[Any], bool]:
+    admits = _sequence(space)
+    return lambda value: admits(value) and not space.is_empty(value)
 
 
 @admission.register(spaces.OneOf)

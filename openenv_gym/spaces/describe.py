@@ -30,11 +30,12 @@ from gymnasium.spaces import (
 )
 
 from openenv_gym.errors import SpaceError
+from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.utf8 import Utf8
 
 _ADVICE = (
     "A Space that travels is one of Box, Discrete, MultiDiscrete, MultiBinary, Text, Utf8, Dict, "
-    "Tuple, Sequence, OneOf and Graph."
+    "Tuple, Sequence, NonEmpty, OneOf and Graph."
 )
 
 
@@ -153,7 +154,8 @@ def _describe_tuple(space: Tuple[Any]) -> dict[str, Any]:
 
 @describe.register
 def _describe_sequence(space: Sequence) -> dict[str, Any]:
-    return {"type": "Sequence", "space": describe(space.feature_space), "stack": space.stack}
+    kind = "NonEmpty" if isinstance(space, NonEmpty) else "Sequence"
+    return {"type": kind, "space": describe(space.feature_space), "stack": space.stack}
 
 
 @describe.register(OneOf)
@@ -226,6 +228,7 @@ _PARSERS: dict[str, Callable[[dict[str, Any]], Space[Any]]] = {
     "Dict": _parse_dict,
     "Tuple": lambda told: Tuple([parse(sub) for sub in told["spaces"]]),
     "Sequence": lambda told: Sequence(parse(told["space"]), stack=told.get("stack", False)),
+    "NonEmpty": lambda told: NonEmpty(parse(told["space"]), stack=told.get("stack", False)),
     "OneOf": lambda told: OneOf([parse(sub) for sub in told["spaces"]]),
     "Graph": _parse_graph,
 }

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import annotated_types
 import numpy as np
+from annotated_types import MinLen
 from gymnasium import spaces
 from gymnasium.spaces import Space
 from pydantic import BaseModel
@@ -23,6 +24,7 @@ from openenv_gym.errors import SpaceError
 from openenv_gym.models import Choice
 from openenv_gym.spaces import convert
 from openenv_gym.spaces.convert import Converter
+from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.utf8 import Utf8
 
 
@@ -73,6 +75,9 @@ def _field(
 
 def _declared(space: Space[Any], annotation: Any, metadata: list[Any], place: str) -> Spaced:
     """A field whose Space is given; its type decides how values are converted."""
+    if isinstance(space, spaces.Sequence):
+        shortest = [mark.min_length for mark in _flat(metadata) if isinstance(mark, MinLen)]
+        space = _of_length(space, max(shortest, default=0), place)
     choice = next((mark for mark in metadata if isinstance(mark, Choice)), None)
     if choice is not None and isinstance(space, spaces.Discrete):
         return Spaced(space, convert.table(choice.values, int(space.start), place))
@@ -213,15 +218,27 @@ def _from_items(annotation: Any, told: dict[str, Any], place: str) -> Spaced:
         )
     item = _spaced(arguments[0] if arguments else Any, [], f"{place}[]")
     shortest, length = told.get("min_length") or 0, told.get("max_length")
-    if length is None and not shortest:
-        return Spaced(spaces.Sequence(item.space), convert.sequence(item.converter, annotation))
-    if length is None or length != shortest:
-        raise SpaceError(
-            f"{place} is a list of a bounded length; gymnasium's Sequence knows no such bounds. "
-            "Drop min_length and max_length, or give both the same value.",
-            field=place,
-        )
+    if length is None:
+        space = _of_length(spaces.Sequence(item.space), shortest, place)
+        return Spaced(space, convert.sequence(item.converter, annotation))
+    if length != shortest:
+        raise _bounded_length(place)
     return _fixed_list(item, length, annotation, place)
+
+
+def _of_length(space: spaces.Sequence, shortest: int, place: str) -> spaces.Sequence:
+    """The Space of those sequences that have so many items at least."""
+    if shortest > 1:
+        raise _bounded_length(place)
+    return NonEmpty(space.feature_space, stack=space.stack) if shortest else space
+
+
+def _bounded_length(place: str) -> SpaceError:
+    return SpaceError(
+        f"{place} is a list of a bounded length, of which no Space knows more than that there is "
+        "something in it. Give min_length=1 alone, or min_length and max_length the same value.",
+        field=place,
+    )
 
 
 def _fixed_list(item: Spaced, length: int, annotation: Any, place: str) -> Spaced:

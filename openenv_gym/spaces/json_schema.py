@@ -10,6 +10,7 @@ from gymnasium import spaces
 from gymnasium.spaces import Space
 
 from openenv_gym.errors import SpaceError
+from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.utf8 import Utf8
 
 JsonSchema = dict[str, Any]
@@ -95,6 +96,11 @@ def _tuple(space: spaces.Tuple[Any]) -> JsonSchema:
 @json_schema.register
 def _sequence(space: spaces.Sequence) -> JsonSchema:
     return {"type": "array", "items": json_schema(space.feature_space)}
+
+
+@json_schema.register
+def _non_empty(space: NonEmpty) -> JsonSchema:
+    return {**_sequence(space), "minItems": 1}
 
 
 @json_schema.register(spaces.OneOf)

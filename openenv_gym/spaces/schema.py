@@ -21,6 +21,7 @@ from openenv_gym.spaces import jsonvalues, samples
 from openenv_gym.spaces.convert import IDENTITY, Converter
 from openenv_gym.spaces.derive import Spaced
 from openenv_gym.spaces.lists import list_of
+from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.samples import MISSING
 from openenv_gym.spaces.utf8 import Utf8
 
@@ -366,11 +367,12 @@ class SchemaReader:
             return self._problem(place, f"a list of {shortest} to {longest} items", _ANY)
         if shortest == longest and longest:
             return list_of(part, longest, place)
-        if self._observed or (longest is None and not shortest):
+        if self._observed or (longest is None and shortest <= 1):
             most = math.inf if longest is None else longest
             fits: Callable[[int], bool] = lambda length: shortest <= length <= most  # noqa: E731
             converter = jsonvalues.repeated(part.converter, place, fits)
-            return Spaced(spaces.Sequence(part.space), converter)
+            kind = NonEmpty if shortest and not self._observed else spaces.Sequence
+            return Spaced(kind(part.space), converter)
         if longest is None or longest - shortest >= _MOST_LENGTHS:
             return self._problem(place, f"a list of {shortest} or more items", _ANY)
         lists = [list_of(part, length, place) for length in range(shortest, longest + 1)]

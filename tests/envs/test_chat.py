@@ -6,16 +6,25 @@ import sys
 from typing import Any
 
 import gymnasium
+import httpx
 import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv
+from pydantic import ValidationError
 
 import openenv_gym  # noqa: F401  # registers the ids
-from openenv_gym.errors import EnvironmentFailedError, OpenEnvGymError, OptionError, RegistryError
+from openenv_gym.errors import (
+    ActionError,
+    EnvironmentFailedError,
+    OpenEnvGymError,
+    OptionError,
+    RegistryError,
+)
 from openenv_gym.messages import Open
 from openenv_gym.session import Session
 from openenv_gym_envs.chat import ChatAction, ChatEnv, ChatTextAction, ChatTextEnv
 from openenv_gym_envs.chat.tokenizer import ChatTokenizer, load
+from tests.servers import serving
 
 ID = "openenv/Chat-v0"
 HOOKS = "tests.envs.chat_hooks"
@@ -66,12 +75,43 @@ def test_what_the_agent_says_stays_token_by_token(tokenizer: ChatTokenizer) -> N
     env.close()
 
 
-def test_no_tokens_say_nothing() -> None:
-    env = gymnasium.make(ID)
+@pytest.mark.parametrize("transport", ["inprocess", "process", "http", "websocket"])
+def test_no_tokens_are_no_action(transport: str) -> None:
+    env = gymnasium.make(ID, transport=transport)
     env.reset()
-    observation, *_ = env.step(np.zeros(0, np.int64))
-    assert contents(observation) == [""]
+    with pytest.raises(ActionError, match=r"not in the action space NonEmpty.*not stepped"):
+        env.step(np.zeros(0, np.int64))
+    observation, *_ = env.step(np.array([5]))  # the episode goes on
+    assert observation["tokens"].tolist() == [5]
     env.close()
+
+
+def test_no_tokens_are_no_action_of_the_model() -> None:
+    for none in ([], [[]], np.zeros(0, np.int64)):
+        with pytest.raises(ValidationError, match="at least 1 item"):
+            ChatAction(tokens=none)
+    with pytest.raises(ValidationError, match="list of tokens"):
+        ChatAction(tokens="Hello")
+
+
+@pytest.mark.parametrize("tokens", [[[1, 2], [3]], [[1, 2, 3]], np.array([[1, 2, 3]])])
+def test_nested_tokens_are_one_row_as_in_openenv(tokens: Any) -> None:
+    assert np.asarray(ChatAction(tokens=tokens).tokens).tolist() == [1, 2, 3]
+
+
+def test_tokens_of_openenvs_clients() -> None:
+    with serving("chat") as served, httpx.Client(base_url=served.url("http"), timeout=60) as client:
+        client.post("/reset")
+        for none in ([], [[]]):
+            refused = client.post("/step", json={"action": {"tokens": none}})
+            told = refused.json()["detail"][0]
+            assert (refused.status_code, told["type"]) == (422, "too_short")
+            assert told["loc"] == ["tokens"]
+        said = client.post("/step", json={"action": {"tokens": [[1, 2], [3]]}}).json()
+        assert said["observation"]["tokens"] == [1, 2, 3]
+        tokens = client.get("/schema").json()["action"]["properties"]["tokens"]
+    bounds = {"type": "integer", "minimum": 0, "maximum": 2047}
+    assert tokens == {"title": "Tokens", "type": "array", "items": bounds, "minItems": 1}
 
 
 def test_a_whole_conversation(tokenizer: ChatTokenizer) -> None:

@@ -57,7 +57,7 @@ def test_task_is_solved_by_its_last_push_and_not_before(
     env: GitEnvironment, task_id: str, seed: int
 ) -> None:
     told = solve(env, task_id, seed)
-    assert [one.reward for one in told] == [0.0] * (len(told) - 1) + [1.0], told[-1]
+    assert [one.reward for one in told] == [None] + [0.0] * (len(told) - 2) + [1.0], told[-1]
     assert [one.done for one in told] == [False] * (len(told) - 1) + [True]
     assert env.state.solved
     assert {one.task_id for one in told} == {task_id}

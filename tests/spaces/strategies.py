@@ -10,6 +10,7 @@ from gymnasium.spaces import Space
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.utf8 import Utf8
 
 seeds = st.integers(0, 2**32 - 1)
@@ -105,6 +106,8 @@ def _nested(inner: st.SearchStrategy[Space[Any]]) -> st.SearchStrategy[Space[Any
         several.map(spaces.OneOf),
         st.builds(spaces.Sequence, inner),
         st.builds(lambda space: spaces.Sequence(space, stack=True), _small),
+        st.builds(NonEmpty, inner),
+        st.builds(lambda space: NonEmpty(space, stack=True), _small),
         st.builds(spaces.Graph, _parts, st.none() | _parts),
     )
 

@@ -12,6 +12,7 @@ from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space
 from hypothesis import given, settings
 
 from openenv_gym.spaces.admit import admission
+from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.utf8 import Utf8
 from tests.spaces.strategies import every, seeds
 
@@ -177,6 +178,15 @@ def test_sequences_and_one_of() -> None:
     assert admitted(sequence, (np.array([0, 0.5]), np.array([1, 0])))
     assert not admitted(sequence, [np.array([0, 0.5])])
     assert not admitted(sequence, (np.array([0, 9.0]),))
+    for some, none in (
+        (NonEmpty(BOX), ()),
+        (NonEmpty(Discrete(3), stack=True), np.array([], np.int64)),
+        (NonEmpty(spaces.Dict({"a": BOX}), stack=True), {"a": np.zeros((0, 2), np.float32)}),
+    ):
+        assert admitted(some, some.sample())
+        assert not admitted(some, none)
+        assert not some.contains(none)
+        assert spaces.Sequence(some.feature_space, stack=some.stack).contains(none)
     one_of = spaces.OneOf([Discrete(2), BOX])
     assert admitted(one_of, (1, np.array([0, 0.5])))
     assert admitted(one_of, (np.int64(0), 1))

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, create_model
 from openenv_gym.errors import SpaceError
 from openenv_gym.models import Action, Array, Choice, Info, LegalActions, Observation
 from openenv_gym.spaces.derive import ModelSpace, derive
+from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.utf8 import Utf8
 from openenv_gym.testing import same
 
@@ -131,6 +132,11 @@ KINDS: dict[str, tuple[Any, Space[Any]]] = {
         spaces.Tuple([Discrete(2), Discrete(2)]),
     ),
     "list": (list[Color], spaces.Sequence(Discrete(2))),
+    "list of something": (bounded(list[Color], min_length=1), NonEmpty(Discrete(2))),
+    "declared Sequence of something": (
+        Annotated[Array, Field(min_length=1), spaces.Sequence(Discrete(2), stack=True)],
+        NonEmpty(Discrete(2), stack=True),
+    ),
     "tuple of any length": (tuple[small, ...], spaces.Sequence(Discrete(4))),
     "tuple of one length": (
         bounded(tuple[Color, ...], min_length=1, max_length=1),
@@ -302,6 +308,10 @@ UNBOUNDED: dict[str, tuple[Any, str]] = {
     "list of int": (list[int], r"Annotated\[int, Discrete"),
     "list of at most": (bounded(list[bool], max_length=3), "min_length"),
     "list of at least": (bounded(list[bool], min_length=3), "max_length"),
+    "declared list of at least": (
+        Annotated[list[Color], Field(min_length=2), spaces.Sequence(Discrete(2))],
+        "max_length",
+    ),
     "one of two": (Union[Point, Color], "one type"),  # noqa: UP007
     "multiples": (bounded(int, ge=0, le=10, multiple_of=5), "multiple_of"),
     "pattern": (bounded(str, max_length=3, pattern="^a+$"), "pattern"),

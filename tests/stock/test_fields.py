@@ -28,10 +28,12 @@ class Contract:
         action: Of an action; ``!`` behind the kind: required.
         observation: Of an observation.
         state: Of the state, beside ``episode_id`` and ``step_count``.
-        metadata: Of the metadata after a reset.
+        metadata: Of the metadata, after a reset and after a step.
+        stepped: Of the metadata after a step alone.
         exact: The observation has no further fields.
         sample: An action to step with, whose reply has the same fields.
-        stepped: Of the metadata after that step.
+        begun: The reward of a reset.
+        config: What ``/config`` tells, where there is such a route.
     """
 
     action: Kinds
@@ -41,6 +43,8 @@ class Contract:
     metadata: Kinds = field(default_factory=dict)
     stepped: Kinds = field(default_factory=dict)
     exact: bool = False
+    begun: float | None = 0.0
+    config: Kinds = field(default_factory=dict)
 
 
 CONTRACTS: Mapping[str, Contract] = {
@@ -88,12 +92,14 @@ CONTRACTS: Mapping[str, Contract] = {
             "max_steps": "int?",
             "cum_reward": "num",
         },
+        {"browsergym_obs": "obj", "browsergym_info": "obj"},
     ),
     "chat": Contract(
         {"tokens": "[int]!"},
         {"messages": "[obj]", "tokens": "[int]"},
         {"tokens": [1]},
         {"history_messages": "[obj]", "history_tokens": "[[int]]"},
+        begun=None,
     ),
     "chess": Contract(
         {"move": "str!"},
@@ -122,6 +128,7 @@ CONTRACTS: Mapping[str, Contract] = {
         {"context": "str", "question": "str"},
         {"llm_response": "no"},
         {"current_context": "str", "current_question": "str", "expected_answer": "obj"},
+        begun=None,
     ),
     "echo": Contract(
         {"message": "str!"},
@@ -133,6 +140,13 @@ CONTRACTS: Mapping[str, Contract] = {
         {"actions": "[num]!"},
         {"state": "[num]", "portfolio_value": "num", "date": "str"},
         {},  # as many as there are stocks
+        config={
+            "stock_dim": "int",
+            "initial_amount": "num",
+            "action_space": "int",
+            "state_space": "int",
+            "tech_indicators": "[str]",
+        },
     ),
     "git": Contract(
         {
@@ -145,6 +159,7 @@ CONTRACTS: Mapping[str, Contract] = {
         {"success": "bool", "message": "str", "output": "str", "error": "str", "repos": "[obj]"},
         {"action_type": "list_repos"},
         {"gitea_ready": "bool", "workspace_path": "str"},
+        begun=None,
     ),
     "openspiel": Contract(
         {"action_id": "int!", "game_name": "str", "game_params": "obj"},
@@ -163,6 +178,7 @@ CONTRACTS: Mapping[str, Contract] = {
             "game_params": "obj",
             "num_players": "int",
         },
+        begun=None,
     ),
     "sumo": Contract(
         {"phase_id": "int!", "ts_id": "str"},
@@ -189,6 +205,7 @@ CONTRACTS: Mapping[str, Contract] = {
             "mean_speed": "num",
         },
         {"num_green_phases": "int", "system_info": "obj"},
+        begun=None,
     ),
     "textarena": Contract(
         {"message": "str!"},
@@ -209,7 +226,8 @@ CONTRACTS: Mapping[str, Contract] = {
             "last_info": "obj",
             "raw_state": "obj",
         },
-        {"turn": "int"},  # the rest of OpenEnv's is in the state, and in the messages
+        {"env_id": "str", "turn": "int", "raw_messages": "[obj]"},
+        {"reward_signals": "obj"},
     ),
 }
 NOT_OF_OPENENV = {"gymnasium"}
@@ -256,11 +274,20 @@ def test_fields(name: str) -> None:
         sample = contract.sample or {"actions": [0.0] * _length(action["properties"]["actions"])}
         stepped = client.post("/step", json={"action": sample})
         state = client.get("/state").json()
+        config = client.get("/config")
+        paths = client.get("/openapi.json").json()["paths"]
     assert stepped.status_code == 200, stepped.text
     assert {*contract.action, "metadata"} <= set(action["properties"])
     required = {field for field, kind in contract.action.items() if kind.endswith("!")}
     assert set(action.get("required", [])) == required
-    for told, metadata in ((begun, contract.metadata), (stepped.json(), contract.stepped)):
+    assert begun["reward"] == contract.begun
+    assert config.status_code == (200 if contract.config else 404)
+    assert ("/config" in paths) == bool(contract.config)
+    if contract.config:
+        check(contract.config, config.json())
+        assert config.json().keys() == contract.config.keys()
+    both = contract.metadata
+    for told, metadata in ((begun, both), (stepped.json(), {**both, **contract.stepped})):
         assert told.keys() == {"observation", "reward", "done", "metadata"}
         observation = told["observation"]
         check(contract.observation, observation)

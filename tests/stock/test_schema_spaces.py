@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from openenv_gym.errors import SpaceError
 from openenv_gym.spaces.derive import Spaced
 from openenv_gym.spaces.describe import describe, parse
+from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.samples import MISSING, inferred
 from openenv_gym.spaces.schema import SchemaReader
 from openenv_gym.spaces.utf8 import Utf8
@@ -181,6 +182,7 @@ def test_what_is_inferred_of_a_value_fits_it(value: Any) -> None:
             MultiDiscrete([3, 3], start=[1, 1]),
         ),
         ({"type": "array", "items": {"enum": ["a", "b"]}}, Sequence(Discrete(2))),
+        ({"type": "array", "items": {"enum": [1, 2]}, "minItems": 1}, NonEmpty(Discrete(2))),
     ],
 )
 def test_spaces(schema: Schema, space: Space[Any]) -> None:
@@ -243,7 +245,7 @@ class TestProblems:
             ({"type": "string", "maxLength": 5, "pattern": "a*"}, "constraint pattern", ...),
             ({"type": "object"}, "an object of any fields", ...),
             ({"type": "array", "items": {"type": "integer"}}, "of an unknown shape", "Box"),
-            ({"type": "array", "items": {"type": "boolean"}, "minItems": 1}, "1 or more", ...),
+            ({"type": "array", "items": {"type": "boolean"}, "minItems": 2}, "2 or more", ...),
             ({"$ref": "#/$defs/Nowhere"}, "schema does not tell", ...),
             ({"$ref": "#"}, "nested in itself", ...),
             ({"type": "no such"}, "schema does not tell", ...),

@@ -16,6 +16,7 @@ from pydantic import Field
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, did_you_mean
 from openenv_gym_envs.atari.models import AtariAction, AtariObservation, AtariState
+from openenv_gym_envs.atari.stock import AtariReader
 
 FRAMES_PER_SECOND = 60
 """Of the console."""
@@ -59,6 +60,7 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
         OptionError: There is no such game, or it has no such mode or difficulty.
     """
 
+    stock_reader = AtariReader
     render_modes = ("rgb_array",)
 
     def __init__(
@@ -124,8 +126,7 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
         self._steps = 0
         self._episode_id = episode_id
         screen, info = self._atari.reset(seed=seed)
-        told = {"game_name": self._state.game_name, "action_meanings": self._meanings}
-        return self._observe(screen, info, metadata=told)
+        return self._observe(screen, info, reward=0.0, metadata=self._told())
 
     def step(self, action: AtariAction) -> AtariObservation:
         """Implements Environment.step."""
@@ -149,6 +150,13 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
             frame_number=info["frame_number"],
             **more,
         )
+
+    def _told(self) -> dict[str, Any]:
+        return {"game_name": self._state.game_name, "action_meanings": self._meanings}
+
+    def stock_metadata(self, observation: AtariObservation) -> dict[str, Any]:
+        """What is told of the game, in each step."""
+        return self._told()
 
     @property
     def state(self) -> AtariState:

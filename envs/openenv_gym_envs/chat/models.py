@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 from gymnasium.spaces import Discrete, Sequence
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from openenv_gym.models import Action, Array, Choice, Info, Observation, State
 from openenv_gym.spaces.utf8 import Utf8
@@ -18,12 +19,27 @@ CONTENT_LENGTH = 2**24
 
 
 def tokens_space(size: int) -> Sequence:
-    """The Space of a row of tokens: an array (n,) int64.
+    """The Space of a row of tokens, or of none: an array (n,) int64.
 
     Args:
         size: How many tokens there are.
     """
     return Sequence(Discrete(size), stack=True)
+
+
+def _row(tokens: Any) -> Any:
+    """Tokens in one row: OpenEnv takes lists in lists too, as of a batch of one."""
+    if isinstance(tokens, list | tuple):
+        if not any(isinstance(one, list | tuple) for one in tokens):
+            return tokens
+        return [
+            token
+            for one in tokens
+            for token in (_row(one) if isinstance(one, list | tuple) else [one])
+        ]
+    if not hasattr(tokens, "tolist"):
+        raise ValueError("Input should be a list of tokens")
+    return np.ravel(tokens)
 
 
 class ChatMessage(BaseModel):
@@ -42,11 +58,11 @@ class ChatAction(Action):
     """Says something in tokens.
 
     Attributes:
-        tokens: (n,) int64; they go into the history as they are. Their Space is that of the
-            tokenizer; here it is that of the default one.
+        tokens: (n,) int64, at least one; they go into the history as they are. Their Space is that
+            of the tokenizer; here it is that of the default one.
     """
 
-    tokens: Annotated[Array, tokens_space(2048)]
+    tokens: Annotated[Array, BeforeValidator(_row), Field(min_length=1), tokens_space(2048)]
 
 
 class ChatObservation(Observation):

@@ -17,6 +17,7 @@ from openenv_gym.models import OwnerOnly
 from openenv_gym_envs.finrl.days import Days
 from openenv_gym_envs.finrl.market import Split, choose, load
 from openenv_gym_envs.finrl.models import (
+    CONFIG,
     INDICATORS,
     FinRLAction,
     FinRLObservation,
@@ -107,6 +108,10 @@ class FinRLEnvironment(Environment[FinRLAction, FinRLObservation, FinRLState]):
     def spaces(self) -> Mapping[str, Space[Any]]:
         """As there are shares."""
         return {"actions": action_space(self._shares), "state": state_space(self._shares)}
+
+    def config(self) -> Mapping[str, Any]:
+        """What OpenEnv's ``GET /config`` tells."""
+        return self.state.model_dump(include=CONFIG)
 
     def reset(self, episode_id: str | None = None) -> FinRLObservation:
         """Begins on the first day, with cash alone.

@@ -15,6 +15,9 @@ from openenv_gym.models import Action, Array, Info, Observation, State
 INDICATORS = ("macd", "rsi_30", "cci_30", "dx_30")
 """Technical indicators of each share, by the names that stockstats has for them."""
 
+CONFIG = {"stock_dim", "initial_amount", "action_space", "state_space", "tech_indicators"}
+"""Fields of the state that ``GET /config`` tells too, as in OpenEnv."""
+
 TICKERS = ("AAPL", "GOOG", "IBM", "MSFT")
 """Shares of the default options."""
 

@@ -167,6 +167,8 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
                 False, "The sandbox broke; the episode is over", error=f"{error}\n"
             )
             observation.done = observation.truncated = True
+        if self._task is not None:
+            observation.reward = float(self._state.solved)
         self._last += f"{observation.output}{observation.error}[{observation.message}]\n"
         return observation
 
@@ -225,7 +227,6 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
             self._error(done),
         )
         observation.done = self._state.solved
-        observation.reward = float(self._state.solved)
         return observation
 
     def _git(
@@ -275,7 +276,6 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
             error=error,
             task_id=self._state.task_id,
             instruction=self._instruction(),
-            reward=0.0,
         )
 
     @property

@@ -175,7 +175,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         observation = self._observe([0.0] * self._count, "initial")
         # Opponents may have ended the game already. No reset can tell that an episode is over: the
         # first step does.
-        observation.done = False
+        observation.done, observation.reward = False, None
         return observation
 
     def step(self, action: OpenSpielAction) -> OpenSpielObservation:

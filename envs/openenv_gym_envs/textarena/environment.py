@@ -20,10 +20,13 @@ from openenv_gym_envs.textarena.models import (
 )
 from openenv_gym_envs.textarena.others import Player, RandomPlayer, ScriptedPlayer
 from openenv_gym_envs.textarena.standins import playing
+from openenv_gym_envs.textarena.stock import TextArenaReader
 from openenv_gym_envs.textarena.wordle import WordleSignals
 
 MOST_TURNS = 100
 """Turns that the other players may take between two of the agent's."""
+
+_KEPT = ("turn", "game_state", "logs", "rewards", "done", "role_mapping", "game_info", "step_info")
 
 _Script = Annotated[list[Annotated[str, Field(max_length=MESSAGE_LENGTH)]], Field(min_length=1)]
 
@@ -54,6 +57,7 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
 
     render_modes = ("ansi",)
     render_fps = 1
+    stock_reader = TextArenaReader
 
     def __init__(
         self,
@@ -191,11 +195,18 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
             metadata=metadata,
         )
 
+    def stock_metadata(self, observation: TextArenaObservation) -> dict[str, Any]:
+        """The game, and the messages once more."""
+        messages = [message.model_dump() for message in observation.messages]
+        return {"env_id": self._env_id, "raw_messages": messages}
+
     @property
     def state(self) -> TextArenaState:
         """The game behind the text, **the solution included**."""
         state = self._game.state
-        kept = ("turn", "done", "rewards", "role_mapping", "game_info", "game_state")
+        kept = {name: games.plain(getattr(state, name, None)) for name in _KEPT}
+        if "reward_signals" in self._info:
+            kept["reward_signals"] = self._info["reward_signals"]
         return TextArenaState(
             episode_id=self._episode_id,
             step_count=self._steps,
@@ -205,7 +216,7 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
             turn=getattr(state, "turn", 0),
             last_reward=self._reward,
             last_info=self._info,
-            raw_state={name: games.plain(getattr(state, name, None)) for name in kept},
+            raw_state=kept,
         )
 
     def render(self) -> str | None:

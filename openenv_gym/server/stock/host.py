@@ -39,10 +39,12 @@ class StockDescription(Description, kw_only=True):
     Attributes:
         state_schema: JSON schema of the state.
         reset_schema: JSON schema of what a reset takes beside seed and id of the episode.
+        config: What ``/config`` tells; None: there is no such route.
     """
 
     state_schema: dict[str, Any]
     reset_schema: dict[str, Any]
+    config: dict[str, Any] | None = None
 
 
 def stock_host(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Host:
@@ -131,6 +133,7 @@ class StockModelHost(StockHost):
     def description(self, name: str) -> StockDescription:
         """Implements Host.description."""
         state_type = getattr(self._environment, "state_type", State)
+        config = self._environment.config()
         return StockDescription(
             name,
             action_schema(self._models.actions),
@@ -138,6 +141,7 @@ class StockModelHost(StockHost):
             self.metadata,
             state_schema=state_type.model_json_schema(),
             reset_schema=options_schema(type(self._environment).reset, reserved=NOT_OPTIONS),
+            config=None if config is None else dict(config),
         )
 
     def admission(self) -> Callable[[Any], bool]:
@@ -168,6 +172,9 @@ class StockModelHost(StockHost):
         fields = outcome.__pydantic_serializer__.to_python(
             outcome, mode="json", exclude=_BESIDE, fallback=plain
         )
+        further = self._environment.stock_metadata(outcome)
+        if further:
+            fields["metadata"] = {**further, **fields["metadata"]}
         truncated = bool(getattr(outcome, "truncated", False))
         if truncated:
             fields["metadata"] = {**fields["metadata"], TRUNCATED: True}

@@ -19,7 +19,7 @@ from openenv_gym.errors import OpenEnvGymError
 from openenv_gym.server.answer import CarryOut
 from openenv_gym.server.http import body_of, too_large
 from openenv_gym.server.stock import mcp, openapi
-from openenv_gym.server.stock.answer import BODY, error_body
+from openenv_gym.server.stock.answer import BODY, error_body, written
 from openenv_gym.server.stock.lobby import Lobby
 from openenv_gym.server.stock.problems import problems_of
 from openenv_gym.server.stock.requests import ResetData, StepData
@@ -67,6 +67,7 @@ class StockRoutes:
             ("POST", "/mcp", self._mcp),
             ("GET", "/schema", self._schema),
             ("GET", "/metadata", self._metadata),
+            ("GET", "/config", self._config),
             ("GET", "/list_environments", self._list),
             ("GET", "/openapi.json", self._openapi),
             ("GET", "/docs", self._docs),
@@ -149,6 +150,12 @@ class StockRoutes:
 
     async def _metadata(self, request: Request) -> Response:
         return JSONResponse(await self._lobby.about())
+
+    async def _config(self, request: Request) -> Response:
+        config = (await self._lobby.description()).config
+        if config is None:
+            return JSONResponse({"detail": "Not Found"}, 404)
+        return Response(written(config), media_type="application/json")
 
     async def _list(self, request: Request) -> Response:
         return JSONResponse([self._lobby.entry.name])

@@ -48,11 +48,14 @@ def document(info: Json, found: StockDescription | None) -> Json:
         **_ANSWERS,
     }
     parts["StepRequest"]["properties"]["action"] = _ref("Action")
+    paths = _paths()
+    if found is not None and found.config is not None:
+        paths["/config"] = _get("config", "Tells what the environment is set to.", "Config")
     parts["Observation"] = _nested(parts["Observation"])
     return {
         "openapi": "3.1.0",
         "info": {**info, "version": VERSION, "x-openenv-gym-version": __version__},
-        "paths": _paths(),
+        "paths": paths,
         "components": {"schemas": {name: _relocated(part, name) for name, part in parts.items()}},
     }
 
@@ -117,6 +120,7 @@ _ANSWERS: dict[str, Json] = {
         state={"type": "object"},
         reset_observation={"type": "object"},
     ),
+    "Config": {"type": "object"},
     "Metadata": _object(
         ["name", "description"],
         name=_TEXT,
@@ -199,6 +203,7 @@ def _paths() -> Json:
 
 
 def _get(id: str, summary: str, answer: str) -> Json:
-    failures = {"_500": _FAILED["_500"], **_FULL} if answer == "Schemas" else {}
+    made = answer in ("Schemas", "Config")  # an environment is, if there was none
+    failures = {"_500": _FAILED["_500"], **_FULL} if made else {}
     told = {"summary": summary, "operationId": id, "responses": _responses(answer, **failures)}
     return {"get": told}

@@ -45,6 +45,8 @@ def _bounded(models: ModelSpace) -> JsonSchema:
     for name, part in models.fields.items():
         field = models.model.model_fields[name]
         own = schema["properties"][name]
+        if own.get("type") == "array" and "minLength" in own:
+            own["minItems"] = own.pop("minLength")  # Pydantic takes an Array for a text
         schema["properties"][name] = own | _bounds(own, part.space, field)
     return schema
 
@@ -58,7 +60,8 @@ def _bounds(own: JsonSchema, space: Space[Any], field: FieldInfo) -> JsonSchema:
     readable = _READABLE & (own.keys() | items.keys())
     if readable or "boolean" in (own.get("type"), items.get("type")):
         return {}  # the field holds not the numbers that the agent sees
-    return json_schema(space) if isinstance(space, _NUMBERS) else {}
+    inner = space.feature_space if isinstance(space, spaces.Sequence) else space
+    return json_schema(space) if isinstance(inner, _NUMBERS) else {}
 
 
 class Fields:

@@ -1,0 +1,17 @@
+"""What OpenEnv's own server of this environment has in its metadata beside ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openenv_gym.environment import StockReader
+
+
+class TextArenaReader(StockReader):
+    """Leaves out what the observation and the state tell already."""
+
+    def read(self, fields: dict[str, Any], action: dict[str, Any] | None) -> dict[str, Any]:
+        """Implements StockReader.read."""
+        for name in ("env_id", "raw_messages"):
+            fields["metadata"].pop(name, None)
+        return fields

@@ -1,0 +1,34 @@
+"""NonEmpty: the Space of sequences of at least one item, which gymnasium's Sequence cannot tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gymnasium.spaces import Sequence
+from gymnasium.vector.utils import iterate
+
+
+class NonEmpty(Sequence):
+    """A ``Sequence`` without the empty one, such as of the tokens of what is said.
+
+    It samples as a Sequence does, which draws no empty ones either; only a mask may ask for one.
+
+    Args:
+        space: Of the items.
+        seed: Seed of :meth:`sample`.
+        stack: Values are arrays, as of a Sequence.
+    """
+
+    def contains(self, x: Any) -> bool:
+        """Whether x is such a sequence."""
+        return super().contains(x) and not self.is_empty(x)
+
+    def is_empty(self, x: Any) -> bool:
+        """Whether a value of the Sequence has no items."""
+        return not any(True for _ in (iterate(self.stacked_feature_space, x) if self.stack else x))
+
+    def __repr__(self) -> str:
+        return f"NonEmpty({self.feature_space}, stack={self.stack})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NonEmpty) and super().__eq__(other)
