@@ -118,7 +118,8 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         if not hasattr(self, "action_type"):
             raise OptionError(
                 f"{type(self).__name__} names no models. Derive it from EnvClient[ThingAction, "
-                'ThingObservation, ThingState], environment="thing".'
+                'ThingObservation, ThingState], environment="thing".',
+                client=type(self).__name__,
             )
         url = base_url
         if base_url is not None and not isinstance(transport, Transport):
@@ -173,12 +174,16 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         if not isinstance(action, self.action_type):
             raise ActionError(
                 f"{type(self).__name__}.step() takes a {self.action_type.__name__}, not a "
-                f"{type(action).__name__}; the environment was not stepped."
+                f"{type(action).__name__}; the environment was not stepped.",
+                expected=self.action_type.__name__,
+                given=type(action).__name__,
             )
         try:
             value = self._to_space(action)
         except SpaceError as error:
-            raise ActionError(f"{error} The environment was not stepped.") from error
+            raise ActionError(
+                f"{error} The environment was not stepped.", **error.fields
+            ) from error
         return self._result(*self.env.step(value))
 
     def _result(

@@ -126,15 +126,12 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             "observation_space": described(observation_space),
         }
         if isinstance(transport, Transport):
+            _check_fresh(transport)
             if any(settings.values()) or transport_options or timeout != STEP_TIMEOUT:
                 raise OptionError(
                     "transport= is an object; url=, image=, token=, timeout=, action_space=, "
-                    "observation_space= and transport_options= belong into its constructor."
-                )
-            if transport.taken:
-                raise OptionError(
-                    "This transport object is in use already, or was: it is for one environment. "
-                    "Make another for this one, or name the transport."
+                    "observation_space= and transport_options= belong into its constructor.",
+                    transport=transport.name,
                 )
             self.transport = transport
         else:
@@ -230,7 +227,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             return self._mask.astype(np.bool_)
         if not isinstance(self.action_space, gymnasium.spaces.Discrete):
             raise EpisodeError(
-                f"There are masks for Discrete actions, not for {self.action_space}."
+                f"There are masks for Discrete actions, not for {self.action_space}.",
+                action_space=str(self.action_space),
             )
         if self._has_mask:
             raise EpisodeError("There is no mask before the first reset().")
@@ -285,6 +283,15 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
 
 def _refuse(request: Any) -> NoReturn:
     raise EpisodeError("The environment is closed: make a new one.")
+
+
+def _check_fresh(transport: Transport) -> None:
+    if transport.taken:
+        raise OptionError(
+            "This transport object is in use already, or was: it is for one environment. Make "
+            "another for this one, or name the transport.",
+            transport=transport.name,
+        )
 
 
 def make_transport(

@@ -74,7 +74,8 @@ def make_vec_env(
     if "autoreset_mode" in make_keywords:
         raise OptionError(
             "autoreset_mode= cannot be chosen here: Stable-Baselines3 resets in the same step. "
-            "Leave it away."
+            "Leave it away.",
+            autoreset_mode=make_keywords["autoreset_mode"],
         )
     spec = gymnasium.registry.get(id.rpartition(":")[2])
     if spec is not None and spec.vector_entry_point != _VECTOR_ENTRY_POINT:
@@ -112,7 +113,8 @@ class OpenEnvVecEnv(VecEnv):
         if mode is not AutoresetMode.SAME_STEP:
             raise OptionError(
                 f"Stable-Baselines3 resets in the same step, these lanes in the mode {mode.value}: "
-                "make them with autoreset_mode='SameStep', or by openenv_gym.sb3.make_vec_env."
+                "make them with autoreset_mode='SameStep', or by openenv_gym.sb3.make_vec_env.",
+                autoreset_mode=mode.value,
             )
         self.envs = envs
         self.spec = envs.spec
@@ -124,7 +126,10 @@ class OpenEnvVecEnv(VecEnv):
         """Implements VecEnv.reset; seeds and options are used once."""
         options = self._options[0]
         if any(other != options for other in self._options):
-            raise OptionError("The lanes are reset together: set_options() takes one dict for all.")
+            raise OptionError(
+                "The lanes are reset together: set_options() takes one dict for all.",
+                options=list(self._options),
+            )
         observations, infos = self.envs.reset(seed=list(self._seeds), options=dict(options))
         self.reset_infos = rows_of(infos, self.num_envs)
         self._reset_seeds()
@@ -174,7 +179,11 @@ class OpenEnvVecEnv(VecEnv):
         """
         lanes = self._lanes(indices)
         if attr_name == "action_masks" and not self.has_attr(attr_name):
-            raise NoSuchAttributeError(f"There are no masks for the actions {self.action_space}.")
+            raise NoSuchAttributeError(
+                f"There are no masks for the actions {self.action_space}, which are not Discrete: "
+                "take PPO instead of MaskablePPO.",
+                attribute=attr_name,
+            )
         if attr_name in _METHODS:
             return [functools.partial(self._of_lane, attr_name, lane) for lane in lanes]
         if attr_name in ("action_space", "observation_space"):
@@ -203,7 +212,9 @@ class OpenEnvVecEnv(VecEnv):
         elif method_name not in _METHODS:
             raise NoSuchAttributeError(
                 f"Environments over a transport have no method {method_name!r}: they have "
-                f"{', '.join(sorted(_METHODS))}."
+                f"{', '.join(sorted(_METHODS))}.",
+                method=method_name,
+                known=sorted(_METHODS),
             )
         else:
             values = self.envs.call(method_name, *method_args, **method_kwargs)

@@ -29,9 +29,16 @@ def check_counts(
             num_envs=num_envs,
         )
     if lane_options is not None and len(lane_options) != num_envs:
-        raise OptionError(f"lane_options= has {len(lane_options)} items for {num_envs} lanes.")
+        raise OptionError(
+            f"lane_options= has {len(lane_options)} items for {num_envs} lanes: give a dict for "
+            "each, an empty one where there is nothing to add.",
+            lane_options=len(lane_options),
+            num_envs=num_envs,
+        )
     if on_failure not in ("raise", "restart"):
-        raise OptionError(f"on_failure={on_failure!r}: take 'raise' or 'restart'.")
+        raise OptionError(
+            f"on_failure={on_failure!r}: take 'raise' or 'restart'.", on_failure=on_failure
+        )
 
 
 def autoreset(wanted: str | AutoresetMode) -> AutoresetMode:
@@ -44,7 +51,9 @@ def autoreset(wanted: str | AutoresetMode) -> AutoresetMode:
         return AutoresetMode(wanted)
     except ValueError:
         known = ", ".join(repr(mode.value) for mode in AutoresetMode)
-        raise OptionError(f"autoreset_mode={wanted!r}: take one of {known}.") from None
+        raise OptionError(
+            f"autoreset_mode={wanted!r}: take one of {known}.", autoreset_mode=wanted
+        ) from None
 
 
 def reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_] | None:
@@ -63,7 +72,9 @@ def reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_] | None:
     ):
         raise OptionError(
             f"reset_mask must be a bool array of shape ({num_envs},) that is true somewhere, not "
-            f"{mask!r}."
+            f"{mask!r}.",
+            reset_mask=mask,
+            num_envs=num_envs,
         )
     return mask
 
@@ -79,5 +90,9 @@ def seeds_of(seed: int | list[int | None] | None, num_envs: int) -> list[int | N
     if isinstance(seed, int | np.integer):
         return [int(seed) + lane for lane in range(num_envs)]
     if len(seed) != num_envs:
-        raise OptionError(f"{len(seed)} seeds for {num_envs} lanes: give one for each.")
+        raise OptionError(
+            f"{len(seed)} seeds for {num_envs} lanes: give one for each.",
+            seeds=len(seed),
+            num_envs=num_envs,
+        )
     return list(seed)

@@ -69,9 +69,16 @@ def load(path: Path) -> dict[str, Any]:
     try:
         report = json.loads(path.read_text())
         if report["format"] != FORMAT:
-            raise OptionError(f"{path} has the format {report['format']}, this reads {FORMAT}.")
+            raise OptionError(
+                f"{path} has the format {report['format']}, this reads {FORMAT}: measure anew.",
+                path=str(path),
+                format=report["format"],
+            )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OptionError(f"{path} is no report of a measurement: {error!r}.") from error
+        raise OptionError(
+            f"{path} is no report of a measurement: {error!r}. --json FILE writes one.",
+            path=str(path),
+        ) from error
     return dict(report)
 
 

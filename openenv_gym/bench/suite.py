@@ -68,12 +68,16 @@ def run(
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     earlier = [load(path) for path in arguments.compare or ()]
     if len(earlier) > 2:
-        raise OptionError("--compare takes one file, or two.")
+        raise OptionError("--compare takes one file, or two.", files=len(earlier))
     if len(earlier) == 2:
         compare(console, *earlier)
         return 0
     if earlier and earlier[0]["machine"]["fingerprint"] != machine.describe()["fingerprint"]:
-        raise OptionError(f"{arguments.compare[0]} was measured on another machine.")
+        raise OptionError(
+            f"{arguments.compare[0]} was measured on another machine, whose figures cannot be "
+            "compared with those of this one: measure it here first, with --json.",
+            path=str(arguments.compare[0]),
+        )
     report = _report(arguments, peers, bars)
     show(console, report)
     if arguments.json:

@@ -116,7 +116,9 @@ class Actions:
             if self._space.contains(value):
                 return value
             problems.append(f"it is not in {self._space}")
-        raise ActionError(f"{text[:200]!r} is no action: {problems[0]}. :help says what is.")
+        raise ActionError(
+            f"{text[:200]!r} is no action: {problems[0]}. :help says what is.", action=text[:200]
+        )
 
     def _value(self, given: Any) -> Any:
         if self._models is None:

@@ -109,7 +109,8 @@ def _serve_pipe(entry: Entry, options: dict[str, Any], arguments: argparse.Names
             where = socket.socket(fileno=arguments.fd)
         except OSError as error:
             raise StartError(
-                f"--fd {arguments.fd} is no socket that was inherited: {error}."
+                f"--fd {arguments.fd} is no socket that was inherited: {error}.",
+                fd=arguments.fd,
             ) from error
         where.set_inheritable(False)
     address = None

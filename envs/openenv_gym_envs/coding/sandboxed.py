@@ -110,7 +110,10 @@ class SandboxExecutor(Executor):
             self._begin(sandbox)
         except SandboxLostError as error:
             self._sandbox = None
-            raise EnvironmentFailedError(f"The sandbox ended as it began: {error}") from error
+            raise EnvironmentFailedError(
+                f"The sandbox ended as it began: {error} The next reset() makes another.",
+                reason=str(error),
+            ) from error
         return sandbox
 
     def _told(self, reply: _Reply) -> tuple[str, int]:

@@ -171,7 +171,10 @@ class Folder:
         try:
             return self._ask(request)
         except FolderLostError as error:
-            raise EnvironmentFailedError(f"Git made no repository: {error}") from error
+            raise EnvironmentFailedError(
+                f"Git made no repository: {error} The next reset() makes another sandbox.",
+                reason=str(error),
+            ) from error
 
 
 _MOST_REQUESTS = 1000

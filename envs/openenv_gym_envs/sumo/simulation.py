@@ -106,7 +106,7 @@ class Simulation(gymnasium.Env[Any, Any]):
             )
         except libsumo.TraCIException as error:
             raise OptionError(
-                f"SUMO cannot load net_file={net_file!r}: {str(error).strip()}"
+                f"SUMO cannot load net_file={net_file!r}: {str(error).strip()}", path=net_file
             ) from error
         self._junctions = self._sumo.control(junction)
         self._single = junction != ALL and len(self._junctions) == 1
@@ -129,8 +129,9 @@ class Simulation(gymnasium.Env[Any, Any]):
             observations = self._sumo.reset(seed=seed)
         except libsumo.TraCIException as error:
             libsumo.close()  # it may be there in part
+            file = self._sumo.route_file
             raise OptionError(
-                f"SUMO cannot load route_file={self._sumo.route_file!r}: {str(error).strip()}"
+                f"SUMO cannot load route_file={file!r}: {str(error).strip()}", path=file
             ) from error
         self._left_at = self._sumo.sim_step
         return self._seen(observations), self._sumo.told()
@@ -200,7 +201,10 @@ class _Simulator(_Untyped):  # type: ignore[misc]  # a class of any type
     def control(self, junction: str | None) -> list[str]:
         """Leaves the lights of all junctions but one to their fixed programs; gives the others."""
         if not self.ts_ids:
-            raise OptionError(f"The network {self._net!r} has no traffic light to control.")
+            raise OptionError(
+                f"The network {self._net!r} has no traffic light to control: give one that has.",
+                path=self._net,
+            )
         if junction not in (None, ALL):
             if junction not in self.ts_ids:
                 raise OptionError(
