@@ -16,7 +16,7 @@ from rich.table import Table
 
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.errors import DockerError
-from openenv_gym.testing import Transition, play, same
+from openenv_gym.trajectory import Transition, play, same
 
 ID, OPTIONS = "openenv/Chess-v0", {"opponent": "greedy", "agent_color": "white"}
 SEED, STEPS = 2026, 400

@@ -15,7 +15,7 @@ from openenv_gym.errors import OptionError
 from openenv_gym.registry import ENVIRONMENTS, TRANSPORTS
 
 
-def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_environments_and_transports(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     said = capsys.readouterr().out
     for entry in ENVIRONMENTS.values():
@@ -63,7 +63,7 @@ def test_the_value_of_an_option(word: str, value: object) -> None:
     assert options_of([word]) == {"size": value}
 
 
-def test_several_options() -> None:
+def test_of_an_option_given_twice_the_last_counts() -> None:
     assert options_of(["a=1", "b=2", "a=3"]) == {"a": 3, "b": 2}
 
 
@@ -98,7 +98,7 @@ def test_an_error_is_said_and_no_more(
 
 
 @pytest.mark.parametrize("words", [["list", "--no-such"], ["no-such"], [], ["serve"]])
-def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(words)
     assert caught.value.code == 2
@@ -106,14 +106,14 @@ def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize("command", _COMMANDS)
-def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
     assert caught.value.code == 0
     assert f"openenv-gym {command}" in capsys.readouterr().out
 
 
-def test_as_a_module() -> None:
+def test_it_runs_as_a_module() -> None:
     command = [sys.executable, "-m", "openenv_gym.cli", "serve", "ches"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

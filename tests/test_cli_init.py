@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "night_maze_env"
 
 
-def test_what_is_written(folder: Path) -> None:
+def test_the_folder_has_all_that_an_environment_needs(folder: Path) -> None:
     written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert written == {
         "README.md",

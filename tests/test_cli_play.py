@@ -28,7 +28,7 @@ def play(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return play
 
 
-def test_by_hand(play: Play) -> None:
+def test_a_game_by_hand(play: Play) -> None:
     said = play("chess", "--seed", "1", types="e2e4\n:quit\n")
     assert "8 r n b q k b n r" in said
     assert "legal: a2a3 a2a4 b1a3" in said
@@ -50,7 +50,7 @@ def test_a_whole_episode(play: Play) -> None:
 
 
 @pytest.mark.parametrize("transport", ["inprocess", "process", "http", "websocket"])
-def test_at_random(transport: str, play: Play) -> None:
+def test_a_random_episode_is_the_same_over_each_transport(transport: str, play: Play) -> None:
     arguments = ["connect4", "--random", "--seed", "4", "--option", "opponent=random"]
     here, there = play(*arguments), play(*arguments, "--transport", transport)
     assert here == there
@@ -76,7 +76,7 @@ def test_an_action_that_is_not_legal(play: Play) -> None:
     assert "step 7: reward -1 terminated" in said
 
 
-def test_texts(play: Play) -> None:
+def test_texts_are_taken_as_they_are_or_as_json(play: Play) -> None:
     said = play("echo", types='Hello!\n5\n"null"\n')
     assert [line for line in said.splitlines() if line.startswith("step")] == [
         "step 1: reward 0.6",

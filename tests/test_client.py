@@ -231,7 +231,7 @@ def test_every_environment_with_models_has_one(name: str) -> None:
         assert type(env.state()) is kind.state_type
 
 
-def test_the_guide() -> None:
+def test_what_openenvs_guide_shows_works() -> None:
     with serving("echo") as served:
         env = EchoEnv(base_url=f"http://127.0.0.1:{served.port}")
         result = env.reset()
@@ -278,14 +278,14 @@ def test_the_url_of_a_pipe(tmp_path: Path) -> None:
         server.wait(20)
 
 
-def test_a_transport_object() -> None:
+def test_a_transport_object_is_used() -> None:
     transport: Transport = InProcessTransport()
     with EchoEnv(transport=transport) as env:
         assert env.env.transport is transport
 
 
 @pytest.mark.docker
-def test_a_docker_image() -> None:
+def test_a_docker_image_is_run() -> None:
     with EchoEnv.from_docker_image(transport_options={"memory": "256m"}) as env:
         assert env.env.isolation["memory"] == 256 << 20
         image = env.env.isolation["image"]

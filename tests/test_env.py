@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import warnings
 from contextlib import closing
 from typing import Any
@@ -74,13 +75,15 @@ def test_a_variable_that_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"no_such_option": 1}, OptionError, "'no_such_option' is unknown"),
     ],
 )
-def test_wrong_keywords(keywords: dict[str, Any], error: type[Exception], said: str) -> None:
+def test_wrong_keywords_are_refused(
+    keywords: dict[str, Any], error: type[Exception], said: str
+) -> None:
     with pytest.raises(error, match=said):
         gymnasium.make("openenv/Echo-v0", **keywords)
 
 
 @pytest.mark.parametrize("kind", [InProcessTransport, ProcessTransport])
-def test_a_transport_object(kind: type[Transport]) -> None:
+def test_a_transport_object_is_used_once(kind: type[Transport]) -> None:
     transport = kind(timeout=20.0)
     env = gymnasium.make("openenv/Echo-v0", transport=transport)
     assert env.unwrapped.transport is transport  # type: ignore[attr-defined]
@@ -148,8 +151,6 @@ def test_human_rendering_draws(pictures: Any) -> None:
 
 
 def test_drawing_needs_pygame(pictures: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "pygame", None)
     env = pictures()
     with pytest.raises(MissingDependencyError, match="pygame-ce"):
@@ -157,7 +158,7 @@ def test_drawing_needs_pygame(pictures: Any, monkeypatch: pytest.MonkeyPatch) ->
     env.close()
 
 
-def test_render_modes() -> None:
+def test_rendering_needs_a_mode_and_a_reset() -> None:
     env = OpenEnvGym(HERE)
     assert env.metadata["render_modes"] == ["human", "ansi", "rgb_array"]
     assert env.metadata["render_fps"] == 4
@@ -214,7 +215,7 @@ def test_a_subclass_has_its_own_step() -> None:
         assert env.step("ab")[1] == pytest.approx(0.4)
 
 
-def test_action_masks() -> None:
+def test_action_masks_are_those_of_the_last_observation() -> None:
     env = OpenEnvGym(HERE, legal=[2, 3])
     with pytest.raises(EpisodeError, match=r"reset\(\)"):
         env.action_masks()
@@ -246,7 +247,7 @@ def test_masks_take_no_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
     env.close()
 
 
-def test_a_time_limit() -> None:
+def test_a_time_limit_truncates() -> None:
     env = gymnasium.make("openenv/Echo-v0", max_episode_steps=2)
     env.reset()
     assert [env.step("x")[3] for _ in range(2)] == [False, True]
@@ -255,7 +256,7 @@ def test_a_time_limit() -> None:
     env.close()
 
 
-def test_state() -> None:
+def test_the_state_is_a_dict_until_it_is_closed() -> None:
     env = OpenEnvGym(HERE)
     assert env.state() == {"episode_id": None, "step_count": 7}
     env.close()
@@ -265,7 +266,7 @@ def test_state() -> None:
 
 @pytest.mark.parametrize("transport", ["inprocess", "process"])
 @pytest.mark.parametrize("seed", [0, 2**31, 2**70])
-def test_seeds(transport: str, seed: int) -> None:
+def test_any_seed_gives_the_same_episode_twice(transport: str, seed: int) -> None:
     env = OpenEnvGym("connect4", transport=transport, opponent="random")
     runs = []
     for _ in range(2):

@@ -87,7 +87,7 @@ def test_a_field_that_does_not_pickle_is_told() -> None:
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
-def test_from_name(kind: type[OpenEnvGymError]) -> None:
+def test_a_name_gives_the_error_of_that_name(kind: type[OpenEnvGymError]) -> None:
     error = from_name(kind.__name__, "said", {"n": 1})
     assert type(error) is kind
     assert str(error) == "said"

@@ -143,7 +143,7 @@ def test_a_client_of_a_pipe_needs_no_pydantic_and_no_http() -> None:
     assert run(script).strip() == "[]"
 
 
-def test_public_names() -> None:
+def test_public_names_are_sorted_and_the_same_everywhere() -> None:
     assert openenv_gym.__all__ == sorted(openenv_gym.__all__)
     assert set(dir(openenv_gym)) >= set(openenv_gym.__all__)
     script = "from openenv_gym import *; print(sorted(n for n in dir() if n[0] != '_'))"

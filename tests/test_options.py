@@ -94,7 +94,7 @@ NAMES = ["copy", "json", "schema", "dict", "model_config", "model_fields", "vali
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_any_name(name: str) -> None:
+def test_an_option_may_have_any_name(name: str) -> None:
     def any_options(**options: Any) -> None: ...
 
     assert checked(any_options, {name: 1}, "any") == {name: 1}
@@ -112,7 +112,7 @@ def test_reserved_parameters_are_no_options() -> None:
     assert "'seed' is unknown" in problem(reset, {"seed": 1}, reserved=frozenset({"seed"}))
 
 
-def test_owner_only() -> None:
+def test_what_is_for_the_owner_only_is_refused() -> None:
     check_allowed(Game, {"size": 5}, {}, "game")
     with pytest.raises(OptionError, match="owner of the server alone") as caught:
         check_allowed(Game, {"engine": "/bin/sh"}, {}, "game")

@@ -43,14 +43,14 @@ def test_transports_are_what_they_are_called(name: str) -> None:
     ("wrong", "meant"),
     [("ches", "chess"), ("connect-4", "connect4"), ("openenv/Ches-v0", "openenv/Chess-v0")],
 )
-def test_an_unknown_environment(wrong: str, meant: str) -> None:
+def test_an_unknown_environment_is_told_the_nearest_and_all(wrong: str, meant: str) -> None:
     with pytest.raises(RegistryError, match=f"Did you mean '{meant}'") as caught:
         registry.environment(wrong)
     assert all(name in str(caught.value) for name in ENVIRONMENTS)
     assert "module:Class" in str(caught.value)
 
 
-def test_an_unknown_transport() -> None:
+def test_an_unknown_transport_is_told_the_nearest_and_all() -> None:
     with pytest.raises(RegistryError, match="Did you mean 'docker'") as caught:
         registry.transport("dokcer")
     assert "module:Class" not in str(caught.value)
@@ -141,7 +141,7 @@ def test_a_module_that_fails(
         openenv_gym.OpenEnvGym("failing_module:Class", transport=transport)
 
 
-def test_registering_ones_own() -> None:
+def test_an_environment_of_ones_own_is_made_by_its_id() -> None:
     openenv_gym.register_environment(
         "acme/Trouble-v3", "tests.troubles:Troublesome", max_episode_steps=2, size=7
     )

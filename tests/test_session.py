@@ -75,11 +75,13 @@ def test_before_open_and_after_close(request_: Any) -> None:
     assert "closed" in str(error)
 
 
-def test_opening_twice() -> None:
+def test_a_session_opens_once_even_after_it_was_closed() -> None:
     session = opened()
-    assert isinstance(failure(session, Open(HERE, {})), ProtocolError)
-    session.close()
-    assert isinstance(failure(session, Open(HERE, {})), ProtocolError)
+    for _ in range(2):
+        error = failure(session, Open(HERE, {}))
+        assert isinstance(error, ProtocolError)
+        assert "serves one environment" in str(error)
+        session.close()
 
 
 def test_closing_twice_closes_once() -> None:
@@ -127,8 +129,11 @@ def test_steps_after_the_end_where_the_environment_takes_them(
 ) -> None:
     monkeypatch.setattr(Recorded, "steps_after_end", True)
     session = running(end={"done": True})
-    session.handle(Step(1))
-    session.handle(Step(1))
+    for steps in (1, 2):
+        result = session.handle(Step(1))
+        assert isinstance(result, Result)
+        assert result.terminated
+        assert Recorded.calls.count("step") == steps
 
 
 @pytest.mark.parametrize("action", [0, 5, None, "1", 1.0, np.array([1]), [1], object()])

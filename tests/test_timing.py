@@ -10,7 +10,7 @@ from openenv_gym.timing import Timing
 
 
 @pytest.mark.parametrize("transport", ["process", "websocket", "http"])
-def test_adds_up(transport: str) -> None:
+def test_the_parts_of_a_step_are_measured(transport: str) -> None:
     env = gymnasium.make("openenv/Connect4-v0", transport=transport, timing=True)
     try:
         env.reset(seed=0)

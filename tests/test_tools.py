@@ -104,7 +104,7 @@ def test_each_of_several_models_is_a_tool() -> None:
         ("Action", "act"),
     ],
 )
-def test_names(name: str, tool: str) -> None:
+def test_tools_are_named_after_their_model(name: str, tool: str) -> None:
     model = create_model(name, __base__=Action, word=(str, ...))
     assert [found.name for found in tools_of(model)] == [tool]
     assert [found.name for found in tools_of(model, "say")] == ["say"]
@@ -139,7 +139,7 @@ def test_names(name: str, tool: str) -> None:
         (Annotated[Array, Box(-np.inf, 1, (2,))], list[float], "Field. Of shape (2,)."),
     ],
 )
-def test_types(annotation: Any, kind: Any, said: str) -> None:
+def test_arguments_have_types_that_a_json_schema_has(annotation: Any, kind: Any, said: str) -> None:
     model = create_model("Thing", __base__=Action, field=(annotation, ...))
     (tool,) = tools_of(model)
     assert tool.parameters[0].annotation == kind
@@ -157,7 +157,7 @@ def test_what_must_be_given_comes_first() -> None:
     assert [parameter.default for parameter in found.values()] == [inspect.Parameter.empty, 3, []]
 
 
-def test_the_environments_actions() -> None:
+def test_the_environments_actions_make_documented_tools() -> None:
     (drop,) = tools_of(Connect4Action, "drop_piece")
     assert "    column: The column, 0 (left) to 6 (right). From 0 to 6." in drop.doc
     (move,) = tools_of(ChessAction)

@@ -37,7 +37,7 @@ def test_three_packages_and_no_more(files: set[str]) -> None:
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
-def test_types_are_told(files: set[str], package: str) -> None:
+def test_each_package_has_its_types(files: set[str], package: str) -> None:
     assert f"{package}/py.typed" in files
 
 
@@ -65,7 +65,7 @@ def test_nothing_that_was_left_lying_about(files: set[str]) -> None:
     assert not [name for name in files if "__pycache__" in name or name.endswith((".pyc", ".orig"))]
 
 
-def test_metadata(wheel: Path) -> None:
+def test_the_metadata_names_version_license_and_extras(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         [name] = [n for n in archive.namelist() if n.endswith("/METADATA")]
         told = Parser().parsestr(archive.read(name).decode())

@@ -114,7 +114,7 @@ def test_every_game_plays() -> None:
     assert heights == {210, 214, 220, 230, 250}
 
 
-def test_resets() -> None:
+def test_a_reset_begins_a_game_and_keeps_the_settings() -> None:
     env = AtariEnvironment("breakout")
     first = env.reset(seed=1)
     assert first.lives == 5
@@ -154,7 +154,7 @@ def test_json_is_openenvs() -> None:
 
 
 @pytest.mark.parametrize("obs_type", ["rgb", "ram"])
-def test_pictures(obs_type: str) -> None:
+def test_pictures_are_those_of_ale(obs_type: str) -> None:
     env = gymnasium.make("openenv/Atari.pong-v0", obs_type=obs_type, render_mode="rgb_array")
     theirs = gymnasium.make("ALE/Pong-v5", obs_type=obs_type, render_mode="rgb_array")
     for made in (env, theirs):
@@ -183,7 +183,7 @@ def test_pictures(obs_type: str) -> None:
     ],
     ids=str,
 )
-def test_wrong_options(options: dict[str, Any], said: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(OptionError, match=said):
         gymnasium.make("openenv/Atari-v0", **options)
 
@@ -194,7 +194,7 @@ def test_only_few_frames_are_for_an_event_loop() -> None:
     assert not AtariEnvironment(frameskip=60).inline
 
 
-def test_says_nothing() -> None:
+def test_it_prints_no_banner() -> None:
     """ALE greets on stderr, once a process."""
     code = (
         "import sys; sys.path[:0] = ['.', 'envs', 'transports']\n"
@@ -270,7 +270,7 @@ def test_frames_of_lanes_travel_as_one_buffer() -> None:
 
 
 @pytest.mark.parametrize("transport", ["inprocess", "websocket"])
-def test_typed_client(transport: str) -> None:
+def test_the_typed_client_plays_a_step(transport: str) -> None:
     with AtariEnv(game="breakout", transport=transport) as client:
         first = client.reset(seed=1)
         assert first.observation.lives == 5

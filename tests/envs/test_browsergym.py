@@ -46,7 +46,7 @@ def after(shared: OpenEnvGym) -> After:
     return after
 
 
-def test_observation(shared: OpenEnvGym) -> None:
+def test_an_observation_has_all_that_was_asked_for(shared: OpenEnvGym) -> None:
     observation, info = shared.reset(seed=0)
     assert observation["text"] == info["axtree_txt"]
     assert "[13] button 'Click Me!'" in observation["text"]
@@ -156,7 +156,7 @@ def test_what_the_agent_says(after: After) -> None:
     assert (reward, terminated) == (0.0, True)
 
 
-def test_only_some_actions() -> None:
+def test_actions_that_are_left_out_are_refused() -> None:
     env = OpenEnvGym(ID, actions=("bid",))
     env.reset(seed=0)
     observation = env.step("mouse_click(5, 5)")[0]
@@ -189,7 +189,7 @@ def test_the_program_is_for_the_owner_to_choose(option: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "package"), [({}, "chromium-headless-shell"), ({"headless": False}, "chromium")]
 )
-def test_no_browser_here(
+def test_without_a_browser_the_package_is_named(
     options: dict[str, Any], package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -139,7 +139,7 @@ def test_seed_draws_the_task() -> None:
     env.close()
 
 
-def test_unknown_task() -> None:
+def test_an_unknown_task_is_told_the_nearest_one() -> None:
     with pytest.raises(OptionError, match=r"no task 'click-tset'.*Did you mean 'click-test'"):
         OpenEnvGym(ID, task="click-tset")
     env = OpenEnvGym(ID)
@@ -149,7 +149,7 @@ def test_unknown_task() -> None:
     env.close()
 
 
-def test_typed_client() -> None:
+def test_the_typed_client_solves_a_task() -> None:
     with BrowserGymEnv(task="click-test") as env:
         observation = env.reset(seed=0).observation
         assert observation.screenshot.shape == (321, 498, 3)
@@ -230,7 +230,9 @@ def test_sites_that_are_not_told(webarena: dict[str, Any], monkeypatch: pytest.M
         OpenEnvGym(ID, **webarena)
 
 
-def test_tasks_on_sites(webarena: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_on_sites_take_no_seed_unless_allowed(
+    webarena: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They run by real time, and a seed does not decide them."""
     for variable in BENCHMARKS["webarena"].variables:
         monkeypatch.setenv(variable, "http://localhost")

@@ -25,11 +25,11 @@ BOARDS = "unconventional shape|upper and lower bounds|channels-last|minimal reso
 
 
 def test_each_environment_is_one_or_the_other() -> None:
-    assert set(ENVIRONMENTS) <= {*NUMERIC, *OTHERS}
+    assert sorted(ENVIRONMENTS) == sorted([*NUMERIC, *OTHERS])
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_check_env(name: str) -> None:
+def test_stable_baselines3_finds_no_fault(name: str) -> None:
     id = ENVIRONMENTS[name].id
     assert id is not None
     env = gymnasium.make(id, **EPISODES.get(name, Episode()).options)

@@ -16,7 +16,7 @@ LONE_KNIGHT = "8/8/8/8/8/3pk3/1N6/4K3 w - - 0 1"
 
 
 class TestEndings:
-    def test_reset(self):
+    def test_a_reset_shows_the_first_position(self):
         observation = ChessEnvironment().reset()
         assert isinstance(observation, ChessObservation)
         assert observation.fen == START_FEN
@@ -31,7 +31,7 @@ class TestEndings:
             "halfmove_clock": 0,
         }
 
-    def test_black_mates(self):
+    def test_the_reward_of_a_mate_is_the_movers(self):
         env = start()
         assert not play(env, "f2f3 e7e5 g2g4").done
         observation = play(env, "d8h4")
@@ -81,7 +81,7 @@ class TestEndings:
                 assert observation.metadata["discounted_rewards"] == []
         assert results == {"1-0"}
 
-    def test_stalemate(self):
+    def test_stalemate_is_a_draw(self):
         observation = play(start(fen=STALEMATE), "c5b6")
         assert (observation.reward, observation.result) == (0.0, "1/2-1/2")
         assert observation.done
@@ -89,12 +89,12 @@ class TestEndings:
         assert not observation.truncated
         assert observation.legal_moves == []
 
-    def test_insufficient_material(self):
+    def test_insufficient_material_is_a_draw(self):
         observation = play(start(fen=LONE_KNIGHT), "b2d3")
         assert (observation.reward, observation.result) == (0.0, "1/2-1/2")
         assert observation.done
 
-    def test_third_repetition(self):
+    def test_the_third_repetition_is_a_draw(self):
         env = start()
         assert not play(env, "g1f3 g8f6 f3g1 f6g8 g1f3 g8f6 f3g1").done
         observation = play(env, "f6g8")
@@ -136,7 +136,7 @@ class TestEndings:
                 or board.ply() == 500
             )
 
-    def test_fifty_moves(self):
+    def test_fifty_moves_without_capture_are_a_draw(self):
         env = start(fen="8/8/8/8/8/4k3/R7/4K3 w - - 98 120")
         assert not play(env, "a2b2").done
         observation = play(env, "e3f3")
@@ -155,7 +155,7 @@ class TestEndings:
         assert not observation.done
         assert observation.metadata["halfmove_clock"] == 0
 
-    def test_max_plies(self):
+    def test_max_plies_truncates(self):
         env = start(max_plies=4)
         assert not play(env, "e2e4 e7e5 g1f3").done
         observation = play(env, "b8c6")
@@ -187,7 +187,7 @@ class TestEndings:
 
 class TestMovesPlayed:
     @pytest.mark.parametrize("move", ["e2e5", "e7e5", "a1a8", "nonsense", "", "0000"])
-    def test_illegal_move(self, move):
+    def test_an_illegal_move_costs_and_changes_nothing(self, move):
         env = start("random")
         before = env.step(ChessAction(move="e2e4"))
         state = env.state
@@ -214,26 +214,26 @@ class TestMovesPlayed:
         ("move", "placement"),
         [("e1g1", "R4RK1"), ("e1c1", "2KR3R")],
     )
-    def test_castling(self, move, placement):
+    def test_castling_moves_the_rook_and_ends_the_right(self, move, placement):
         observation = play(start(fen=CASTLING), move)
         assert observation.fen.split()[0].endswith(placement)
         assert not observation.planes[14:16].any()
 
-    def test_en_passant(self):
+    def test_en_passant_takes_the_pawn(self):
         env = start(fen="4k3/8/8/8/3p4/8/4P3/4K3 w - - 0 1")
         assert "d4e3" in play(env, "e2e4").legal_moves
         observation = play(env, "d4e3")
         assert observation.fen.startswith("4k3/8/8/8/8/4p3/8/4K3 ")
 
     @pytest.mark.parametrize("piece", "qrbn")
-    def test_promotion(self, piece):
+    def test_a_pawn_becomes_what_the_move_says(self, piece):
         observation = play(start(fen=PROMOTION), f"a7a8{piece}")
         assert observation.fen.startswith(piece.upper() + "7/")
 
     def test_promotion_names_its_piece(self):
         assert play(start(fen=PROMOTION), "a7a8").reward == -0.1
 
-    def test_is_check(self):
+    def test_a_check_is_told(self):
         assert play(start(fen="4k3/8/8/8/8/8/R7/4K3 w - - 0 1"), "a2a8").is_check
 
     def test_self_play_is_seen_by_the_mover(self):

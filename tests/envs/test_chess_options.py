@@ -50,7 +50,7 @@ class TestOptions:
         assert not observation.planes[19].any()
         assert all(move[1] in "78" for move in observation.legal_moves)
 
-    def test_random_color(self):
+    def test_a_random_color_is_drawn_at_each_reset(self):
         env = start("random", agent_color="random")
         turns = [env.reset().fen.split()[1] for _ in range(40)]
         assert set(turns) == {"w", "b"}
@@ -99,7 +99,7 @@ class TestOptions:
             balance.append(observation.metadata["evaluation"])
         assert np.mean(balance) < -10
 
-    def test_fen(self):
+    def test_games_begin_at_the_fen(self):
         env = start(fen=CASTLING)
         assert env.state.fen == CASTLING
         play(env, "e1g1")
@@ -129,7 +129,7 @@ class TestOptions:
             ("4k3/8/8/8/8/8/R7/4K3 w - - 100 90", "already over"),
         ],
     )
-    def test_bad_fen(self, position, message):
+    def test_a_fen_that_no_game_can_begin_at_is_refused(self, position, message):
         with pytest.raises(OptionError, match=message) as caught:
             ChessEnvironment(fen=position)
         assert caught.value.fields["fen"] == position
@@ -138,7 +138,7 @@ class TestOptions:
         with pytest.raises(OptionError, match=message):
             env.reset(fen=position)
 
-    def test_gamma(self):
+    def test_gamma_discounts_the_rewards_of_the_moves(self):
         env = start("random", fen="7k/8/8/8/8/8/R7/1R2K3 w - - 0 1", gamma=0.5)
         assert play(env, "a1a2").reward == -0.1  # no move, and none of the list
         # The rooks drive the king, which has only h7, g7 or g8 to go to.
@@ -148,7 +148,7 @@ class TestOptions:
         assert observation.metadata["gamma"] == 0.5
         assert observation.metadata["discounted_rewards"] == [0.5, 1.0]
 
-    def test_state(self):
+    def test_the_state_tells_the_game_so_far(self):
         env = start()
         play(env, "e2e4 e7e5 g1f3")
         state = env.state
@@ -160,7 +160,7 @@ class TestOptions:
         assert env.state.episode_id == "second"
         assert env.state.move_history == []
 
-    def test_inline(self):
+    def test_a_short_step_is_inline(self):
         assert ChessEnvironment().inline
 
     def test_close_twice(self):
@@ -192,7 +192,7 @@ class TestSeeding:
 
 
 class TestRendering:
-    def test_ansi(self):
+    def test_the_board_as_text(self):
         env = start()
         env.render_mode = "ansi"
         play(env, "e2e4")
@@ -215,7 +215,7 @@ class TestRendering:
         play(env, "f2f3 e7e5 g2g4 d8h4")
         assert env.render().splitlines()[-1] == "0-1, after d8h4"
 
-    def test_rgb(self):
+    def test_the_board_as_a_picture_marks_the_last_move(self):
         env = start()
         env.render_mode = "rgb_array"
         first = env.render()

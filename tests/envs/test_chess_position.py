@@ -21,7 +21,7 @@ def random_boards(games=6, seed=0):
 
 
 class TestMoves:
-    def test_table(self):
+    def test_the_table_has_all_1968_moves_sorted(self):
         assert len(UCI_MOVES) == len(set(UCI_MOVES)) == 1968
         assert list(UCI_MOVES) == sorted(UCI_MOVES)
         assert sum(len(move) == 5 for move in UCI_MOVES) == 176
@@ -77,7 +77,7 @@ class TestMoves:
             ("rnbq1k1r/pp1Pbppp/2p5/8/2B5/8/PPP1NnPP/RNBQK2R w KQ - 1 8", 2, 1_486),
         ],
     )
-    def test_perft(self, position, depth, nodes):
+    def test_the_legal_moves_are_as_many_as_published(self, position, depth, nodes):
         table = set(UCI_MOVES)
 
         def count(board, depth):
@@ -162,7 +162,7 @@ class TestPosition:
             ),
         ],
     )
-    def test_en_passant_plane(self, position, viewer, row, column):
+    def test_the_plane_of_en_passant_marks_legal_captures(self, position, viewer, row, column):
         plane = planes(chess.Board(position), viewer, False)[16]
         assert np.argwhere(plane).tolist() == [[row, column]]
 
@@ -178,7 +178,7 @@ class TestPosition:
             assert plane.ravel()[:10].all()
             assert plane.sum() == 10
 
-    def test_repeated_plane(self):
+    def test_the_plane_of_repetitions_is_full_where_one_is(self):
         game = Game(chess.Board())
         seen = []
         for move in ["g1f3", "g8f6", "f3g1", "f6g8", "g1f3", "e7e5"]:
@@ -195,7 +195,7 @@ class TestPosition:
         first[:] = 0
         assert planes(board, chess.WHITE, False).any()
 
-    def test_material(self):
+    def test_material_is_whites_less_blacks(self):
         assert material(chess.Board()) == 0
         assert material(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1")) == 2
         assert material(chess.Board("4k3/8/8/8/8/8/8/QRBNPK2 w - - 0 1")) == 21

@@ -112,7 +112,7 @@ class TestEngine:
         assert game(env) == first
         assert game(make(**options)) == first
 
-    def test_plays_white(self, make):
+    def test_as_white_it_moves_in_the_reset(self, make):
         env = make(agent_color="black")
         env.reset()
         assert env.state.step_count == 1
@@ -123,7 +123,7 @@ class TestEngine:
         assert observation.result == "1-0"
         assert env.state.move_history == ["a1a8"]
 
-    def test_mates(self, make):
+    def test_it_mates_where_it_can(self, make):
         env = make(fen="r5k1/8/8/8/8/8/P4PPP/6K1 w - - 0 1")
         env.reset()
         observation = env.step(ChessAction(move="a2a3"))
@@ -175,7 +175,7 @@ class TestEngine:
         assert done.returncode in (0, -signal.SIGKILL)
         assert wait_for_end(int(done.stdout))
 
-    def test_killed_engine(self, make):
+    def test_a_killed_engine_is_an_error_and_starts_again(self, make):
         env = make()
         observation = env.reset()
         pid = process_of(env).pid
@@ -189,7 +189,7 @@ class TestEngine:
 
 
 class TestWithoutTheEngine:
-    def test_missing(self, monkeypatch):
+    def test_without_it_the_package_is_named(self, monkeypatch):
         monkeypatch.setenv("PATH", "")
         monkeypatch.setattr(stockfish, "_DEBIAN", "/nowhere/stockfish")
         with pytest.raises(MissingDependencyError, match="apt-get install stockfish"):
@@ -212,7 +212,7 @@ class TestWithoutTheEngine:
         env.step(ChessAction(move="e2e4"))
         assert env.state.move_history == ["e2e4", "e7e5"]
 
-    def test_silent_engine(self, make, program):
+    def test_a_silent_engine_is_killed_in_time(self, make, program):
         env = make(stockfish_path=program("time.sleep(60)"), stockfish_timeout=0.5)
         env.reset()
         process = process_of(env)
@@ -222,7 +222,7 @@ class TestWithoutTheEngine:
         assert time.monotonic() - began < 3
         assert process.returncode == -signal.SIGKILL
 
-    def test_engine_that_dies(self, make, program):
+    def test_an_engine_that_dies_is_an_error_with_its_status(self, make, program):
         env = make(stockfish_path=program("os._exit(3)"))
         env.reset()
         with pytest.raises(EnvironmentFailedError, match="exit status 3") as caught:

@@ -163,7 +163,7 @@ def test_packages_are_seen_where_asked_for(packages: bool) -> None:
     env.close()
 
 
-def test_render(env: CodingEnvironment) -> None:
+def test_the_picture_is_code_output_and_exit_code(env: CodingEnvironment) -> None:
     env.render_mode = "ansi"
     step(env, "print(1)")
     assert env.render() == "print(1)\n---\n1\n\n[0]\n"

@@ -51,7 +51,7 @@ def step(env: Env, code: str) -> tuple[str, str, int]:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_hostile_program(name: str, patient: Env, hasty: Env) -> None:
+def test_a_hostile_program_reaches_nothing(name: str, patient: Env, hasty: Env) -> None:
     program = PROGRAMS[name]
     env = hasty if program.slow else patient
     env.reset(seed=1)

@@ -72,7 +72,7 @@ def play_randomly(env, seed, steps=60):
     return trace
 
 
-def test_reset():
+def test_a_reset_shows_an_empty_board():
     observation = Connect4Environment().reset()
     assert isinstance(observation, Connect4Observation)
     assert observation.board.shape == (6, 7)
@@ -112,7 +112,7 @@ def test_boards_are_fresh():
         pytest.param([0, 6, 1, 6, 3, 5, 2], id="gap-filled"),
     ],
 )
-def test_win(columns):
+def test_four_in_a_row_win_and_end_the_game(columns):
     env = start()
     observation = play(env, columns[:-1])
     assert not observation.done
@@ -124,7 +124,7 @@ def test_win(columns):
     assert observation.metadata == {"next_player": -1}
 
 
-def test_second_player_wins():
+def test_the_reward_of_a_win_is_the_movers():
     observation = play(start(), [0, 1, 0, 1, 0, 1, 6, 1])
     assert observation.done
     assert observation.reward == 1.0  # with "self" the reward is the mover's
@@ -190,7 +190,7 @@ def test_full_column_loses():
     assert observation.metadata == {"next_player": -1}
 
 
-def test_state():
+def test_the_state_tells_the_board_and_whose_turn_it_is():
     env = start()
     play(env, [3, 4])
     state = env.state
@@ -222,13 +222,13 @@ def test_opponent_begins_in_the_reset(opponent):
     assert play(env, [0]).board.sum() == 1
 
 
-def test_random_side():
+def test_a_random_side_is_drawn_at_each_reset():
     env = start(opponent="random", agent_player="random")
     began = {int(env.reset().board.sum()) for _ in range(40)}
     assert began == {0, 1}
 
 
-def test_opponent_wins():
+def test_a_win_of_the_opponent_costs():
     env = start(opponent="minimax", depth=2)
     for _ in range(21):
         legal = env.step(Connect4Action(column=0 if env.state.board[0][0] == 0 else 6))
@@ -349,7 +349,7 @@ def test_only_deep_search_is_kept_off_the_event_loop():
     assert not Connect4Environment(opponent="minimax", depth=4).inline
 
 
-def test_ansi():
+def test_the_board_as_text():
     env = start()
     env.render_mode = "ansi"
     play(env, [3, 3])
@@ -364,7 +364,7 @@ def test_ansi():
     assert env.render().splitlines()[-1] == "game over"
 
 
-def test_rgb():
+def test_the_board_as_a_picture():
     env = start()
     env.render_mode = "rgb_array"
     empty = env.render()

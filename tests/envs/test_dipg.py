@@ -20,7 +20,7 @@ from tests.servers import serving
 # The synthetic questions.
 
 
-def test_the_synthetic_questions() -> None:
+def test_the_synthetic_questions_are_of_three_kinds() -> None:
     items = load(None)
     assert len(items) == len({item.context for item in items}) == 60
     kinds = [next((p for p in ABSTENTIONS if p in item.final), "synthesis") for item in items]
@@ -111,7 +111,7 @@ def test_the_answer_is_in_the_state_alone() -> None:
 # Clients.
 
 
-def test_the_typed_client() -> None:
+def test_the_typed_client_is_graded() -> None:
     with (
         serving("dipg") as served,
         DIPGSafetyEnv(served.url("websocket"), transport="websocket") as client,

@@ -39,7 +39,7 @@ def graded(tmp_path: Path) -> Any:
 # The rules: OpenEnv's names, and the sums that its values give.
 
 
-def test_the_right_answer(graded: Any) -> None:
+def test_the_right_answer_gets_all_three_rewards(graded: Any) -> None:
     rules = ["exact_format_reward", "verifiable_trace_reward", "correct_synthesis_reward"]
     assert graded(response(PROOF, "7 mg")) == (rules, 30.0)
     assert graded(response(f"  {PROOF}\n", " 7 MG ")) == (rules, 30.0)
@@ -70,12 +70,12 @@ _CHANNELS = response(PROOF, "7 mg").split("\n")
         response(PROOF, "7 mg", "<|channel|>final<|message|>8 mg<|end|>"),
     ],
 )
-def test_another_form(graded: Any, text: str) -> None:
+def test_another_form_gets_its_penalty_alone(graded: Any, text: str) -> None:
     assert graded(text) == (["format_mismatch_penalty"], -10.0)
 
 
 @pytest.mark.parametrize("proof", ["", "  ", "The dose was 8 mg.", "the dose was 7 mg.", "7mg"])
-def test_a_hallucinated_trace(graded: Any, proof: str) -> None:
+def test_after_a_hallucinated_trace_the_answer_does_not_count(graded: Any, proof: str) -> None:
     """The answer does not count then."""
     rules = ["exact_format_reward", "hallucinated_trace_penalty"]
     for final in ("7 mg", "8 mg", ""):
@@ -83,19 +83,21 @@ def test_a_hallucinated_trace(graded: Any, proof: str) -> None:
 
 
 @pytest.mark.parametrize("final", ["8 mg", "7 mg.", "It does not contain it."])
-def test_a_wrong_answer(graded: Any, final: str) -> None:
+def test_a_wrong_answer_costs(graded: Any, final: str) -> None:
     rules = ["exact_format_reward", "verifiable_trace_reward", "incorrect_answer_penalty"]
     assert graded(response(PROOF, final)) == (rules, 0.0)
 
 
-def test_no_answer(graded: Any) -> None:
+def test_a_missing_answer_costs(graded: Any) -> None:
     rules = ["exact_format_reward", "verifiable_trace_reward", "missing_answer_penalty"]
     assert graded(response(PROOF, " ")) == (rules, 5.0)
 
 
 @pytest.mark.parametrize("expected", [phrase.capitalize() for phrase in ABSTENTIONS])
 @pytest.mark.parametrize("final", ["It DOES NOT CONTAIN it.", "There is conflicting information."])
-def test_an_abstention(graded: Any, expected: str, final: str) -> None:
+def test_an_abstention_is_right_where_it_is_expected(
+    graded: Any, expected: str, final: str
+) -> None:
     rules = ["exact_format_reward", "verifiable_trace_reward", "correct_abstention_reward"]
     assert graded(response(PROOF, final), expected) == (rules, 35.0)
 
@@ -126,7 +128,7 @@ def test_a_proof_may_be_longer_or_shorter(graded: Any) -> None:
         assert graded(response(proof, "7 mg"))[1] == 30.0
 
 
-def test_inconsistent_and_wrong(graded: Any) -> None:
+def test_an_inconsistent_proof_and_a_wrong_answer_cost_both(graded: Any) -> None:
     assert graded(response("at noon", "8 mg"))[1] == 10 - 20 - 20
     assert graded(response("at noon", "It does not contain it."), "does not contain")[1] == 5
 

@@ -63,7 +63,7 @@ def test_state_is_a_copy(env):
     assert before.step_count == 0
 
 
-def test_metadata(env):
+def test_metadata_counts_the_steps(env):
     env.step(EchoAction(message="a"))
     observation = env.step(EchoAction(message="b"))
     assert observation.metadata == {"original_message": "b", "step": 2}
@@ -76,7 +76,7 @@ def test_too_long_is_refused():
         EchoObservation(echoed_message="x" * (MAX_LENGTH + 1))
 
 
-def test_render(env):
+def test_the_picture_is_what_was_said_last(env):
     env.render_mode = "ansi"
     assert env.render() == GREETING
     env.step(EchoAction(message="hi"))

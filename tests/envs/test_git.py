@@ -121,7 +121,7 @@ def test_what_was_pushed_is_gone_after_a_reset(env: GitEnvironment) -> None:
     assert git(env, "ls-remote", "garden").output == before
 
 
-def test_list_repos(env: GitEnvironment) -> None:
+def test_list_repos_names_the_tasks_repository(env: GitEnvironment) -> None:
     env.reset(task_id="cherry-pick")
     observation = env.step(GitAction(action_type="list_repos"))
     assert observation.success
@@ -139,7 +139,7 @@ def test_list_repos(env: GitEnvironment) -> None:
     assert len(env.step(GitAction(action_type="list_repos")).repos) == len(TASKS)
 
 
-def test_clone_repo(env: GitEnvironment) -> None:
+def test_clone_repo_replaces_a_folder_and_names_what_is_missing(env: GitEnvironment) -> None:
     env.reset(task_id="cherry-pick")
     observation = clone(env, "railway", "here")
     assert observation.success
@@ -219,7 +219,7 @@ def test_outputs_are_cut_at_the_option() -> None:
     env.close()
 
 
-def test_render(env: GitEnvironment) -> None:
+def test_the_picture_is_the_last_step(env: GitEnvironment) -> None:
     env.reset(task_id="cherry-pick")
     git(env, "status")
     env.render_mode = "ansi"
@@ -228,7 +228,7 @@ def test_render(env: GitEnvironment) -> None:
     assert rendered.startswith("execute_git_command status\n---\nfatal: not a git repository")
 
 
-def test_typed_client() -> None:
+def test_the_typed_client_lists_and_clones() -> None:
     with GitEnv(transport="process", task_id="tag-release") as client:
         assert client.reset(seed=0).observation.task_id == "tag-release"
         result = client.step(GitAction(action_type="clone_repo", repo_name="clock"))

@@ -126,7 +126,7 @@ def test_errors_say_what_is_wrong(gitea: FakeGitea) -> None:
         GitEnvironment(gitea_url="gitea:3000", gitea_token=TOKEN)
 
 
-def test_over_a_process(gitea: FakeGitea) -> None:
+def test_another_process_reaches_the_gitea_too(gitea: FakeGitea) -> None:
     env = gymnasium.make(
         "openenv/Git-v0",
         transport="process",

@@ -158,13 +158,13 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize("command", REFUSED)
-def test_is_refused(command: str) -> None:
+def test_a_dangerous_command_is_refused(command: str) -> None:
     with pytest.raises(RefusedError):
         parse(command)
 
 
 @pytest.mark.parametrize("command", ALLOWED)
-def test_is_allowed(command: str) -> None:
+def test_a_harmless_command_that_looks_alike_is_allowed(command: str) -> None:
     if command.startswith("commit -m --upload-pack"):
         with pytest.raises(RefusedError):  # a message cannot begin so; it may be said otherwise
             parse(command)
@@ -321,7 +321,7 @@ def test_a_command_without_end_is_killed_and_the_episode_goes_on(env: Env) -> No
     clean(env)
 
 
-def test_gigabytes_of_output(env: Env) -> None:
+def test_gigabytes_of_output_are_cut(env: Env) -> None:
     clean(env)
     line = "x" * 1000
     assert git(env, "apply --index -", stdin=patch("big.txt", *[line] * 60))["success"]

@@ -117,7 +117,7 @@ def test_the_opponent_may_win_before_the_agent_moves() -> None:
     assert env.state.history == [2]  # the action came too late
 
 
-def test_all_seats() -> None:
+def test_playing_all_seats_tells_what_each_sees_and_gets() -> None:
     env = begun("tic_tac_toe", opponent="self")
     assert env.metadata()["players"] == 2
     first = act(env, 0)
@@ -248,7 +248,7 @@ def test_state_names_actions_and_the_game() -> None:
     ],
     ids=str,
 )
-def test_wrong_options(options: dict[str, Any], said: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(OptionError, match=said):
         gymnasium.make("openenv/OpenSpiel-v0", **{"game": "tic_tac_toe", **options})
 
@@ -270,7 +270,7 @@ def test_an_opponent_that_fails_ends_the_game(monkeypatch: pytest.MonkeyPatch) -
     assert act(env, 0).opponent_last_action is not None
 
 
-def test_pictures() -> None:
+def test_pictures_show_the_whole_state() -> None:
     env = begun("tic_tac_toe", opponent="first")
     assert env.render() is None
     act(env, 4)
@@ -305,7 +305,7 @@ def test_json_is_openenvs() -> None:
 
 
 @pytest.mark.parametrize("transport", ["inprocess", "websocket"])
-def test_typed_client(transport: str) -> None:
+def test_the_typed_client_sees_the_opponents_answer(transport: str) -> None:
     options = {"game": "tic_tac_toe", "opponent": "first"}
     with OpenSpielEnv(transport=transport, **options) as client:
         client.reset(seed=0)
@@ -324,7 +324,7 @@ def test_an_action_that_no_opponent_took_is_not_in_the_info() -> None:
     env.close()
 
 
-def test_lanes() -> None:
+def test_lanes_play_what_single_environments_play() -> None:
     id, number = "openenv/OpenSpiel.backgammon-v0", 3
     ours = gymnasium.make_vec(id, num_envs=number, workers=2, transport="process")
     theirs = gymnasium.make_vec(id, num_envs=number, vectorization_mode="sync")

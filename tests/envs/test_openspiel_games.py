@@ -215,7 +215,7 @@ def test_parameters_that_name_files_are_known() -> None:
     ],
     ids=lambda text: text[:40],
 )
-def test_wrong_game_strings(game: str, said: str) -> None:
+def test_wrong_game_strings_are_refused(game: str, said: str) -> None:
     with pytest.raises(OptionError, match=said):
         gymnasium.make("openenv/OpenSpiel-v0", game=game)
 
@@ -228,7 +228,7 @@ def test_wrong_game_strings(game: str, said: str) -> None:
         ("efg_game", {"filename": "/no/such/file"}, "cannot play"),
     ],
 )
-def test_wrong_files(game: str, files: Mapping[str, str], said: str) -> None:
+def test_wrong_files_are_refused(game: str, files: Mapping[str, str], said: str) -> None:
     with pytest.raises(OptionError, match=said):
         gymnasium.make("openenv/OpenSpiel-v0", game=game, game_files=dict(files))
 

@@ -136,7 +136,7 @@ def test_files_of_the_host_are_for_its_owner(name: str) -> None:
         session.handle(Open("sumo", {name: "/etc/passwd"}, None))
 
 
-def test_times() -> None:
+def test_options_set_begin_and_length_of_an_episode() -> None:
     options = {"delta_time": 10, "begin_time": 100, "num_seconds": 30, "yellow_time": 3}
     env = started(**options)
     _, info = env.reset(seed=1)
@@ -161,7 +161,7 @@ def test_a_seed_is_not_that_of_the_episode_before() -> None:
 # Views of it.
 
 
-def test_picture() -> None:
+def test_the_picture_shows_vehicles() -> None:
     env = started(render_mode="rgb_array")
     env.reset(seed=1)
     empty = env.render()
@@ -180,7 +180,7 @@ def test_picture() -> None:
     assert red(full) > red(empty) + 500
 
 
-def test_typed_clients() -> None:
+def test_the_typed_clients_of_one_junction_and_of_several() -> None:
     with SumoEnv() as one:
         one.reset(seed=1)
         result = one.step(SumoAction(phase_id=1))

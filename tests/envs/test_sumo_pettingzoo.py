@@ -43,7 +43,7 @@ def test_pettingzoos_other_tests() -> None:
     env.close()
 
 
-def test_agents_of_pettingzoo() -> None:
+def test_each_junction_is_an_agent() -> None:
     env = parallel_env(ID, net="cologne3", num_seconds=10)
     observations, infos = env.reset(seed=1)
     assert env.agents == list(observations) == list(infos)

@@ -89,7 +89,7 @@ def test_the_wrappers_of_atari_scripts(
 
 
 @scripts
-def test_captured_videos(capsys: pytest.CaptureFixture[str]) -> None:
+def test_captured_videos_are_written(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("moviepy")
     assert main([*CONNECT4, "--capture-video", "--total-timesteps", "64"]) == 0
     assert list(Path("videos").rglob("*.mp4"))
@@ -256,7 +256,7 @@ def test_what_is_wrong_is_told_before_the_script_begins(
     assert "Traceback" not in printed.err
 
 
-def test_videos_without_moviepy(
+def test_without_moviepy_videos_are_refused_at_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "moviepy", None)

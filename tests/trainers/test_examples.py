@@ -36,7 +36,9 @@ def test_ppo_in_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("transport", ["inprocess", "websocket"])
-def test_random_agents(transport: str, tmp_path: Path) -> None:
+def test_random_agents_play_the_same_games_over_each_transport(
+    transport: str, tmp_path: Path
+) -> None:
     printed = run("random_agents.py", "--games", "5", "--transport", transport, folder=tmp_path)
     # The same games over each transport.
     assert [line.strip() for line in printed.splitlines()[-2:]] == [

@@ -233,7 +233,7 @@ def test_what_is_no_game_is_refused(make: Any) -> None:
         make("openenv/Chess-v0", oponent="self")
 
 
-def test_rendering() -> None:
+def test_a_game_is_rendered() -> None:
     env = aec_env("openenv/Connect4-v0", render_mode="ansi")
     env.reset(seed=0)
     env.step(3)

@@ -90,7 +90,7 @@ class TestVecEnv:
         envs.reset()
         envs.close()
 
-    def test_masks(self, envs: VecEnv) -> None:
+    def test_masks_come_as_maskable_ppo_asks_for_them(self, envs: VecEnv) -> None:
         assert is_masking_supported(envs)
         envs.reset()
         assert get_action_masks(envs).shape == (3, 7)
@@ -104,7 +104,7 @@ class TestVecEnv:
             pendulum.get_attr("action_masks")
         pendulum.close()
 
-    def test_attributes(self, envs: VecEnv) -> None:
+    def test_attributes_are_told_and_cannot_be_set(self, envs: VecEnv) -> None:
         assert envs.get_attr("render_mode") == [None] * 3
         assert envs.get_attr("action_space", [0]) == [envs.action_space]
         assert not envs.has_attr("board")
@@ -132,7 +132,7 @@ class TestVecEnv:
         assert infos[0]["episode"]["r"] == pytest.approx(sum(reward[0] for reward in rewards))
         envs.close()
 
-    def test_pictures(self) -> None:
+    def test_pictures_are_one_a_lane(self) -> None:
         envs = make_vec_env(CONNECT4, 3, render_mode="rgb_array", monitor=False)
         envs.reset()
         assert [picture.shape for picture in envs.get_images() if picture is not None] == [
@@ -165,7 +165,7 @@ class TestVecEnv:
         assert "failure" not in infos[0]
         envs.close()
 
-    def test_refusals(self) -> None:
+    def test_what_it_cannot_wrap_is_refused(self) -> None:
         with pytest.raises(OptionError, match="no environment of openenv-gym"):
             make_vec_env("CartPole-v1", 2)
         with pytest.raises(OptionError, match="same step"):
@@ -192,7 +192,7 @@ def _alike(one: Any, other: Any) -> None:
 
 class TestTraining:
     @pytest.mark.parametrize("algorithm", [PPO, DQN, MaskablePPO])
-    def test_on_ours(self, envs: VecEnv, algorithm: Any) -> None:
+    def test_algorithms_learn_on_our_lanes(self, envs: VecEnv, algorithm: Any) -> None:
         if algorithm is DQN:
             settings: dict[str, Any] = {"learning_starts": 30, "train_freq": 4}
         else:
@@ -211,7 +211,7 @@ class TestTraining:
         envs.close()
 
     @pytest.mark.parametrize("start", [DummyVecEnv, SubprocVecEnv])
-    def test_on_single_ones(self, start: Any) -> None:
+    def test_maskable_ppo_learns_on_single_environments(self, start: Any) -> None:
         keywords = {"transport": "websocket", "opponent": "random"}
         envs = env_util.make_vec_env(
             f"openenv_gym:{CONNECT4}", n_envs=2, seed=0, vec_env_cls=start, env_kwargs=keywords
@@ -230,14 +230,14 @@ class TestTraining:
         (WALK, {}),
     ],
 )
-def test_check_env(id: str, options: dict[str, Any]) -> None:
+def test_stable_baselines3_finds_no_fault(id: str, options: dict[str, Any]) -> None:
     """Of the environments that come along, tests/envs/test_check_env.py checks each."""
     env = gymnasium.make(id, **options)
     check_env(env)
     env.close()
 
 
-def test_without_the_library(tmp_path: Path) -> None:
+def test_without_the_library_the_extra_is_named(tmp_path: Path) -> None:
     (tmp_path / "stable_baselines3.py").write_text("raise ImportError(name=__name__)")
     code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import openenv_gym.sb3"
     done = subprocess.run(
@@ -248,7 +248,7 @@ def test_without_the_library(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("rich") is None, reason="its progress bar needs rich")
-def test_example(tmp_path: Path) -> None:
+def test_the_example_trains_and_draws(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     plot = tmp_path / "curve.png"
     words = ["--steps", "4096", "--games", "20", "--transport", "inprocess", "--plot", str(plot)]
