@@ -24,9 +24,9 @@ from openenv_gym.environment import Environment
 from openenv_gym.server import http, websocket
 from openenv_gym.server.guard import Guard
 from openenv_gym.server.sessions import Sessions
-from openenv_gym.server.stock.http import StockRoutes
+from openenv_gym.server.stock.http import RPC_PATH, StockRoutes
 from openenv_gym.server.stock.lobby import Lobby
-from openenv_gym.server.stock.websocket import StockWebSocket
+from openenv_gym.server.stock.websocket import RpcWebSocket, StockWebSocket
 from openenv_gym.server.web import WebRoutes
 
 _DESCRIPTION = f"""
@@ -122,6 +122,7 @@ def create_app(
     app.router.routes += [
         Route(http.PATH, http.HttpFace(sessions), methods=["POST"]),
         WebSocketRoute(websocket.PATH, websocket.WebSocketFace(sessions, StockWebSocket(lobby))),
+        WebSocketRoute(RPC_PATH, RpcWebSocket(lobby)),
         *stock.routes(),
         *(WebRoutes(lobby, stock).routes() if web else ()),
     ]

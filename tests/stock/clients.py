@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from openenv.core import GenericEnvClient
+from openenv.core.mcp_client import MCPToolClient
 
 
 def _told(result: Any) -> dict[str, Any]:
@@ -30,6 +31,17 @@ def play(url: str, actions: list[Any], reset: dict[str, Any] | None = None) -> d
             results.append(_told(client.step(action)))
             states.append(client.state())
         return {"results": results, "states": states}
+
+
+async def call_tool(url: str, name: str) -> dict[str, Any]:
+    """What a client of MCP's tools is told: those that there are, and what comes of calling one."""
+    async with MCPToolClient(base_url=url) as client:
+        listed = [tool.name for tool in await client.list_tools()]
+        try:
+            told = await client.call_tool(name, message="Hello!")
+        except RuntimeError as error:
+            return {"listed": listed, "error": str(error)}
+        return {"listed": listed, "told": told}
 
 
 async def one_too_many(

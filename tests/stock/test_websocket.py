@@ -18,6 +18,10 @@ from tests.servers import Served, eventually, serving
 from tests.stock.counterparts import NESTED, SENSORS
 
 LIMIT = 60.0
+NO_TOOLS = (
+    "Environment does not support MCP: it has no tools. Reset it, and step it with its action, "
+    "which GET /schema tells."
+)
 
 
 class Talk:
@@ -53,8 +57,8 @@ class Talk:
 
 
 @contextmanager
-def talk(served: Served, query: str = "", **keywords: Any) -> Iterator[Talk]:
-    url = f"{served.url('websocket')}/ws{query}"
+def talk(served: Served, path: str = "/ws", **keywords: Any) -> Iterator[Talk]:
+    url = f"{served.url('websocket')}{path}"
     with connect(url, proxy=None, max_size=None, open_timeout=LIMIT, **keywords) as connection:
         yield Talk(connection)
 
@@ -268,10 +272,10 @@ def test_an_environment_that_cannot_be_made() -> None:
 
 def test_a_session_that_is_taken_up_again(counting: Served) -> None:
     id = rpc(counting, "openenv/session/create")["result"]["session_id"]
-    with talk(counting, f"?session_id={id}") as client:
+    with talk(counting, f"/ws?session_id={id}") as client:
         client.do("reset", episode_id="kept")
         client.do("step", action=COUNT)
-    with talk(counting, f"?session_id={id}") as client:
+    with talk(counting, f"/ws?session_id={id}") as client:
         assert client.do("state")["data"] == {"episode_id": "kept", "step_count": 1}
         assert client.do("step", action=COUNT)["data"]["observation"]["count"] == 2
         assert rpc(counting, "openenv/session/close", session_id=id)["result"] == {
@@ -291,10 +295,10 @@ def test_a_session_that_is_closed_without_a_connection(counting: Served) -> None
 
 def test_a_second_connection_takes_a_session_over(counting: Served) -> None:
     id = rpc(counting, "openenv/session/create")["result"]["session_id"]
-    with talk(counting, f"?session_id={id}") as first:
+    with talk(counting, f"/ws?session_id={id}") as first:
         first.do("reset")
         first.do("step", action=COUNT)
-        with talk(counting, f"?session_id={id}") as second:
+        with talk(counting, f"/ws?session_id={id}") as second:
             assert second.do("step", action=COUNT)["data"]["observation"]["count"] == 2
             assert first.read()["data"]["code"] == "SESSION_ERROR"
             assert first.closed() == 1000
@@ -303,7 +307,7 @@ def test_a_second_connection_takes_a_session_over(counting: Served) -> None:
 
 
 def test_a_session_that_is_not_there(counting: Served) -> None:
-    with talk(counting, "?session_id=no-such") as client:
+    with talk(counting, "/ws?session_id=no-such") as client:
         told = client.read()["data"]
         assert (told["code"], told["message"]) == ("SESSION_ERROR", "Unknown session_id: no-such")
         assert client.closed() == 1000
@@ -317,11 +321,7 @@ def test_json_rpc_in_a_frame(counting: Served) -> None:
             "data": {
                 "jsonrpc": "2.0",
                 "id": 7,
-                "error": {
-                    "code": -32603,
-                    "message": "Environment does not support MCP",
-                    "data": None,
-                },
+                "error": {"code": -32603, "message": NO_TOOLS, "data": None},
             },
         }
         own = client.do("mcp", jsonrpc="2.0", method="openenv/session/create", id=8)

@@ -19,8 +19,8 @@ What differs from openenv 0.10's own server, on purpose:
 - A second WebSocket takes an attached session over, and the first is told. There it is refused,
   also where the first one's connection broke without a sign.
 - A truncated episode is done, with ``"TimeLimit.truncated": true`` in its metadata.
-- Of JSON-RPC there are ``openenv/session/create`` and ``close``; tools are an error that says so.
-  There is no WebSocket ``/mcp``, and there are no routes of task sets (``/{name}/tasks``).
+- Tools of MCP and sets of tasks (``/{name}/tasks``) are answered as there of an environment that
+  has none; so they are also of one of ``openenv.core`` that has some.
 - Infinity and NaN become null, as there; numpy arrays and numbers are written as what they hold.
 - What the environment's exceptions say stays in the log, unless the server runs with ``--debug``.
 """

@@ -27,6 +27,7 @@ from openenv_gym.server.stock.requests import ResetData, StepData
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+RPC_PATH = "/mcp"
 COOKIE = "openenv_session"
 HEADER = "x-session-id"
 
@@ -35,6 +36,16 @@ _NO_SESSION = (
     f"{COOKIE!r} and the header {HEADER!r}: send one of them back with each further request. "
     "(A client that keeps cookies does: curl with -b and -c, requests.Session.)"
 )
+
+
+_TASKS = {
+    "splits": ("GET", "list_splits"),
+    "tasks": ("POST", "list_tasks"),
+    "num_tasks": ("POST", "num_tasks"),
+    "task": ("POST", "get_task"),
+    "task_range": ("POST", "get_task_range"),
+}
+"""Routes of sets of tasks, and the methods of an environment that they stand for."""
 
 
 class _Refused(Exception):  # noqa: N818  # a response, raised
@@ -64,7 +75,7 @@ class StockRoutes:
             ("POST", "/reset", self._reset),
             ("POST", "/step", self._step),
             ("GET", "/state", self._state),
-            ("POST", "/mcp", self._mcp),
+            ("POST", RPC_PATH, self._mcp),
             ("GET", "/schema", self._schema),
             ("GET", "/metadata", self._metadata),
             ("GET", "/config", self._config),
@@ -73,8 +84,12 @@ class StockRoutes:
             ("GET", "/docs", self._docs),
             ("GET", "/health", self._health),
         )
+        tasks = (
+            (method, f"/{{name}}/{kind}", self._no_tasks) for kind, (method, _) in _TASKS.items()
+        )
         return [
-            Route(path, answering(endpoint), methods=[method]) for method, path, endpoint in told
+            Route(path, answering(endpoint), methods=[method])
+            for method, path, endpoint in (*told, *tasks)
         ]
 
     async def _reset(self, request: Request) -> Response:
@@ -159,6 +174,14 @@ class StockRoutes:
 
     async def _list(self, request: Request) -> Response:
         return JSONResponse([self._lobby.entry.name])
+
+    async def _no_tasks(self, request: Request) -> Response:
+        """As openenv's own server answers of an environment that has no sets of tasks."""
+        name, kind = request.path_params["name"], request.url.path.rpartition("/")[2]
+        if name.lower() != self._lobby.entry.name.lower():
+            return JSONResponse({"detail": f"unknown environment {name!r}"}, 404)
+        _, method = _TASKS[kind]
+        return JSONResponse({"detail": f"{method} is not supported for this environment"}, 501)
 
     async def _health(self, request: Request) -> Response:
         return JSONResponse({"status": "healthy"})

@@ -1,7 +1,8 @@
-"""The WebSocket of OpenEnv's protocol: text frames of JSON, a reply to each, in order.
+"""The WebSockets of OpenEnv's protocol: text frames of JSON, a reply to each, in order.
 
 A connection has a session of its own, which ends with it; or, by ``?session_id=``, one that was
-made by ``openenv/session/create``, which stays.
+made by ``openenv/session/create``, which stays. At ``/ws`` a frame says what it is; at ``/mcp`` it
+is a request of JSON-RPC.
 """
 
 from __future__ import annotations
@@ -60,6 +61,23 @@ class StockWebSocket:
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
         wanted = query.get("session_id", [""])[0]
         await _Conversation(self._lobby, wanted, Events(receive, pipelined=True), send).hold()
+
+
+class RpcWebSocket:
+    """An ASGI application for WebSockets whose frames are requests of JSON-RPC.
+
+    Args:
+        lobby: Where sessions begin.
+    """
+
+    def __init__(self, lobby: Lobby) -> None:
+        self._lobby = lobby
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection."""
+        await receive()  # the handshake
+        await send({"type": "websocket.accept"})
+        await _RpcConversation(self._lobby, "", Events(receive, pipelined=True), send).hold()
 
 
 class _Over(Exception):  # noqa: N818  # no error: a conversation ends
@@ -123,7 +141,7 @@ class _Conversation:
         try:
             message = json.loads(text)
         except (ValueError, RecursionError) as error:
-            frame = error_frame("INVALID_JSON", f"Invalid JSON: {error}")
+            frame = self._no_json(error)
         else:
             if not isinstance(message, dict):
                 kind = type(message).__name__
@@ -132,6 +150,14 @@ class _Conversation:
         if self._ended:
             raise _Over
         await self._send({"type": "websocket.send", "text": frame})
+
+    def _no_json(self, error: Exception) -> str:
+        """The frame that tells that one was no JSON."""
+        return error_frame("INVALID_JSON", f"Invalid JSON: {error}")
+
+    def _refusal(self, error: OpenEnvGymError) -> str:
+        """The frame that tells of an error."""
+        return refusal_frame(error)
 
     async def _reply(self, message: dict[str, Any]) -> str:
         kind = message.get("type", "")
@@ -168,7 +194,7 @@ class _Conversation:
         raise _Over
 
     async def _say_and_close(self, error: OpenEnvGymError) -> None:
-        await self._send({"type": "websocket.send", "text": refusal_frame(error)})
+        await self._send({"type": "websocket.send", "text": self._refusal(error)})
         await self._close(_NORMAL, "")
 
     async def _close(self, code: int, reason: str) -> None:
@@ -184,6 +210,19 @@ class _Conversation:
             await self._say_and_close(SessionLostError(f"The session ends here: {reason}."))
         except OSError:
             return  # it is gone already
+
+
+class _RpcConversation(_Conversation):
+    """A connection whose frames are requests of JSON-RPC."""
+
+    async def _reply(self, message: dict[str, Any]) -> str:
+        return json.dumps(await mcp.answer(self._lobby, message, self._id))
+
+    def _no_json(self, error: Exception) -> str:
+        return json.dumps(mcp.parse_error(str(error)))
+
+    def _refusal(self, error: OpenEnvGymError) -> str:
+        return json.dumps(mcp.refusal(error))
 
 
 def _request(asked: BaseModel) -> Request:
