@@ -16,9 +16,9 @@ from typing import Any
 LIMIT = 100e-6
 """Seconds to stay awake for one message; so much is wasted at most, where it does not come."""
 
-_TRUST, _TRIAL = 8, 4  # at most; and after a pause
-_PENALTY = 2  # for a message that did not come in time; one that came counts for 1
-_SHORTEST, _LONGEST = 1 / 64, 1 / 4  # seconds of a pause
+_TRUST = 1 / 64  # seconds that messages may be late by before it sleeps
+_MOST = 10 * LIMIT  # of those for one message
+_SHORTEST, _LONGEST = 1 / 16, 1.0  # seconds of a pause
 
 
 class Habit:
@@ -27,6 +27,7 @@ class Habit:
     Where too many messages do not come in time it sleeps for a while before it tries again, and
     each time for twice as long. Where one end sleeps, staying awake is of less use to the other. So
     both begin awake; and both try again at the same moments, by the clock that they have in common.
+    A trial lasts for some milliseconds, in which the scheduler parts two that share a core.
 
     Attributes:
         awake: What to do at the next wait.
@@ -44,14 +45,14 @@ class Habit:
             self.awake = ended >= self._wakes
         elif ended - began < LIMIT:
             if self._trust < _TRUST:
-                self._trust += 1
-                if self._trust == _TRUST:
+                self._trust += LIMIT
+                if self._trust >= _TRUST:
                     self._pause = _SHORTEST
         else:
-            self._trust -= _PENALTY
+            self._trust -= min(ended - began, _MOST)
             if self._trust <= 0:
                 self.awake = False
-                self._trust = _TRIAL
+                self._trust = _TRUST / 2
                 # Of moments that divide by a long pause all divide by the shorter ones.
                 self._wakes = ended - ended % self._pause + self._pause
                 self._pause = min(2 * self._pause, _LONGEST)
