@@ -28,13 +28,15 @@ class Seen(list[dict[str, str]]):
     """Requests that arrived, and the replies that the next ones get."""
 
     replies: list[Answer]
+    headers: dict[str, str]
+    """Of each reply."""
 
 
 @contextmanager
 def answering(*replies: Answer) -> Iterator[tuple[str, Seen]]:
     """A server that gives these replies in turn, else serves a session; and what it saw."""
     seen, session = Seen(), Session(THREADED)
-    seen.replies = list(replies)
+    seen.replies, seen.headers = list(replies), {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -50,6 +52,8 @@ def answering(*replies: Answer) -> Iterator[tuple[str, Seen]]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
+            for header in seen.headers.items():
+                self.send_header(*header)
             self.end_headers()
             self.wfile.write(body)
 
@@ -152,6 +156,17 @@ def test_connection_is_kept(server: Served) -> None:
             transport.exchange(Step(COUNT))
         assert threading.active_count() == threads
         transport.close()
+
+
+@pytest.mark.parametrize("headers", [{"Connection": "close"}, {"Connection": "keep-alive"}])
+def test_what_the_server_wants_of_the_connection(headers: dict[str, str]) -> None:
+    with answering() as (url, seen):
+        seen.headers = headers
+        env = OpenEnvGym(THREADED, transport="http", url=url)
+        env.reset()
+        assert [env.step(COUNT)[0]["count"] for _ in range(3)] == [1, 2, 3]
+        env.close()
+        assert len(seen) == 6
 
 
 def test_sent_request_whose_reply_is_late(server: Served) -> None:

@@ -13,6 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 from openenv_gym.errors import ProtocolError
 from openenv_gym.messages import Failure, Open, OpenVector, Reply, Request
 from openenv_gym.transport import Transport
+from openenv_gym_transports.httpclient import Poster
 from openenv_gym_transports.network import (
     CONNECT_LIMIT,
     RETRIED,
@@ -29,8 +30,8 @@ class HttpTransport(NetworkTransport):
 
     When it drops, the request is repeated; each step is carried out exactly once. An exchange is
     made on the caller's thread. :meth:`send` makes it on one of its own, so that a vector
-    environment's requests run side by side. The standard library's client does it: a step with
-    httpx took twice as long.
+    environment's requests run side by side. What both ends of a
+    kept connection need not do anew for each is left out (:mod:`.httpclient`).
 
     To a legacy server of OpenEnv's own make (openenv-core 0.1) it speaks OpenEnv's own protocol,
     and warns once. Later ones hold no episode over HTTP: for these take ``transport="websocket"``.
@@ -55,7 +56,7 @@ class HttpTransport(NetworkTransport):
     other: ClassVar[str] = "For ws:// and wss:// take transport='websocket'."
     path: ClassVar[str] = "/exchange"
 
-    _connection: HTTPConnection | None = None
+    _poster: Poster | None = None
     _reply: Future[Reply] | None = None
 
     def _connect_first(self) -> None:
@@ -64,7 +65,7 @@ class HttpTransport(NetworkTransport):
         parts = urlsplit(self._url)
         # A proxy of plain HTTP is told the whole address.
         self._target = self._url if self._proxy and parts.scheme == "http" else parts.path
-        self._prepared = {**self._headers, "Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE}
+        self._prepared = dict(self._headers)
         if self._proxy and parts.scheme == "http":
             self._prepared |= _credentials(self._proxy)
 
@@ -115,32 +116,23 @@ class HttpTransport(NetworkTransport):
             raise ProtocolError("The server answered with the number of another request.")
         return reply
 
-    def _post(self, data: bytes, timeout: float | None) -> bytes:
+    def _post(self, data: bytes, timeout: float | None) -> bytes | bytearray:
         # Taken for as long as it is in use: a request that was given up may still be at it.
-        connection, self._connection = self._connection, None
-        if connection is None:
-            connection = self._connect(CONNECT_LIMIT if timeout is None else timeout)
+        poster, self._poster = self._poster, None
+        if poster is None:
+            poster = self._connect(CONNECT_LIMIT if timeout is None else timeout)
         try:
-            connection.sock.settimeout(timeout)
-            connection.request("POST", self._target, body=data, headers=self._prepared)
-            response = connection.getresponse()
-            kind = response.headers.get("content-type")
-            if response.length is None and not response.chunked and kind in (None, CONTENT_TYPE):
-                raise ConnectionResetError("it hung up in the midst of the headers")
-            body = response.read()
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, HTTPException):
-                reason = str(error) or type(error).__name__
-                raise ConnectionResetError(reason) from error
+            status, kind, body = poster.post(data, timeout)
+        except BaseException:
+            poster.close()
             raise
-        self._keep(connection)
+        self._keep(poster)
         if kind == CONTENT_TYPE:
             return body
-        if self._opened and response.status in RETRIED:
-            raise ConnectionError(f"HTTP {response.status}")
-        refusal = self._refused(response.status, body)
-        if self._opened or response.status not in _NOT_THERE:
+        if self._opened and status in RETRIED:
+            raise ConnectionError(f"HTTP {status}")
+        refusal = self._refused(status, bytes(body))
+        if self._opened or status not in _NOT_THERE:
             raise refusal
         raise NotOursError(refusal)
 
@@ -159,15 +151,15 @@ class HttpTransport(NetworkTransport):
             found=found,
         )
 
-    def _keep(self, connection: HTTPConnection) -> None:
+    def _keep(self, poster: Poster) -> None:
         """Keeps a connection for the next request; one that another thread kept meanwhile goes."""
-        spare, self._connection = self._connection, connection
-        if self._closed:
-            spare, self._connection = self._connection, None
+        spare: Poster | None = poster
+        if poster.usable and not self._closed:
+            spare, self._poster = self._poster, poster
         if spare is not None:
             spare.close()
 
-    def _connect(self, limit: float) -> HTTPConnection:
+    def _connect(self, limit: float) -> Poster:
         assert self._url is not None, "a URL is given or made on opening"
         parts = urlsplit(self._url)
         via = urlsplit(self._proxy) if self._proxy else parts
@@ -185,7 +177,7 @@ class HttpTransport(NetworkTransport):
             if self._opened:
                 raise dropped from error
             raise self._unreachable(dropped) from error
-        return connection
+        return Poster(connection, self._target, CONTENT_TYPE, self._prepared)
 
     def _hang_up(self) -> None:
         """Nothing to do: what broke is closed, and a new connection made when needed."""
@@ -193,9 +185,9 @@ class HttpTransport(NetworkTransport):
     def close(self) -> None:
         """Ends the session, and the server where it is ours."""
         super().close()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        poster, self._poster = self._poster, None
+        if poster is not None:
+            poster.close()
 
 
 def _credentials(proxy: str) -> dict[str, str]:
