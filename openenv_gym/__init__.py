@@ -111,7 +111,8 @@ def register_environment(
             tell it.
         observation: Likewise of the observation model.
         spaces: Spaces of fields that its models do not bound, by name, or their descriptions; None
-            sends a field of the observation to ``info``.
+            sends a field of the observation to ``info``. Whoever serves it for others registers it
+            with the same, and gives the id to :func:`create_app`.
         max_episode_steps: After so many steps an episode is truncated.
         nondeterministic: The same seed may give another episode.
         **options: Options of the environment; ``make`` can override them.

@@ -21,9 +21,8 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-import gymnasium
 import numpy as np
 from gymnasium.spaces import Discrete
 from pydantic import BaseModel, ValidationError
@@ -230,34 +229,6 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         self.close()
 
 
-class Registered(NamedTuple):
-    """What an id stands for.
-
-    Attributes:
-        environment: Short name or ``module:Class``.
-        options: Keywords that the id stands for.
-        max_episode_steps: After so many steps an episode is truncated.
-    """
-
-    environment: str
-    options: dict[str, Any]
-    max_episode_steps: int | None
-
-
-def registered(id: str) -> Registered:
-    """What an id stands for that is registered with gymnasium, or that this package knows.
-
-    Raises:
-        RegistryError: There is no such environment.
-    """
-    spec = gymnasium.registry.get(id)
-    if spec is not None and "environment" in spec.kwargs:
-        options = dict(spec.kwargs)
-        return Registered(options.pop("environment"), options, spec.max_episode_steps)
-    entry = registry.environment(id)
-    return Registered(entry.name, dict(entry.options), None)
-
-
 def client_class(id: str) -> type[EnvClient[Any, Any, Any]]:
     """The typed client of an environment: that of its package, else one made of its models.
 
@@ -269,7 +240,7 @@ def client_class(id: str) -> type[EnvClient[Any, Any, Any]]:
         MissingDependencyError: A package that it needs is not installed.
         OptionError: It tells no models.
     """
-    entry = registry.environment(registered(id).environment)
+    entry = registry.environment(registry.registered(id).environment)
     if entry.name in registry.ENVIRONMENTS:  # its package needs no more than the core
         importlib.import_module(entry.target.partition(":")[0].rpartition(".")[0])
     found = _CLIENTS.get(entry.name)

@@ -76,7 +76,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         observation_space: Likewise of the observation space.
         spaces: Likewise of single fields, by name; also of an environment of ``openenv.core`` whose
             models do not bound them. None in place of a description sends a field of the
-            observation to ``info``, and leaves one of the action to its default.
+            observation to ``info``, and leaves one of the action to its default. Where the other
+            end has Spaces of its own, as a server of ours has, what is given must be the same.
         **options: Options of the environment.
 
     Attributes:

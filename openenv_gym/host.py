@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import gymnasium
@@ -63,6 +63,10 @@ class Host(ABC):
         It may raise ActionError, which says why not.
         """
         return admission(self.action_space)
+
+    def field_spaces(self) -> Mapping[str, Space[Any] | None]:
+        """Spaces of its models' fields, by ``"action.name"``; None: in none. Empty: no models."""
+        return {}
 
     def description(self, name: str) -> Description:
         """What a client has to know of it, under its name."""
@@ -178,6 +182,15 @@ class ModelHost(Host):
         self.has_mask = self._mask is not None
         self.inline = environment.inline
         self.steps_after_end = environment.steps_after_end
+
+    def field_spaces(self) -> Mapping[str, Space[Any] | None]:
+        """Implements Host.field_spaces."""
+        found: dict[str, Space[Any] | None] = {}
+        for side, models in (("action", self.actions), ("observation", self.observations)):
+            for name in models.model.model_fields:
+                part = models.fields.get(name)
+                found[f"{side}.{name}"] = None if part is None else part.space
+        return found
 
     def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
         """Implements Host.reset."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
+from gymnasium.spaces import Space
 
 from openenv_gym import registry
 from openenv_gym.entry import Entry
@@ -15,6 +16,7 @@ from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.host import GymnasiumHost, Host, ModelHost
 from openenv_gym.options import checked
+from openenv_gym.spaces.describe import parse
 from openenv_gym.stock.models import is_stock_class
 
 
@@ -70,6 +72,45 @@ def host(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> H
         "from the Environment of openenv_gym or openenv.core, or from gymnasium.Env.",
         target=entry.target,
     )
+
+
+def check_spaces(hosted: Host, given: Mapping[str, Any], name: str) -> None:
+    """Checks that the Spaces that a client gives of fields are those that they have.
+
+    They are where the client's own give bounds to an environment of ``openenv.core``. Any other has
+    its own, as has one that somebody else serves.
+
+    Args:
+        hosted: The environment.
+        given: Descriptions by the name of the field, or ``"action.name"``; None: it has no Space.
+        name: Of the environment, for errors.
+
+    Raises:
+        OptionError: One is another, or of a field that there is not.
+        SpaceError: One describes no Space.
+    """
+    fields = hosted.field_spaces() if given else {}
+    for field, told in given.items():
+        places = [place for place in fields if field in (place, place.partition(".")[2])]
+        if not places:
+            known = ", ".join(fields) or "none that has a name"
+            raise OptionError(
+                f"spaces= names {field!r}, which is no field of {name}. It has {known}.",
+                field=field,
+                known=[*fields],
+            )
+        wanted = None if told is None else parse(told)
+        for place in places:
+            if fields[place] != wanted:
+                raise OptionError(
+                    f"spaces= says that {place} of {name} {_told(wanted)}; but by its models, or "
+                    f"by who serves it, it {_told(fields[place])}. Leave it out to take that.",
+                    field=place,
+                )
+
+
+def _told(space: Space[Any] | None) -> str:
+    return "is in no Space" if space is None else f"is in the Space {space!r:.200}"
 
 
 def _check_mode(wanted: str | None, modes: list[str], name: str) -> None:

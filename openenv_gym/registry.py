@@ -15,7 +15,9 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
+
+import gymnasium
 
 from openenv_gym.entry import Entry
 from openenv_gym.errors import RegistryError, did_you_mean, missing_package
@@ -228,6 +230,34 @@ def _has_group() -> bool:
                         if _GROUP.encode() in file.read():
                             return True
     return False
+
+
+class Registered(NamedTuple):
+    """What an id stands for.
+
+    Attributes:
+        environment: Short name or ``module:Class``.
+        options: Keywords that the id stands for.
+        max_episode_steps: After so many steps an episode is truncated.
+    """
+
+    environment: str
+    options: dict[str, Any]
+    max_episode_steps: int | None
+
+
+def registered(id: str) -> Registered:
+    """What an id stands for that is registered with gymnasium, or that this package knows.
+
+    Raises:
+        RegistryError: There is no such environment.
+    """
+    spec = gymnasium.registry.get(id)
+    if spec is not None and "environment" in spec.kwargs:
+        options = dict(spec.kwargs)
+        return Registered(options.pop("environment"), options, spec.max_episode_steps)
+    entry = environment(id)
+    return Registered(entry.name, dict(entry.options), None)
 
 
 def transport(name: str) -> Entry:

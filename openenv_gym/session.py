@@ -30,7 +30,7 @@ from openenv_gym.errors import (
     SpaceError,
 )
 from openenv_gym.host import Host
-from openenv_gym.hosting import host
+from openenv_gym.hosting import check_spaces, host
 from openenv_gym.lanes import Lanes, check_alike
 from openenv_gym.messages import (
     Close,
@@ -68,7 +68,7 @@ class Session:
     """One environment, from :class:`Open` to :class:`Close`.
 
     Args:
-        environment: Name of the one that is served here; None serves whatever is asked for.
+        environment: The one that is served here, or its name; None serves whatever is asked for.
         options: Options that the owner of the server sets; only the owner can override them.
         owner: The client is the owner.
         reveal: Tell the client what the environment's own errors say. Where clients are strangers
@@ -79,14 +79,16 @@ class Session:
 
     def __init__(
         self,
-        environment: str | None = None,
+        environment: str | Entry | None = None,
         *,
         options: Mapping[str, Any] | None = None,
         owner: bool = True,
         reveal: bool = True,
         make_host: MakeHost = host,
     ) -> None:
-        self._served = None if environment is None else registry.environment(environment)
+        if isinstance(environment, str):
+            environment = registry.environment(environment)
+        self._served = environment
         self._options = options or {}
         self._owner = owner
         self._reveal = reveal
@@ -147,7 +149,7 @@ class Session:
 
     def _open(self, request: Open) -> Description:
         entry = self._entry(request)
-        hosted = self._make(entry, request.options, request.render_mode)
+        hosted = self._make(entry, request.options, request)
         self._admits = hosted.admission()
         self._carry_out = hosted.step
         self._host = hosted
@@ -159,7 +161,7 @@ class Session:
         try:
             mode = AutoresetMode(request.autoreset_mode)
             for options in request.options:
-                hosts.append(self._make(entry, options, request.render_mode))
+                hosts.append(self._make(entry, options, request))
                 check_alike(hosts[0], hosts[-1])
             limit = request.max_episode_steps
             self._lanes = Lanes(hosts, mode, limit, request.ended, request.first)
@@ -170,16 +172,23 @@ class Session:
             raise
         return hosts[0].description(entry.name)
 
-    def _make(self, entry: Entry, given: Mapping[str, Any], render_mode: str | None) -> Host:
+    def _make(self, entry: Entry, given: Mapping[str, Any], request: Open | OpenVector) -> Host:
         if not self._owner:
             check_allowed(registry.load(entry), given, self._options, entry.name)
         options = {**self._options, **given}
         try:
-            return self._make_host(entry, options, render_mode)
+            hosted = self._make_host(entry, options, request.render_mode)
         except SpaceError:
             raise  # which says what to write in a model; in an episode it is the environment's
         except Exception as error:
             raise self._failed(error) from error
+        try:
+            check_spaces(hosted, request.spaces or {}, entry.name)
+        except BaseException:
+            with contextlib.suppress(Exception):  # what is wrong with the request matters more
+                hosted.close()
+            raise
+        return hosted
 
     def _entry(self, request: Open | OpenVector) -> Entry:
         """What is to be made, in a session that has nothing yet."""
@@ -201,7 +210,8 @@ class Session:
             )
         if not self._owner:  # to whom it is what it was served as, whatever models they name
             return served or entry
-        return replace(entry, spaces={**entry.spaces, **(request.spaces or {})})
+        told = {} if served is None else served.spaces
+        return replace(entry, spaces={**told, **entry.spaces, **(request.spaces or {})})
 
     def _ready(self) -> Host:
         if self._host is None:

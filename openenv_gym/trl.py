@@ -30,8 +30,9 @@ import numpy as np
 from gymnasium.spaces import Box
 from pydantic import TypeAdapter, ValidationError
 
-from openenv_gym.client import EnvClient, StepResult, client_class, registered
+from openenv_gym.client import EnvClient, StepResult, client_class
 from openenv_gym.errors import ActionError, EpisodeError, OptionError, TransportError
+from openenv_gym.registry import registered
 from openenv_gym.tools import Tool, tools_of
 
 Describe = Callable[[StepResult[Any]], str]

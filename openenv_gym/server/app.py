@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from openenv_gym.errors import MissingDependencyError
@@ -74,7 +75,9 @@ def create_app(
     --ws-ping-timeout 86400``), and use one worker process, since the sessions are in its memory.
 
     Args:
-        environment: Name, id or ``module:Class`` of the environment; or its class.
+        environment: Name, id or ``module:Class`` of the environment; or its class. An id that was
+            registered here (:func:`~openenv_gym.register_environment`) brings its options and its
+            Spaces.
         options: Options of the environment, which clients cannot change.
         max_sessions: Sessions at a time.
         idle_timeout: Seconds without a request after which a session ends; None: never.
@@ -92,10 +95,13 @@ def create_app(
     """
     if isinstance(environment, type):
         environment = f"{environment.__module__}:{environment.__qualname__}"
-    entry = registry.environment(environment)
+    known = registry.registered(environment)
+    spaces = known.options.pop("spaces", None) or {}
+    entry = registry.environment(known.environment)
+    entry = replace(entry, spaces={**entry.spaces, **spaces})
     sessions = Sessions(
-        entry.name,
-        options={**entry.options, **(options or {})},
+        entry,
+        options={**entry.options, **known.options, **(options or {})},
         owner=owner,
         max_sessions=max_sessions,
         idle_timeout=idle_timeout,
@@ -116,7 +122,7 @@ def create_app(
     info = {
         "title": f"openenv-gym: {entry.name}",
         "summary": entry.summary or entry.name,
-        "description": _DESCRIPTION.format(name=entry.name, id=entry.id or entry.name),
+        "description": _DESCRIPTION.format(name=entry.name, id=entry.id or environment),
     }
     stock = StockRoutes(lobby, info, open_to_all=not token)
     app.router.routes += [

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
+from openenv_gym.entry import Entry
 from openenv_gym.errors import (
     OpenEnvGymError,
     OptionError,
@@ -45,7 +46,7 @@ class Sessions:
     so that it can repeat that one too when the reply is lost.
 
     Args:
-        environment: Name of the environment.
+        environment: Name of the environment, or what it stands for.
         options: Options of the environment, which only the owner of the server can override.
         owner: The clients are the owner of the server.
         max_sessions: Sessions at a time.
@@ -54,6 +55,7 @@ class Sessions:
         reveal: Tell clients what the environment's errors say.
 
     Attributes:
+        environment: Name of the environment.
         stuck: A session was given up, and its thread with it: the process cannot end by itself
             as it should.
 
@@ -63,7 +65,7 @@ class Sessions:
 
     def __init__(
         self,
-        environment: str,
+        environment: str | Entry,
         *,
         options: Mapping[str, Any] | None = None,
         owner: bool = False,
@@ -79,7 +81,8 @@ class Sessions:
         ):
             if limit is not None and not limit > 0:
                 raise OptionError(f"{name}={limit} is no limit: give a number above 0.", name=name)
-        self.environment = environment
+        self.environment = environment if isinstance(environment, str) else environment.name
+        self._served = environment
         self.stuck = False
         self.max_sessions = max_sessions
         self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
@@ -171,7 +174,7 @@ class Sessions:
             )
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._reap())
-        session = Session(self.environment, **self._settings, make_host=make_host)
+        session = Session(self._served, **self._settings, make_host=make_host)
         self._sessions[id] = Hosted(session, lanes, lambda: self._forget(id), numbered=numbered)
 
     def ask(self, id: str, request: Request, carry_out: CarryOut) -> Any:

@@ -15,9 +15,12 @@ from typing import Any
 
 import gymnasium
 import httpx
+import numpy as np
 import pytest
+from gymnasium.spaces import Box, Discrete
 
 import openenv_gym
+from openenv_gym.errors import OptionError
 from tests.servers import process
 from tests.stock.peers import (
     OPENENV,
@@ -138,6 +141,41 @@ def test_spaces_that_are_given(stock: StockPython) -> None:
     assert played[0]["results"][0][1]["legal_actions"] == [*range(7)]
     assert played[0]["state"]["step_count"] == 7
     assert all(one == played[0] for one in played[1:])
+
+
+@pytest.fixture
+def registered() -> Iterator[str]:
+    """An id that is registered here as it is at the server, where nobody has openenv."""
+    id = "test/Connect4-v0"
+    spaces = {"column": Discrete(7), "board": Box(-1, 1, (6, 7), np.int8), "legal_actions": None}
+    environment = "tests.stock.environments:Connect4Environment"
+    openenv_gym.register_environment(id, environment, spaces=spaces, max_episode_steps=2)
+    yield id
+    del gymnasium.registry[id]
+
+
+def test_a_server_of_what_was_registered_with_spaces(registered: str, stock: StockPython) -> None:
+    with stock_server("tests.stock.registered:app") as server:
+        for url in (server.ws_url, server.url):
+            for id in (registered, "openenv/Remote-v0"):
+                with closing(gymnasium.make(id, url=url)) as env:
+                    assert str(env.action_space) == "Discrete(7)"
+                    assert str(env.observation_space) == "Box(-1, 1, (6, 7), int8)"
+                    env.reset(seed=1)
+                    observation, *_, info = env.step(3)
+                    assert observation[5, 3] == 1
+                    assert info["legal_actions"] == [*range(7)]
+        with closing(gymnasium.make_vec(registered, num_envs=2, url=server.ws_url)) as envs:
+            assert envs.reset(seed=1)[0].shape == (2, 6, 7)
+        for spaces, said in (
+            ({"column": Discrete(9)}, r"action\.column .*Discrete\(9\).*Discrete\(7\)"),
+            ({"board": None}, r"observation\.board .* in no Space; .*Box\(-1, 1"),
+            ({"row": Discrete(6)}, "'row', which is no field"),
+        ):
+            with pytest.raises(OptionError, match=said):
+                gymnasium.make(registered, url=server.ws_url, spaces=spaces)
+        told = stock.call(f"{CLIENTS}:play", url=server.url, actions=[{"column": 3}])
+        assert told["results"][1]["observation"]["board"][5][3] == 1
 
 
 def test_lanes_of_a_vector_environment(stock: StockPython) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import gymnasium
@@ -24,7 +25,7 @@ from openenv_gym.errors import (
 )
 from openenv_gym.spaces.describe import describe
 from openenv_gym.spaces.utf8 import Utf8
-from tests.servers import serving
+from tests.servers import eventually, serving
 from tests.stock.ours import REMOTE, remote, warned
 from tests.stock.peers import StockServer, requires_peers, stock_server
 
@@ -239,11 +240,38 @@ class TestGiven:
         with pytest.raises((OptionError, SpaceError), match="Space"):
             gymnasium.make(REMOTE, url=f"{server.ws_url}/connect4", spaces={"board": told})
 
-    def test_a_server_of_ours_tells_them_itself(self) -> None:
+    @pytest.mark.parametrize("transport", ["websocket", "http"])
+    def test_a_server_of_ours_has_its_own(self, transport: str) -> None:
+        text = {"type": "Utf8", "max_length": 4096}
         with serving("echo") as served:
-            for given in ({"spaces": {"message": TEXT}}, {"action_space": TEXT}):
-                with pytest.raises(OptionError, match="leave them out"):
-                    gymnasium.make(REMOTE, url=served.url("websocket"), **given)
+            for told in (
+                {"spaces": {"message": text, "observation.echoed_message": text}},
+                {"spaces": {"message_length": None}},
+                {"action_space": text, "observation_space": Utf8(4096)},
+            ):
+                with closing(gymnasium.make(REMOTE, url=served.url(transport), **told)) as env:
+                    env.reset()
+                    assert env.step("Hello!")[0] == "Hello!"
+                    assert sources(env) == {}
+            for told, said in (
+                ({"spaces": {"message": TEXT}}, r"action\.message of echo is in the Space .*4096"),
+                ({"spaces": {"message": None}}, "is in no Space; but"),
+                ({"spaces": {"massage": TEXT}}, r"It has action\.metadata, action\.message"),
+                ({"action_space": TEXT}, "action_space= is .*4096.*Leave it out"),
+                ({"observation_space": TEXT}, "observation_space= is .*4096"),
+            ):
+                with pytest.raises(OptionError, match=said):
+                    gymnasium.make(REMOTE, url=served.url(transport), **told)
+            eventually(lambda: len(served.sessions) == 0)
+
+    def test_an_environment_of_ours_has_its_own_here_too(self) -> None:
+        gymnasium.make("openenv/Echo-v0", spaces={"message": Utf8(4096)}).close()
+        with pytest.raises(OptionError, match=r"action\.message of echo"):
+            gymnasium.make("openenv/Echo-v0", spaces={"message": TEXT})
+        with pytest.raises(OptionError, match=r"no field of gymnasium. It has none"):
+            gymnasium.make("openenv/Gymnasium-v0", env_id="CartPole-v1", spaces={"obs": TEXT})
+        with pytest.raises(OptionError, match=r"action\.message"):
+            gymnasium.make_vec("openenv/Echo-v0", num_envs=2, spaces={"message": TEXT})
 
     def test_without_a_server(self) -> None:
         with pytest.raises(OptionError, match="url="):

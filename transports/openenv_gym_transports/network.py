@@ -12,6 +12,8 @@ from time import monotonic, sleep
 from typing import Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
+from msgspec.structs import replace
+
 from openenv_gym.errors import (
     AuthenticationError,
     ConnectError,
@@ -24,9 +26,10 @@ from openenv_gym.errors import (
     TransportError,
 )
 from openenv_gym.messages import Close, Description, Failure, Open, OpenVector, Reply, Request
+from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import STEP_TIMEOUT, Transport
 from openenv_gym_transports.launch import Child
-from openenv_gym_transports.stock.given import Given
+from openenv_gym_transports.stock.given import Given, Side
 from openenv_gym_transports.wsclient import WebSocket
 
 RETRIED = frozenset({502, 503, 504})
@@ -121,7 +124,10 @@ class NetworkTransport(Transport):
         opened = self._open_ours(request)
         if isinstance(opened, NotOursError):
             opened = self._open_stock(opened, request)
-        self._opened = True
+            self._opened = True
+        else:
+            self._opened = True
+            self._check_given(opened)
         return opened
 
     def _open_ours(self, request: Open | OpenVector) -> Description | NotOursError:
@@ -129,20 +135,32 @@ class NetworkTransport(Transport):
         try:
             with self._limited(self._start_timeout):
                 self._connect_first()
-                description = super().open(request)
+                return super().open(request)
         except NotOursError as found:
             return found  # not from in here: what may fail next has nothing to do with it
         except ExchangeTimeoutError as error:
             if self._child is None:
                 raise
             raise self._not_started(self._child) from error
-        if self._given(request) and self._child is None:
-            raise OptionError(
-                "action_space=, observation_space= and spaces= are for servers of OpenEnv's own "
-                f"make. That at {self._url} is ours, and tells its Spaces itself: leave them out.",
-                url=self._url,
-            )
-        return description
+
+    def _check_given(self, description: Description) -> None:
+        """Checks Spaces that the caller gives against those of a server of ours.
+
+        It checks those of single fields itself.
+        """
+        given = Given(*self._spaces)
+        sides: tuple[tuple[Side, Any], ...] = (
+            ("action", description.action_space),
+            ("observation", description.observation_space),
+        )
+        for side, told in sides:
+            whole = given.whole(side)
+            if whole is not None and whole != parse(told):
+                raise OptionError(
+                    f"{side}_space= is {whole!r:.200}; but the server at {self._url} is ours, and "
+                    f"says that it is {parse(told)!r:.200}. Leave it out to take that.",
+                    url=self._url,
+                )
 
     def _given(self, request: Open | OpenVector) -> Given:
         """The Spaces that the caller gives."""
@@ -159,7 +177,8 @@ class NetworkTransport(Transport):
         """Opens the session over OpenEnv's own protocol."""
         carrier = self._stock = self._carrier(found, request)
         carrier.stopwatch = self.stopwatch
-        description = carrier.open(request)
+        # The carrier has the Spaces that are given, and checks that each is of use.
+        description = carrier.open(replace(request, spaces=None))
         self._hand_over(carrier)
         return description
 
