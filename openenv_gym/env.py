@@ -59,7 +59,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
     Args:
         environment: Short name, id or ``module:Class`` of the environment. None takes whatever the
             server at ``url`` has.
-        render_mode: ``"human"``, ``"ansi"``, ``"rgb_array"``, or None.
+        render_mode: ``"human"``, ``"ansi"``, ``"rgb_array"``, or None. ``"ansi?"`` is ``"ansi"``
+            where the environment has that, else None.
         transport: Name of a transport, or a Transport object that was not used yet. By default
             what the variable ``OPENENV_GYM_TRANSPORT`` says, else ``"inprocess"``.
         url: A server that runs already; without it the transport starts one and owns it. Where no
@@ -158,6 +159,9 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             modes.insert(0, "human")
         self.metadata = {**description.metadata, "render_modes": modes}  # type: ignore[misc]
         self.render_mode = request.render_mode
+        if self.render_mode is not None and self.render_mode.endswith("?"):
+            wanted = self.render_mode.removesuffix("?")
+            self.render_mode = wanted if wanted in modes else None
         self._has_mask = description.has_mask
         self._view: HumanView | None = None
         if request.render_mode == "human":

@@ -27,7 +27,8 @@ def host(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> H
         entry: A class derived from ``Environment``, ours or that of ``openenv.core``, or from
             ``gymnasium.Env``; or a function that makes an instance of one.
         options: Its options.
-        render_mode: The mode to render in; ``"human"`` for the first that it has.
+        render_mode: The mode to render in; ``"human"`` for the first that it has. With a question
+            mark behind it, as in ``"ansi?"``, only if it has that.
 
     Raises:
         OptionError: An option is unknown or wrong.
@@ -44,24 +45,25 @@ def host(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> H
     def made(mode: str | None) -> Any:
         return make(**keywords, render_mode=mode) if takes_mode else make(**keywords)
 
-    environment = made(None if render_mode == "human" else render_mode)
+    # Only once there is one it is known what it can render.
+    undecided = render_mode is not None and (render_mode == "human" or render_mode.endswith("?"))
+    environment = made(None if undecided else render_mode)
     try:
         if isinstance(environment, Environment):
             modes = environment.metadata().get("render_modes", [])
-            _check_mode(render_mode, modes, entry.name)
-            environment.render_mode = _shown(render_mode, modes)
+            environment.render_mode = _chosen(render_mode, modes, entry.name)
             return ModelHost(environment, entry.name)
         if isinstance(environment, gymnasium.Env):
-            _check_mode(render_mode, environment.metadata.get("render_modes", []), entry.name)
-            if takes_mode and render_mode == "human":
-                # Only now that there is one it is known what it can render.
-                mode = _shown(render_mode, environment.metadata.get("render_modes", []))
+            modes = environment.metadata.get("render_modes", [])
+            mode = _chosen(render_mode, modes, entry.name)
+            if takes_mode and undecided and mode is not None:
                 environment.close()
                 environment = made(mode)
             return GymnasiumHost(environment)
         if is_stock_class(type(environment)):
             from openenv_gym.stock.host import StockHost
 
+            _chosen(render_mode, [], entry.name)
             return StockHost(environment, entry)
     except BaseException:
         with contextlib.suppress(Exception):  # why it cannot be used matters more
@@ -113,16 +115,20 @@ def _told(space: Space[Any] | None) -> str:
     return "is in no Space" if space is None else f"is in the Space {space!r:.200}"
 
 
-def _check_mode(wanted: str | None, modes: list[str], name: str) -> None:
-    if wanted not in (None, "human", *modes):
-        told = ", ".join(map(repr, modes)) or "none: it shows nothing"
+def _chosen(wanted: str | None, modes: list[str], name: str) -> str | None:
+    """The mode to render in: for a human, who sits at the other end, the first there is.
+
+    Raises:
+        OptionError: There is none such.
+    """
+    if wanted is None:
+        return None
+    asked = wanted.removesuffix("?")
+    given = [mode for mode in modes if mode != "human"]
+    found = next((mode for mode in given if asked in ("human", mode)), None)
+    if found is None and asked == wanted:
+        told = ", ".join(map(repr, given)) or "none: it shows nothing"
         raise OptionError(
             f"{name} has no render_mode={wanted!r}. It has {told}.", name=name, render_mode=wanted
         )
-
-
-def _shown(wanted: str | None, modes: list[str]) -> str | None:
-    """The mode to render in: for a human, who sits at the other end, the first there is."""
-    if wanted != "human":
-        return wanted
-    return next((mode for mode in modes if mode != "human"), None)
+    return found

@@ -38,6 +38,7 @@ class Open(Request):
         environment: Its name, or ``module:Class``; None for the one that the server has.
         options: Keywords of the environment's constructor.
         render_mode: ``"ansi"``, ``"rgb_array"`` or another that the environment gives; or None.
+            ``"ansi?"``: as text, if the environment gives that.
         spaces: Descriptions of the Spaces of fields of which the environment's models do not tell
             enough; None sends a field to ``info``. Only the owner of a server can give them.
     """

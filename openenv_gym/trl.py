@@ -69,7 +69,6 @@ class ToolEnvironment(metaclass=_Made):
     """
 
     _client_class: ClassVar[type[EnvClient[Any, Any, Any]]]
-    _given: ClassVar[dict[str, Any]]
     _keywords: ClassVar[dict[str, Any]]
     _max_steps: ClassVar[int | None]
 
@@ -110,20 +109,9 @@ class ToolEnvironment(metaclass=_Made):
 
     def _opened(self) -> EnvClient[Any, Any, Any]:
         if self._client is None:
-            self._client = self._connected()
+            self._client = self._client_class(**self._keywords)
             self._end = weakref.finalize(self, self._client.close)
         return self._client
-
-    @classmethod
-    def _connected(cls) -> EnvClient[Any, Any, Any]:
-        """A client whose environment draws pictures as text, if it can."""
-        try:
-            return cls._client_class(**cls._keywords)
-        except OptionError as error:
-            if "render_mode" in cls._given or "render_mode" not in error.fields:
-                raise
-            cls._keywords = cls._given  # also for those that are made after this one
-            return cls._client_class(**cls._keywords)
 
     def _close(self) -> None:
         if self._client is not None:
@@ -168,7 +156,7 @@ def _text(client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
         if isinstance(part.space, Box) and part.space.shape
     }
     lines = []
-    if arrays and "ansi" in client.env.metadata.get("render_modes", ()):
+    if arrays and client.env.render_mode == "ansi":
         lines.append(str(client.env.render()).rstrip())
         fields = {name: value for name, value in fields.items() if name not in arrays}
     elif len(fields) == 1 and isinstance(text := next(iter(fields.values())), str):
@@ -235,8 +223,7 @@ def environment_factory(
             **methods,
             "__doc__": f"{id} for TRL.",
             "_client_class": client,
-            "_given": given,
-            "_keywords": {"render_mode": "ansi", **given},
+            "_keywords": {"render_mode": "ansi?", **given},
             "_max_steps": known.max_episode_steps,
         },
     )

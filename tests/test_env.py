@@ -176,6 +176,24 @@ def test_rendering_needs_a_mode_and_a_reset() -> None:
     env.close()
 
 
+def test_a_render_mode_if_there_is_such() -> None:
+    for name, mode in ((HERE, "ansi"), (TROUBLE, None)):
+        env = OpenEnvGym(name, render_mode="ansi?")
+        assert env.render_mode == mode
+        env.reset()
+        if mode is not None:
+            assert env.render() == "picture in ansi"
+        env.close()
+    cartpole = "openenv/Gymnasium-v0"
+    for asked, told in (("rgb_array?", "rgb_array"), ("ansi?", None)):
+        env = OpenEnvGym(cartpole, env_id="CartPole-v1", render_mode=asked)
+        env.reset(seed=1)
+        assert env.render_mode == told
+        if told is not None:
+            assert env.render().shape == (400, 600, 3)
+        env.close()
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [(HERE, "It has 'ansi', 'rgb_array'"), (TROUBLE, "It has none")],

@@ -131,9 +131,9 @@ def play_lanes(id: str, lanes: int, steps: int, **options: Any) -> list[Any]:
         envs.close()
 
 
-def sample(id: str, count: int) -> dict[str, Any]:
+def sample(id: str, count: int, render_mode: str | None = None) -> dict[str, Any]:
     """An episode of random actions, to see that all of it is in its Spaces."""
-    env = gymnasium.make(id)
+    env = gymnasium.make(id, render_mode=render_mode)
     try:
         env.action_space.seed(0)
         seen = [env.reset(seed=0)[0]]

@@ -217,6 +217,13 @@ def test_models_that_are_named_and_methods_that_are_awaited(
     assert again == played
 
 
+def test_it_renders_nothing(stock: StockPython) -> None:
+    stock.call(f"{HOSTED}:register", id="stock/Unseen-v0", environment=NESTED)
+    for mode in ("ansi", "human"):
+        with pytest.raises(StockError, match=f"no render_mode='{mode}'. It has none"):
+            stock.call(f"{HOSTED}:sample", id="stock/Unseen-v0", count=1, render_mode=mode)
+
+
 def test_options_are_checked(stock: StockPython) -> None:
     stock.call(f"{HOSTED}:register", id="stock/Options-v0", **QUIET)
     for wrong, known in (

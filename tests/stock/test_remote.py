@@ -25,6 +25,7 @@ from openenv_gym.errors import (
 )
 from openenv_gym.spaces.describe import describe
 from openenv_gym.spaces.utf8 import Utf8
+from openenv_gym.trl import environment_factory
 from tests.servers import eventually, serving
 from tests.stock.ours import REMOTE, remote, warned
 from tests.stock.peers import StockServer, requires_peers, stock_server
@@ -276,6 +277,13 @@ class TestGiven:
     def test_without_a_server(self) -> None:
         with pytest.raises(OptionError, match="url="):
             gymnasium.make("openenv/Echo-v0", transport="websocket", action_space=TEXT)
+
+
+def test_tools_for_trl(server: StockServer) -> None:
+    """A server that renders nothing is not asked to."""
+    environment: Any = environment_factory("connect4", url=f"{server.ws_url}/connect4")()
+    assert warned(environment.reset).startswith("board: [[0, 0")
+    assert environment.connect4(column=3).startswith("board: [[0, 0")
 
 
 class TestVector:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -92,6 +93,24 @@ def test_an_environment_of_ones_own_by_its_id() -> None:
             rover.go(1)
     finally:
         del gymnasium.registry["test/Rover-v0"]
+
+
+@pytest.mark.parametrize("transport", ["inprocess", "process", "websocket"])
+def test_it_is_made_once_though_it_draws_nothing_as_text(transport: str, tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    counting: Any = environment_factory(THREADED, transport=transport, diary=str(diary))()
+    counting.reset()
+    assert counting._client.env.render_mode is None
+    assert diary.read_text().count("made") == 1
+
+
+def test_pictures_are_of_the_mode_that_is_given() -> None:
+    drawing: Any = environment_factory("connect4")()
+    assert "X to move" in drawing.reset()
+    plain: Any = environment_factory("connect4", render_mode="rgb_array")()
+    assert plain.reset().startswith("board: [[0, 0")
+    with pytest.raises(OptionError, match="no render_mode='hologram'"):
+        environment_factory("connect4", render_mode="hologram")().reset()
 
 
 def test_wrong_calls_are_told_and_do_nothing() -> None:

@@ -51,7 +51,7 @@ def stock_host(entry: Entry, options: Mapping[str, Any], render_mode: str | None
     """Makes an environment, as :func:`openenv_gym.hosting.host` does, for OpenEnv's protocol."""
     hosted = host(entry, options, render_mode)
     if isinstance(hosted, ModelHost):
-        if render_mode == "human" and "rgb_array" in hosted.metadata.get("render_modes", []):
+        if render_mode == "human?" and "rgb_array" in hosted.metadata.get("render_modes", []):
             # Who sits before a page likes a picture better than a text.
             hosted.environment.render_mode = hosted.render_mode = "rgb_array"
         return StockModelHost(hosted)

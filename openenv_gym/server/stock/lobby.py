@@ -29,7 +29,7 @@ class Lobby:
     def __init__(self, sessions: Sessions, entry: Entry, *, seen: bool = False) -> None:
         self.sessions = sessions
         self.entry = entry
-        self._render_mode = "human" if seen else None
+        self._render_mode = "human?" if seen else None
         self._opening = carrier(_description, self._failed)
         self._description: StockDescription | None = None
         self._looking = asyncio.Lock()

@@ -70,7 +70,7 @@ class StockTransport(InProcessTransport):
                 "out; what a reset takes goes into reset(options=...).",
                 options=sorted(options),
             )
-        if render_mode is not None:
+        if render_mode is not None and not render_mode.endswith("?"):
             raise OptionError(
                 f"render_mode={render_mode!r}: the server at {self._server.url} is OpenEnv's own, "
                 "which renders nothing. Leave it out.",
