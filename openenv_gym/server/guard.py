@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 
 from openenv_gym.server.events import App, Receive, Scope, Send
 
-OPEN = frozenset({"/", "/web", "/health", "/docs", "/openapi.json"})
+OPEN = frozenset({"/", "/web", "/health", "/docs", "/redoc", "/openapi.json"})
 """Paths that need no token: they tell nothing of the sessions. The page asks for one."""
 
 

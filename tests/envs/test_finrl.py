@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +25,7 @@ from openenv_gym_envs.finrl.market import Market, choose
 from openenv_gym_envs.finrl.market import load as load_market
 from openenv_gym_envs.finrl.models import INDICATORS, TICKERS
 from openenv_gym_envs.finrl.trading import StockTradingEnv
+from tests.servers import serving
 
 ID = "openenv/FinRL-v0"
 SHIPPED = ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
@@ -328,6 +330,19 @@ def test_the_typed_client() -> None:
         state = client.state()
         assert (state.episode_id, state.step_count) == ("first", 1)
         assert state.tech_indicators == list(INDICATORS)
+
+
+def test_config_as_openenvs_server_has_it() -> None:
+    options = {"tickers": ["IBM", "MSFT"], "initial_amount": 5000}
+    with serving("finrl", options=options) as served:
+        told = httpx.get(f"{served.url('http')}/config", timeout=60)
+    assert told.json() == {
+        "stock_dim": 2,
+        "initial_amount": 5000,
+        "action_space": 2,
+        "state_space": 13,
+        "tech_indicators": list(INDICATORS),
+    }
 
 
 def test_picture() -> None:

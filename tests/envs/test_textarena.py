@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import gymnasium
+import httpx
 import numpy as np
 import pytest
 
@@ -19,7 +20,9 @@ from openenv_gym_envs.textarena import environment as module
 from openenv_gym_envs.textarena.environment import TextArenaEnvironment
 from openenv_gym_envs.textarena.games import messages, shorten
 from openenv_gym_envs.textarena.models import MESSAGE_LENGTH, TEXT_LENGTH
+from openenv_gym_envs.textarena.stock import TextArenaReader
 from openenv_gym_envs.textarena.words import listed, nouns
+from tests.servers import serving
 
 ID = "openenv/TextArena-v0"
 
@@ -85,6 +88,38 @@ def test_raw_tells_what_is_new() -> None:
     observation = env.step(TextArenaAction(message="[crane]"))
     kinds = [(message.sender_id, message.category) for message in observation.messages]
     assert kinds == [(-1, "PLAYER_ACTION"), (-1, "GAME_MESSAGE")]
+
+
+def test_metadata_of_openenvs_clients_is_not_in_the_info() -> None:
+    with serving("textarena") as served:
+        env = gymnasium.make(ID, url=served.url("websocket"))
+        _, info = env.reset(seed=3)
+        *_, stepped = env.step("[crane]")
+        env.close()
+        with httpx.Client(base_url=served.url("http"), timeout=60) as client:
+            told = client.post("/reset", json={"seed": 3}).json()
+            action = {"action": {"message": "[crane]"}}
+            further = client.post("/step", json=action).json()
+            state = client.get("/state").json()
+    assert not {"env_id", "raw_messages"} & (info.keys() | stepped.keys())
+    for reply in (told, further):
+        observation = reply["observation"]
+        assert observation["metadata"]["env_id"] == "Wordle-v0"
+        assert observation["metadata"]["raw_messages"] == observation["messages"]
+        # Our clients at a server of OpenEnv's own leave it out.
+        read = TextArenaReader().read(observation, None)
+        assert not {"env_id", "raw_messages"} & read["metadata"].keys()
+    assert set(state["raw_state"]) == {
+        "turn",
+        "game_state",
+        "logs",
+        "rewards",
+        "done",
+        "role_mapping",
+        "game_info",
+        "step_info",
+        "reward_signals",
+    }
 
 
 def test_word_lists() -> None:

@@ -61,7 +61,8 @@ def works(served: Served) -> bool:
 
 def test_health_and_docs(client: httpx.Client) -> None:
     assert client.get("/health").json() == {"status": "healthy"}
-    assert client.get("/docs").status_code == 200
+    for page in ("/docs", "/redoc"):
+        assert "/openapi.json" in client.get(page).text
     description = client.get("/openapi.json").json()
     assert "Counting" in description["info"]["title"]
     assert "/exchange" in description["info"]["description"]
@@ -157,7 +158,7 @@ def test_with_the_token(guarded: Served) -> None:
 
 
 def test_health_needs_no_token(guarded: Served) -> None:
-    for path in ("/health", "/docs", "/openapi.json"):
+    for path in ("/health", "/docs", "/redoc", "/openapi.json"):
         assert httpx.get(guarded.url("http") + path).status_code == 200
 
 

@@ -130,6 +130,8 @@ CONTRACTS: Mapping[str, Contract] = {
         {"current_context": "str", "current_question": "str", "expected_answer": "obj"},
         begun=None,
     ),
+    # The form of OpenEnv's guide, for which users write their first client. In 0.10 its echo_env
+    # has tools of MCP in place of an action: another environment, whose actions have no Space.
     "echo": Contract(
         {"message": "str!"},
         {"echoed_message": "str", "message_length": "int"},
@@ -230,7 +232,7 @@ CONTRACTS: Mapping[str, Contract] = {
         {"reward_signals": "obj"},
     ),
 }
-NOT_OF_OPENENV = {"gymnasium"}
+NOT_OF_OPENENV = {"gymnasium"}  # OpenEnv has no environment that is any of gymnasium's
 
 _PLAIN: Mapping[str, tuple[type, ...]] = {
     "int": (int,),

@@ -8,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -82,6 +82,7 @@ class StockRoutes:
             ("GET", "/list_environments", self._list),
             ("GET", "/openapi.json", self._openapi),
             ("GET", "/docs", self._docs),
+            ("GET", "/redoc", self._redoc),
             ("GET", "/health", self._health),
         )
         tasks = (
@@ -197,10 +198,15 @@ class StockRoutes:
         return JSONResponse({**document, "servers": [{"url": root}]} if root else document)
 
     async def _docs(self, request: Request) -> Response:
+        return get_swagger_ui_html(**self._shown(request))
+
+    async def _redoc(self, request: Request) -> Response:
+        return get_redoc_html(**self._shown(request))
+
+    def _shown(self, request: Request) -> dict[str, str]:
+        """What a page of the OpenAPI document shows."""
         root = request.scope.get("root_path", "")
-        return get_swagger_ui_html(
-            openapi_url=f"{root}/openapi.json", title=str(self._info["title"])
-        )
+        return {"openapi_url": f"{root}/openapi.json", "title": str(self._info["title"])}
 
 
 def answering(endpoint: Endpoint) -> Endpoint:
