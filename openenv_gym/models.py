@@ -24,6 +24,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+TRUNCATED = "TimeLimit.truncated"
+"""Key of an observation's metadata that says, in OpenEnv's protocol, that the episode was cut off.
+
+The protocol itself has no word for it.
+"""
+
 
 class _ArraySchema:
     """Lets Pydantic take arrays as they are, lists as arrays, and write arrays as lists."""

@@ -16,13 +16,11 @@ from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, SpaceError
 from openenv_gym.host import ModelHost
 from openenv_gym.messages import StepOutcome
+from openenv_gym.models import TRUNCATED
 from openenv_gym.spaces.derive import derive
 from openenv_gym.spaces.describe import parse
 from openenv_gym.stock.loop import EventLoop
 from openenv_gym.stock.models import Models, models_of, overrides
-
-TRUNCATED = "TimeLimit.truncated"
-"""Key of the metadata that says that an episode was cut off, for which OpenEnv has no field."""
 
 _GIVEN = ("seed", "episode_id")
 

@@ -18,15 +18,12 @@ from openenv_gym.entry import Entry
 from openenv_gym.host import NOT_OPTIONS, GymnasiumHost, Host, ModelHost
 from openenv_gym.hosting import host
 from openenv_gym.messages import Description, StepOutcome
-from openenv_gym.models import State
+from openenv_gym.models import TRUNCATED, State
 from openenv_gym.options import options_schema
 from openenv_gym.server.stock.answer import plain
 from openenv_gym.server.stock.check import space_check
 from openenv_gym.server.stock.problems import problems_of, refused_action
 from openenv_gym.server.stock.schemas import Fields, action_schema, observation_schema
-
-TRUNCATED = "TimeLimit.truncated"
-"""Key of the metadata that says that an episode was cut off, for which the protocol has no word."""
 
 _BESIDE = {"done", "reward", "truncated", "terminated"}
 
@@ -54,11 +51,11 @@ def stock_host(entry: Entry, options: Mapping[str, Any], render_mode: str | None
         if render_mode == "human?" and "rgb_array" in hosted.metadata.get("render_modes", []):
             # Who sits before a page likes a picture better than a text.
             hosted.environment.render_mode = hosted.render_mode = "rgb_array"
-        return StockModelHost(hosted)
-    return StockGymnasiumHost(cast("GymnasiumHost", hosted))
+        return JsonModelHost(hosted)
+    return JsonGymnasiumHost(cast("GymnasiumHost", hosted))
 
 
-class StockHost(Host):
+class JsonHost(Host):
     """A host whose actions and observations are JSON, and who counts the steps.
 
     Args:
@@ -117,7 +114,7 @@ class StockHost(Host):
         self._hosted.close()
 
 
-class StockModelHost(StockHost):
+class JsonModelHost(JsonHost):
     """Hosts an environment that has models.
 
     Args:
@@ -182,7 +179,7 @@ class StockModelHost(StockHost):
         return fields, outcome.reward, done, truncated, fields["metadata"]
 
 
-class StockGymnasiumHost(StockHost):
+class JsonGymnasiumHost(JsonHost):
     """Hosts a ``gymnasium.Env``.
 
     Args:

@@ -203,7 +203,7 @@ class StockRoutes:
     async def _redoc(self, request: Request) -> Response:
         return get_redoc_html(**self._shown(request))
 
-    def _shown(self, request: Request) -> dict[str, str]:
+    def _shown(self, request: Request) -> dict[str, Any]:
         """What a page of the OpenAPI document shows."""
         root = request.scope.get("root_path", "")
         return {"openapi_url": f"{root}/openapi.json", "title": str(self._info["title"])}

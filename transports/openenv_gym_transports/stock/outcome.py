@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from openenv_gym.errors import ProtocolError
+from openenv_gym.models import TRUNCATED
 from openenv_gym_transports.stock.dialogue import Payload
-
-TRUNCATED = "TimeLimit.truncated"
-"""Key of the metadata that marks a truncated episode; OpenEnv's protocol has no word for it."""
 
 
 class Conversation(Protocol):
