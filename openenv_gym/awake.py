@@ -4,21 +4,31 @@ To wake it takes the kernel up to some tens of microseconds, as long as all else
 Awake it looks for the message again and again. That is of no use where the message takes longer
 than that, and does harm where it is the sender that needs the core. Both show in the same way: the
 message did not come while the process was awake. So :class:`Habit` counts how often it came.
+
+Two ends that share a core though there is another free show in that way too; then each lets the
+other run, and as both are awake all the time the scheduler parts them.
 """
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 LIMIT = 100e-6
 """Seconds to stay awake for one message; so much is wasted at most, where it does not come."""
 
 _TRUST = 1 / 64  # seconds that messages may be late by before it sleeps
+_TRIAL = _TRUST / 4  # the same, after a pause
 _MOST = 10 * LIMIT  # of those for one message
 _SHORTEST, _LONGEST = 1 / 16, 1.0  # seconds of a pause
+
+_give_up_core = getattr(os, "sched_yield", lambda: None)
 
 
 class Habit:
@@ -27,7 +37,6 @@ class Habit:
     Where too many messages do not come in time it sleeps for a while before it tries again, and
     each time for twice as long. Where one end sleeps, staying awake is of less use to the other. So
     both begin awake; and both try again at the same moments, by the clock that they have in common.
-    A trial lasts for some milliseconds, in which the scheduler parts two that share a core.
 
     Attributes:
         awake: What to do at the next wait.
@@ -38,6 +47,12 @@ class Habit:
         self._trust = _TRUST
         self._pause = _SHORTEST
         self._wakes = 0.0  # when the pause ends
+
+    def let_sender_run(self) -> None:
+        """Gives up the core while awake, if it is in doubt whether the sender has another."""
+        # Not always: where others want the core too, the scheduler gives them milliseconds.
+        if self._trust < _TRUST:
+            _give_up_core()
 
     def learn(self, began: float, ended: float) -> None:
         """Notes how long a wait took, by ``perf_counter``, and decides about the next one."""
@@ -52,7 +67,7 @@ class Habit:
             self._trust -= min(ended - began, _MOST)
             if self._trust <= 0:
                 self.awake = False
-                self._trust = _TRUST / 2
+                self._trust = _TRIAL
                 # Of moments that divide by a long pause all divide by the shorter ones.
                 self._wakes = ended - ended % self._pause + self._pause
                 self._pause = min(2 * self._pause, _LONGEST)
@@ -77,10 +92,8 @@ class AwakeSocket:
         began: float = perf_counter()
         if self._habit.awake:
             ready: Any = self._ready
-            # Without sched_yield(): where others want the core, the scheduler takes that for the
-            # wish to give up all of a time slice, of milliseconds.
             while not ready(0) and perf_counter() - began < LIMIT:
-                pass
+                self._habit.let_sender_run()
         got = self._recv_into(buffer)
         self._habit.learn(began, perf_counter())
         return got
@@ -88,3 +101,36 @@ class AwakeSocket:
     def rest_into(self, buffer: memoryview, /) -> int:
         """Receives what is on its way already: all of it, unless the wait takes too long."""
         return self._recv_into(buffer, 0, socket.MSG_WAITALL)
+
+
+class AwakeLoop:
+    """Keeps an event loop from sleeping while the next message of a connection is about to come.
+
+    Args:
+        loop: The event loop.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._habit = Habit()
+        self._waiting = 0.0  # since when; 0 for not at all
+        self._running = False
+
+    def replied(self) -> None:
+        """The wait for the next message begins."""
+        self._waiting = perf_counter()
+        if self._habit.awake and not self._running:
+            self._running = True
+            self._loop.call_soon(self._stay_awake)
+
+    def arrived(self) -> None:
+        """A message is there, or its first part."""
+        if self._waiting:
+            self._habit.learn(self._waiting, perf_counter())
+            self._waiting = 0.0
+
+    def _stay_awake(self) -> None:
+        self._running = perf_counter() < self._waiting + LIMIT
+        if self._running:
+            self._habit.let_sender_run()
+            self._loop.call_soon(self._stay_awake)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from openenv_gym.awake import LIMIT, AwakeSocket, Habit
+from openenv_gym.awake import LIMIT, AwakeLoop, AwakeSocket, Habit
 
 
 class Clock:
@@ -115,3 +118,41 @@ def test_the_rest_comes_at_once() -> None:
         assert receiver.rest_into(buffer[begun:]) == 300_000 - begun
         thread.join(10.0)
         assert bytes(buffer) == b"\0" * 100_000 + b"\1" * 100_000 + b"\2" * 100_000
+
+
+class Loop(asyncio.AbstractEventLoop):
+    """An event loop whose calls are made by the test."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[..., Any]] = []
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+        self.calls.append(callback)
+
+
+def test_a_loop_stays_awake_for_so_long() -> None:
+    loop = Loop()
+    awake = AwakeLoop(loop)
+    awake.replied()
+    began = time.perf_counter()
+    while loop.calls:
+        loop.calls.pop()()
+    assert time.perf_counter() - began > LIMIT / 2
+
+
+def test_a_loop_sleeps_when_nothing_is_waited_for() -> None:
+    loop = Loop()
+    awake = AwakeLoop(loop)
+    awake.replied()
+    awake.arrived()
+    loop.calls.pop()()
+    assert not loop.calls
+
+
+def test_a_loop_is_kept_awake_once_for_all_messages() -> None:
+    loop = Loop()
+    awake = AwakeLoop(loop)
+    for _ in range(5):
+        awake.arrived()
+        awake.replied()
+    assert len(loop.calls) == 1

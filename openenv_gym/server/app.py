@@ -117,7 +117,9 @@ def create_app(
     # The routes tell themselves what they are, in terms of the environment's models.
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.state.sessions = sessions
-    app.add_middleware(Guard, token=token)
+    face = http.HttpFace(sessions)
+    app.add_middleware(http.Shortcut, face=face)
+    app.add_middleware(Guard, token=token)  # which comes before
     lobby = Lobby(sessions, entry, seen=web)
     info = {
         "title": f"openenv-gym: {entry.name}",
@@ -126,7 +128,7 @@ def create_app(
     }
     stock = StockRoutes(lobby, info, open_to_all=not token)
     app.router.routes += [
-        Route(http.PATH, http.HttpFace(sessions), methods=["POST"]),
+        Route(http.PATH, face, methods=["POST"]),
         WebSocketRoute(websocket.PATH, websocket.WebSocketFace(sessions, StockWebSocket(lobby))),
         WebSocketRoute(RPC_PATH, RpcWebSocket(lobby)),
         *stock.routes(),

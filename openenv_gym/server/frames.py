@@ -8,14 +8,13 @@ a server without it the application gets all messages as usual.
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 
-from openenv_gym.awake import LIMIT, Habit
+from openenv_gym.awake import AwakeLoop
 from openenv_gym.server.events import ANSWER_FRAMES, Answer
 from openenv_gym.wsframes import FINAL, head, is_message, size_of, unmasked
 
@@ -34,8 +33,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         # Each chunk since the handshake was a frame, and no part of a message, so the next one
         # begins a message. After any other only uvicorn's parser knows where it is.
         self._aligned = True
-        self._habit = Habit()
-        self._answered_at = 0.0  # and nothing came since; else 0
+        self._awake = AwakeLoop(self.loop)
 
     def handle_connect(self, event: Request) -> None:
         """Implements WebSocketsSansIOProtocol.handle_connect."""
@@ -49,9 +47,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Implements WebSocketsSansIOProtocol.data_received."""
-        if self._answered_at:
-            self._habit.learn(self._answered_at, perf_counter())
-            self._answered_at = 0.0
+        self._awake.arrived()
         if self.handshake_initiated and self._aligned:
             start, end = size_of(data)
             self._aligned = end == len(data) and data[0] >= FINAL
@@ -69,15 +65,8 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         if reply is None:
             return False
         self.transport.writelines((head(len(reply)), reply))
-        self._answered_at = perf_counter()
-        if self._habit.awake:
-            self.loop.call_soon(self._stay_awake, self._answered_at + LIMIT)
+        self._awake.replied()
         return True
-
-    def _stay_awake(self, end: float) -> None:
-        """Keeps the event loop from sleeping until the next message or until then."""
-        if self._answered_at and perf_counter() < end:
-            self.loop.call_soon(self._stay_awake, end)
 
     def send_receive_event_to_app(self) -> None:
         """Implements WebSocketsSansIOProtocol.send_receive_event_to_app."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
-from openenv_gym.server.events import Events, Receive, Scope, Send
+from openenv_gym.server.events import App, Events, Receive, Scope, Send
 from openenv_gym.server.sessions import Sessions, new_id
 
 PATH = "/exchange"
@@ -17,6 +17,25 @@ SESSION_HEADER = b"x-session-id"
 
 MAX_REQUEST = 1 << 26
 """Bytes of the largest request: of an action, mostly."""
+
+
+class Shortcut:
+    """ASGI middleware that hands the requests of the one route on, past all that others need.
+
+    Args:
+        app: Gets all others.
+        face: Gets those.
+    """
+
+    def __init__(self, app: App, face: App) -> None:
+        self._app = app
+        self._face = face
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets one of the two answer."""
+        # Where the application is mounted below a path, its router knows better.
+        ours = scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST"
+        await (self._face if ours else self._app)(scope, receive, send)
 
 
 class HttpFace:
@@ -32,21 +51,21 @@ class HttpFace:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         headers = dict(scope["headers"])
-        response = _unsupported(headers) or too_large(headers)
-        if response is None:
+        refusal = _unsupported(headers) or too_large(headers)
+        if refusal is None:
             data = await body_of(receive)
             if data is None:
                 return  # the client hung up in the midst of it
-            if len(data) > MAX_REQUEST:
-                response = too_large({b"content-length": b"%d" % len(data)})
-            else:
-                response = await self._reply(headers, data, receive)
-        if response is not None:
-            await response(scope, receive, send)
+            if len(data) <= MAX_REQUEST:
+                await self._reply(headers, data, receive, send)
+                return
+            refusal = too_large({b"content-length": b"%d" % len(data)})
+        assert refusal is not None, "it is too large"
+        await refusal(scope, receive, send)
 
     async def _reply(
-        self, headers: dict[bytes, bytes], data: bytes, receive: Receive
-    ) -> Response | None:
+        self, headers: dict[bytes, bytes], data: bytes, receive: Receive, send: Send
+    ) -> None:
         id = headers.get(SESSION_HEADER, b"").decode("latin-1") or new_id()
         reply = self._sessions.submit(id, data)
         if not isinstance(reply, bytes):
@@ -54,11 +73,17 @@ class HttpFace:
             try:
                 if not await events.outlast(reply):
                     self._sessions.detach(id, None)
-                    return None
+                    return
             finally:
                 events.close()
             reply = reply.result()
-        return Response(reply, media_type=CONTENT_TYPE, headers={"x-session-id": id})
+        told = [
+            (b"content-length", b"%d" % len(reply)),
+            (b"content-type", CONTENT_TYPE.encode()),
+            (SESSION_HEADER, id.encode("latin-1")),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": told})
+        await send({"type": "http.response.body", "body": reply})
 
 
 async def body_of(receive: Receive) -> bytes | None:

@@ -91,9 +91,14 @@ def uvicorn_settings() -> dict[str, Any]:
     """What uvicorn needs to be told."""
     from openenv_gym.server.frames import FrameProtocol
 
+    http: Any = "h11"
+    if importlib.util.find_spec("httptools"):
+        from openenv_gym.server.requests import RequestProtocol
+
+        http = RequestProtocol
     return {
         "loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
-        "http": "httptools" if importlib.util.find_spec("httptools") else "h11",
+        "http": http,
         "ws": FrameProtocol,
         "ws_per_message_deflate": False,
         "ws_max_size": _MAX_FRAME,

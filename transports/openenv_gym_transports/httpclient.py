@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, NamedTuple, cast
 
+from openenv_gym.awake import AwakeSocket
+
 _READ = 1 << 16
 _PLAIN, _END_OF_HEAD = b"HTTP/1.1 200 ", b"\r\n\r\n"
 _NO_BODY = b"Content-Length: 0\r\n"
@@ -52,6 +54,8 @@ class Poster:
         self._socket: socket.socket = connection.sock
         self._kind = kind
         self._head = _head(connection, target, {**headers, "Content-Type": kind, "Accept": kind})
+        self._reader = AwakeSocket(self._socket)
+        self._buffer = memoryview(bytearray(_READ))
         self._timeout = self._socket.gettimeout()
         self.usable = True
 
@@ -70,7 +74,7 @@ class Poster:
             self._socket.settimeout(timeout)
             self._timeout = timeout
         self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
-        begun = self._socket.recv(_READ)
+        begun = bytes(self._buffer[: self._reader.recv_into(self._buffer)])
         return self._plain(begun) or self._other(begun)
 
     def _plain(self, begun: bytes) -> Answer | None:
