@@ -9,6 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -114,6 +117,16 @@ def test_other_content_types(client: httpx.Client, given: str | None) -> None:
 def test_content_type_with_parameters(client: httpx.Client) -> None:
     headers = {"Content-Type": CONTENT_TYPE.upper() + "; charset=binary"}
     assert client.post("/exchange", content=b"", headers=headers).status_code == 200
+
+
+def test_mounted_below_a_path() -> None:
+    app = Starlette(routes=[Mount("/games", create_app(THREADED))])
+    id = {"X-Session-ID": "s" * 32}
+    with TestClient(app) as client:
+        requests = (Open(None, {}, id=1), Description), (Close(id=2), Closed)
+        for request, kind in requests:
+            reply = client.post("/games/exchange", content=encode(request), headers=HEADERS | id)
+            assert type(decode(reply.content)) is kind
 
 
 def test_too_large(server: Served) -> None:
