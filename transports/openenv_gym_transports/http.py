@@ -71,7 +71,7 @@ class HttpTransport(NetworkTransport):
 
     def exchange(self, request: Request) -> Reply:
         """One request, one reply, on this thread."""
-        self._number(request)
+        self._numbered(request)
         reply = self._insist(self.timeout)
         if type(reply) is Failure:
             raise reply.error()
@@ -79,7 +79,7 @@ class HttpTransport(NetworkTransport):
 
     def send(self, request: Request) -> None:
         """Implements Transport.send."""
-        self._number(request)
+        self._numbered(request)
         future: Future[Reply] = Future()
         timeout = self.timeout
 
@@ -111,7 +111,7 @@ class HttpTransport(NetworkTransport):
         # Whoever repeats an old request learns nothing new, but if it did not arrive the server
         # would not take the next one.
         for data in list(self._unanswered):
-            reply = self._answer(self._post(data, timeout))
+            reply = self._due(self._post(data, timeout))
         if reply is None:
             raise ProtocolError("The server answered with the number of another request.")
         return reply

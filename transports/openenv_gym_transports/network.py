@@ -25,10 +25,11 @@ from openenv_gym.errors import (
     StartError,
     TransportError,
 )
-from openenv_gym.messages import Close, Description, Failure, Open, OpenVector, Reply, Request
+from openenv_gym.messages import Close, Description, Open, OpenVector, Reply, Request
 from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import STEP_TIMEOUT, Transport
 from openenv_gym_transports.launch import Child
+from openenv_gym_transports.numbered import NumberedTransport
 from openenv_gym_transports.stock.given import Given, Side
 from openenv_gym_transports.wsclient import WebSocket
 
@@ -58,7 +59,7 @@ class NotOursError(Exception):
         self.socket = socket
 
 
-class NetworkTransport(Transport):
+class NetworkTransport(NumberedTransport):
     """A session on a server at a URL, or on one that is started for it.
 
     A request that may not have arrived is sent again, with the same number and to the same session:
@@ -113,7 +114,6 @@ class NetworkTransport(Transport):
         self._opened = False
         self._closing = False
         self._closed = False
-        self._sent = 0
         # Requests from the first that was not answered on. Usually that is the last one alone.
         self._unanswered: list[bytes] = []
 
@@ -203,24 +203,20 @@ class NetworkTransport(Transport):
     def _hang_up(self) -> None:
         """Closes the connection."""
 
-    def _number(self, request: Request) -> bytes:
-        """The encoded request, with its number."""
+    def _numbered(self, request: Request) -> bytes:
+        """As that of all; the request is kept until it is answered."""
         if self._closed or self._url is None:
-            raise SessionLostError("The transport is not open, or closed: make a new environment.")
-        request.id = self._sent + 1
-        data = self.encode(request)
-        self._sent += 1
+            raise self._not_open()
+        data = super()._numbered(request)
         self._unanswered.append(data)
         return data
 
-    def _answer(self, data: bytes | bytearray | memoryview) -> Reply | None:
-        """The reply in the bytes, if it is the one to the last request."""
-        reply = self.decode(data)
-        # An older number answers a request that was given up. 0 answers what was no request.
-        if reply.id == self._sent or (reply.id == 0 and type(reply) is Failure):
+    def _due(self, data: bytes | bytearray | memoryview) -> Reply | None:
+        """As that of all; it answers the requests before too."""
+        reply = super()._due(data)
+        if reply is not None:
             self._unanswered.clear()
-            return reply
-        return None
+        return reply
 
     def receive(self, timeout: float | None) -> Reply:
         """Implements Transport.receive."""
@@ -246,13 +242,6 @@ class NetworkTransport(Transport):
             sleep(pause)
             pause = min(max(2 * pause, 0.01), _LONGEST_PAUSE)
             left = None if timeout is None else end - monotonic()
-
-    def _late(self, timeout: float | None) -> ExchangeTimeoutError:
-        return ExchangeTimeoutError(
-            f"No reply within {timeout} s. The environment may still be at it: reset() waits for "
-            "it anew, close() ends it; timeout= sets the limit.",
-            timeout=timeout,
-        )
 
     def _check_hope(self, error: OSError, left: float, *, again: bool) -> None:
         """Raises, if there is no use in trying once more."""

@@ -17,16 +17,16 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
 )
-from openenv_gym.messages import Close, Description, Failure, Open, OpenVector, Reply, Request
-from openenv_gym.transport import Transport
+from openenv_gym.messages import Close, Description, Open, OpenVector, Reply, Request
+from openenv_gym_transports.numbered import NumberedTransport
 
 _RETRY = 0.005
 _HANDSHAKE_LIMIT = 10.0
 _CLOSE_LIMIT = 5.0
 
 
-class PipeTransport(Transport):
-    """Messages over a channel, each with its number, so that a late reply is known for one.
+class PipeTransport(NumberedTransport):
+    """Messages over a channel.
 
     Args:
         timeout: Seconds to wait for a reply; None waits for ever.
@@ -37,7 +37,6 @@ class PipeTransport(Transport):
         super().__init__(timeout=timeout)
         self._start_timeout = start_timeout
         self._channel: Channel | None = None
-        self._sent = 0
 
     @abstractmethod
     def _connect(self, environment: str | None) -> Channel:
@@ -75,10 +74,8 @@ class PipeTransport(Transport):
         """Implements Transport.send."""
         channel = self._channel
         if channel is None:
-            raise SessionLostError("The transport is not open, or closed: make a new environment.")
-        request.id = self._sent + 1
-        data = self.encode(request)
-        self._sent += 1
+            raise self._not_open()
+        data = self._numbered(request)
         try:
             channel.send_bytes(data)
         except OSError as error:
@@ -93,17 +90,12 @@ class PipeTransport(Transport):
         channel.set_timeout(timeout)
         while True:
             try:
-                reply = self.decode(channel.recv_bytes())
+                reply = self._due(channel.recv_bytes())
             except BlockingIOError as error:
-                raise ExchangeTimeoutError(
-                    f"No reply within {timeout} s. The environment may still be at it: "
-                    "reset() waits for it anew, close() ends it; timeout= sets the limit.",
-                    timeout=timeout,
-                ) from error
+                raise self._late(timeout) from error
             except (EOFError, OSError) as error:
                 raise self._lost() from error
-            # An older number answers a request that was given up. 0 answers what was no request.
-            if reply.id == self._sent or (reply.id == 0 and type(reply) is Failure):
+            if reply is not None:
                 return reply
 
     def ready(self, timeout: float) -> bool:

@@ -137,7 +137,7 @@ class WebSocketTransport(NetworkTransport):
 
     def send(self, request: Request) -> None:
         """Implements Transport.send."""
-        data = self._number(request)
+        data = self._numbered(request)
         if len(self._unanswered) > 1:
             # The last one timed out: maybe it is the connection that is dead, without a sign.
             self._hang_up()
@@ -169,7 +169,7 @@ class WebSocketTransport(NetworkTransport):
             for data in self._unanswered:
                 socket.send(data)
         while True:
-            reply = self._answer(socket.receive(timeout))
+            reply = self._due(socket.receive(timeout))
             if reply is not None:
                 return reply
 
