@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openenv_gym import registry
+from openenv_gym.awake import LIMIT
 from openenv_gym.bench import echo
 from openenv_gym.bench.measure import Candidate, UnavailableError
 from openenv_gym.bench.workloads import Workload, make_ours, register
@@ -212,10 +213,12 @@ class RawEcho(Exchange):
         family: ``"tcp"`` or ``"unix"``.
         request: Bytes of a request.
         reply: Bytes of a reply.
+        awake: Microseconds for which both ends wait awake before they sleep.
     """
 
-    def __init__(self, family: str, request: int, reply: int) -> None:
-        self.name = f"raw {family}"
+    def __init__(self, family: str, request: int, reply: int, awake: int = 0) -> None:
+        self.name = f"raw {family}" + (" awake" if awake else "")
+        self._awake = awake
         self._family = family
         self._request = bytes(request)
         self._view = memoryview(bytearray(reply))
@@ -226,18 +229,19 @@ class RawEcho(Exchange):
         """Implements Candidate.start."""
         self._socket, theirs = _pair(self._family)
         with theirs:
-            words = [theirs.fileno(), len(self._request), len(self._view)]
+            words = [theirs.fileno(), len(self._request), len(self._view), self._awake]
             self._process = subprocess.Popen(
                 [sys.executable, "-I", str(Path(echo.__file__)), *map(str, words)],
                 pass_fds=[theirs.fileno()],
             )
+        self._receiver = echo.Receiver(self._socket, self._awake)
         self.exchange()
 
     def exchange(self) -> None:
         """Implements Exchange.exchange."""
         assert self._socket is not None
         self._socket.sendall(self._request)
-        if not echo.fill(self._socket, self._view):
+        if not self._receiver.fill(self._view):
             raise EOFError("the other end is gone")
 
     def close(self) -> None:
@@ -328,7 +332,11 @@ def sizes(workload: Workload) -> tuple[int, int]:
 def local(workload: Workload, transports: list[str], *, unwrapped: bool = False) -> list[Candidate]:
     """All candidates that need nothing but this package."""
     request, reply = sizes(workload)
-    candidates: list[Candidate] = [RawEcho(f, request, reply) for f in ("unix", "tcp")]
+    candidates: list[Candidate] = [
+        RawEcho(family, request, reply, awake)
+        for awake in (0, round(LIMIT * 1e6))
+        for family in ("unix", "tcp")
+    ]
     if workload.plain is not None:
         candidates.append(plain(workload, unwrapped=unwrapped))
         candidates += [Pickled(workload), vector(workload)]

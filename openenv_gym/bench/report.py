@@ -101,7 +101,7 @@ def _workload_table(workload: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title=f"one step of {workload}, microseconds", title_justify="left")
     table.add_column("candidate")
     names = ("p10", "p50", "p99", "steps/s", f"x {RAW}", "steps")
-    for name in names:
+    for name in (*names, "blocks' p50"):
         table.add_column(name, justify="right")
     raw = next((row for row in rows if row["candidate"] == RAW), None)
     for row in rows:
@@ -112,6 +112,8 @@ def _workload_table(workload: str, rows: Sequence[Mapping[str, Any]]) -> Table:
             f"{row['steps_per_s']:,.0f}",
             times,
             f"{row['steps']:,}",
+            # An echo that sleeps has two of them, as the scheduler puts its ends on cores.
+            f"{min(row['block_p50_us']):,.0f} to {max(row['block_p50_us']):,.0f}",
         )
     return table
 
