@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.servers import Served, eventually, serving
+from tests.stock.frames import strange_value
 from tests.stock.peers import StockPython, StockServer, requires_peers, stock_server
 from tests.stock.test_websocket import LIMIT, NO_TOOLS, talk
 
 ECHO = "tests.stock.environments:echo"
+CODES = {-32700, -32600, -32601, -32602, -32603, -32000}
 
 REQUESTS: list[dict[str, Any]] = [
     {"method": "tools/list", "id": 1},
@@ -121,6 +124,29 @@ def test_what_is_no_request_ends_the_connection(ours: Served, frame: Any) -> Non
         assert client.ask(frame)["error"]["code"] == -32000
         assert client.closed() == 1000
     eventually(lambda: len(ours.sessions) == 0)
+
+
+def test_strange_frames(ours: Served) -> None:
+    """Each is answered; what is no object ends the connection, and no session is left of any."""
+    source = random.Random(5)
+    sent = 0
+    while sent < 2000:
+        with talk(ours, "/mcp") as client:
+            frame: Any = {}
+            while sent < 2000 and isinstance(frame, dict):
+                frame = strange_value(source)
+                if source.random() < 0.7:
+                    method = source.choice(["tools/call", "openenv/session/close", frame])
+                    frame = {"jsonrpc": "2.0", "method": method, "params": frame, "id": sent}
+                told = client.ask(json.dumps(frame))
+                assert told["error"]["code"] in CODES, frame
+                sent += 1
+            if not isinstance(frame, dict):
+                assert told["error"]["code"] == -32000
+                assert client.closed() == 1000
+    eventually(lambda: len(ours.sessions) == 0)
+    listed = posted(ours.url("http"), {"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+    assert listed["error"]["message"] == NO_TOOLS
 
 
 def test_an_environment_that_cannot_be_made() -> None:
