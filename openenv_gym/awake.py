@@ -5,8 +5,8 @@ Awake it looks for the message again and again. That is of no use where the mess
 than that, and does harm where it is the sender that needs the core. Both show in the same way: the
 message did not come while the process was awake. So :class:`Habit` counts how often it came.
 
-Two ends that share a core though there is another free show in that way too; then each lets the
-other run, and as both are awake all the time the scheduler parts them.
+In between it lets others run: two ends may share a core though another is free, until the scheduler
+parts them. Where others want the core as well they get it for milliseconds, so that shows too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TRIAL = _TRUST / 4  # the same, after a pause
 _MOST = 10 * LIMIT  # of those for one message
 _SHORTEST, _LONGEST = 1 / 16, 1.0  # seconds of a pause
 
-_give_up_core = getattr(os, "sched_yield", lambda: None)
+_let_others_run = getattr(os, "sched_yield", lambda: None)
 
 
 class Habit:
@@ -47,12 +47,6 @@ class Habit:
         self._trust = _TRUST
         self._pause = _SHORTEST
         self._wakes = 0.0  # when the pause ends
-
-    def let_sender_run(self) -> None:
-        """Gives up the core while awake, if it is in doubt whether the sender has another."""
-        # Not always: where others want the core too, the scheduler gives them milliseconds.
-        if self._trust < _TRUST:
-            _give_up_core()
 
     def learn(self, began: float, ended: float) -> None:
         """Notes how long a wait took, by ``perf_counter``, and decides about the next one."""
@@ -91,16 +85,23 @@ class AwakeSocket:
         """Receives what comes next, as that of a socket."""
         began: float = perf_counter()
         if self._habit.awake:
-            ready: Any = self._ready
-            while not ready(0) and perf_counter() - began < LIMIT:
-                self._habit.let_sender_run()
+            self._stay_awake(began + LIMIT)
         got = self._recv_into(buffer)
         self._habit.learn(began, perf_counter())
         return got
 
     def rest_into(self, buffer: memoryview, /) -> int:
-        """Receives what is on its way already: all of it, unless the wait takes too long."""
+        """Receives what is on its way already: some of it awake, or all of it asleep."""
+        if self._habit.awake:
+            self._stay_awake(perf_counter() + LIMIT)
+            return self._recv_into(buffer)
         return self._recv_into(buffer, 0, socket.MSG_WAITALL)
+
+    def _stay_awake(self, end: float) -> None:
+        """Until there is something to receive, or until then."""
+        ready: Any = self._ready
+        while not ready(0) and perf_counter() < end:
+            _let_others_run()
 
 
 class AwakeLoop:
@@ -132,5 +133,5 @@ class AwakeLoop:
     def _stay_awake(self) -> None:
         self._running = perf_counter() < self._waiting + LIMIT
         if self._running:
-            self._habit.let_sender_run()
+            _let_others_run()
             self._loop.call_soon(self._stay_awake)
