@@ -33,7 +33,7 @@ def add_what_to_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base-image",
         metavar="IMAGE",
-        help="what to build on (default: $OPENENV_GYM_BASE_IMAGE, else python:3.12-slim)",
+        help="what to build on (default: $OPENENV_GYM_BASE_IMAGE, else python:X.Y-slim as here)",
     )
     parser.add_argument(
         "--wheelhouse",

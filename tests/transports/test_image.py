@@ -211,8 +211,10 @@ class TestBuild:
         assert caught.value.fields["base_image"] == "localhost:9/absent:1"
 
     def test_the_log_of_a_failed_build(self, engine: DockerClient, tmp_path: Path) -> None:
-        # A wheelhouse that lacks what is needed, and a base image without pip.
-        (tmp_path / "nothing-1-py3-none-any.whl").write_bytes(b"")
+        # Wheels that are none, and where the base image has no pip, no pip either.
+        for line in requirements("echo"):
+            wheel = line.replace("-", "_").replace("==", "-")
+            (tmp_path / f"{wheel}-py3-none-any.whl").touch()
         with pytest.raises(BuildError) as caught:
             build_image("echo", wheelhouse=tmp_path)
         assert any("pip" in line for line in caught.value.fields["log"])

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from openenv_gym import registry
 from openenv_gym.errors import BuildError, MissingDependencyError
+from openenv_gym_transports.wheelhouse import CONTAINER, needed
 
 __all__ = [
     "image_name",
@@ -37,9 +38,6 @@ CLIENT_ONLY = frozenset(
         "websockets",  # client side of the websocket transport
     }
 )
-
-# Markers are evaluated for the container, whatever runs here.
-CONTAINER = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
 
 
 def version() -> str:
@@ -138,48 +136,12 @@ def write_context(
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in lines))
     wheels = folder / "wheelhouse"
     wheels.mkdir()
-    for wheel in _needed(wheelhouse, lines) if wheelhouse else ():
+    for wheel in needed(wheelhouse, lines) if wheelhouse else ():
         _copy(wheel, wheels / wheel.name)
     for name, path in _sources(include):
         target = folder / "packages" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(path, target)
-
-
-def _needed(wheelhouse: Path, lines: Iterable[str]) -> list[Path]:
-    """The wheels that the lines of a requirements file need, and pip's own.
-
-    A wheelhouse for all environments has a gigabyte; most need a fiftieth of it. Where not all that
-    is needed is installed here, which is how it is known, all wheels are taken.
-    """
-    from packaging.utils import canonicalize_name, parse_wheel_filename
-
-    wheels = sorted(wheelhouse.glob("*.whl"))
-    try:
-        names = {canonicalize_name("pip"), *_closure(lines)}
-    except importlib.metadata.PackageNotFoundError:
-        return wheels
-    return [wheel for wheel in wheels if parse_wheel_filename(wheel.name)[0] in names]
-
-
-def _closure(lines: Iterable[str]) -> set[str]:
-    """Names of all distributions that requirements need, by the metadata of what is installed."""
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
-    todo = [(Requirement(line), "") for line in lines]
-    seen: set[tuple[str, str]] = set()
-    while todo:
-        requirement, extra = todo.pop()
-        if requirement.marker and not requirement.marker.evaluate({**CONTAINER, "extra": extra}):
-            continue
-        name = canonicalize_name(requirement.name)
-        for wanted in ("", *requirement.extras):
-            if (name, wanted) not in seen:
-                seen.add((name, wanted))
-                inner = importlib.metadata.requires(name) or ()
-                todo += [(Requirement(text), wanted) for text in inner]
-    return {name for name, _ in seen}
 
 
 def _copy(source: Path, target: Path) -> None:

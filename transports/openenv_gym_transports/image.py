@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -20,6 +21,7 @@ from openenv_gym_transports.contents import (
 )
 from openenv_gym_transports.engine import connect, explain
 from openenv_gym_transports.needs import needs_of
+from openenv_gym_transports.wheelhouse import check, command
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -29,7 +31,8 @@ __all__ = ["Progress", "build_image"]
 Progress = Callable[[int, int, str], None]
 """Called with the number of a build's step, how many there are, and what it does."""
 
-DEFAULT_BASE_IMAGE = "python:3.12-slim"
+# The Python that runs here: its messages are part of what Coding observes, and wheels are of one.
+DEFAULT_BASE_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 LABEL = "org.openenv-gym"
 ENVIRONMENT = f"{LABEL}.environment"
 """Label of each image that is built here: the environment's name."""
@@ -57,7 +60,8 @@ def build_image(
             ``include`` brings.
         base_image: What to build on: Linux with ``python3``, and with pip, unless that
             is in the wheelhouse. What else an environment of your own depends on must
-            be in it. By default ``OPENENV_GYM_BASE_IMAGE``, else ``python:3.12-slim``.
+            be in it. By default ``OPENENV_GYM_BASE_IMAGE``, else ``python:X.Y-slim`` of
+            the version that runs here.
         wheelhouse: Folder of wheels; the build then has no network at all. By default
             ``OPENENV_GYM_WHEELHOUSE``, else packages come from pip's index.
         tag: Name of the image; by default
@@ -73,7 +77,8 @@ def build_image(
         RegistryError: There is no such environment.
         OptionError: The wheelhouse holds no wheels, or what to include is not there.
         EngineMissingError: No engine answers.
-        BuildError: The build failed; ``fields["log"]`` has its last lines.
+        BuildError: The build failed, and ``fields["log"]`` has its last lines; or the
+            wheelhouse is not of the versions that are installed here.
     """
     environment = registry.environment(environment).name
     base_image = base_image or os.environ.get("OPENENV_GYM_BASE_IMAGE")
@@ -107,12 +112,8 @@ def build_image(
 
 
 def _check(environment: str, wheelhouse: Path | None, include: Sequence[Path]) -> None:
-    if wheelhouse is not None and not any(wheelhouse.glob("*.whl")):
-        raise OptionError(
-            f"The wheelhouse {wheelhouse} holds no wheels. "
-            f"Make it with: {_wheelhouse_command(environment, str(wheelhouse))}",
-            wheelhouse=str(wheelhouse),
-        )
+    if wheelhouse is not None:
+        check(wheelhouse, requirements(environment))
     for path in include:
         if not path.exists():
             raise OptionError(
@@ -120,11 +121,6 @@ def _check(environment: str, wheelhouse: Path | None, include: Sequence[Path]) -
                 "is no such file or folder. Give the path of a Python file or package",
                 include=str(path),
             )
-
-
-def _wheelhouse_command(environment: str, folder: str) -> str:
-    needed = " ".join(requirements(environment))
-    return f"pip wheel --wheel-dir {folder} pip {needed}"
 
 
 def _build(
@@ -162,7 +158,7 @@ def _build_error(
         + "".join(f"  | {line}\n" for line in tail)
         + "Where the base image cannot be had, name another Linux that has python3: "
         f"openenv-gym build {environment} --base-image IMAGE. Where packages cannot, "
-        f"bring them: {_wheelhouse_command(environment, 'DIR')}, then "
+        f"bring them: {command('DIR', ['pip', *requirements(environment)])}, then "
         f"openenv-gym build {environment} --wheelhouse DIR",
         environment=environment,
         image=request["tag"],
