@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LIMIT = 100e-6
 """Seconds to stay awake for one message; so much is wasted at most, where it does not come."""
 
+LANES_LIMIT = 500e-6
+"""The same for who waits for a step of many lanes, which takes longer, and has nothing to do."""
+
 _TRUST = 1 / 64  # seconds that messages may be late by before it sleeps
 _TRIAL = _TRUST / 4  # the same, after a pause
 _MOST = 10 * LIMIT  # of those for one message
@@ -40,10 +43,12 @@ class Habit:
 
     Attributes:
         awake: What to do at the next wait.
+        limit: Seconds to stay awake for one message.
     """
 
     def __init__(self) -> None:
         self.awake = True
+        self.limit = LIMIT
         self._trust = _TRUST
         self._pause = _SHORTEST
         self._wakes = 0.0  # when the pause ends
@@ -52,7 +57,7 @@ class Habit:
         """Notes how long a wait took, by ``perf_counter``, and decides about the next one."""
         if not self.awake:
             self.awake = ended >= self._wakes
-        elif ended - began < LIMIT:
+        elif ended - began < self.limit:
             if self._trust < _TRUST:
                 self._trust += LIMIT
                 if self._trust >= _TRUST:
@@ -72,6 +77,9 @@ class AwakeSocket:
 
     Args:
         sock: The socket; it stays its owner's.
+
+    Attributes:
+        habit: Whether it waits so, and for how long.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -79,20 +87,20 @@ class AwakeSocket:
         poll = select.poll()
         poll.register(sock.fileno(), select.POLLIN)
         self._ready = poll.poll
-        self._habit = Habit()
+        self.habit = Habit()
 
     def recv_into(self, buffer: memoryview, /) -> int:
         """Receives what comes next, as that of a socket."""
         began: float = perf_counter()
-        if self._habit.awake:
-            self._stay_awake(began + LIMIT)
+        if self.habit.awake:
+            self._stay_awake(began + self.habit.limit)
         got = self._recv_into(buffer)
-        self._habit.learn(began, perf_counter())
+        self.habit.learn(began, perf_counter())
         return got
 
     def rest_into(self, buffer: memoryview, /) -> int:
         """Receives what is on its way already: some of it awake, or all of it asleep."""
-        if self._habit.awake:
+        if self.habit.awake:
             self._stay_awake(perf_counter() + LIMIT)
             return self._recv_into(buffer)
         return self._recv_into(buffer, 0, socket.MSG_WAITALL)

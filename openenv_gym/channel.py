@@ -75,6 +75,10 @@ class Channel:
             limit_waits(self._socket, seconds)
             self._timeout = seconds
 
+    def stay_awake(self, seconds: float) -> None:
+        """Waits awake for so long for a message, where that pays."""
+        self._reader.habit.limit = seconds
+
     def send_bytes(self, data: Any) -> None:
         """Sends one message.
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from openenv_gym.awake import LIMIT
 from openenv_gym.codec import decode, encode
 from openenv_gym.errors import OptionError, ProtocolError
 from openenv_gym.messages import (
@@ -53,6 +54,9 @@ class Transport(ABC):
     """Nothing is between the session and the caller in which a reply could get lost."""
 
     taken: bool = False
+
+    awake: float = LIMIT
+    """Seconds to stay awake for a reply, where that pays; set before :meth:`open`."""
 
     def __init__(self, *, timeout: float | None = STEP_TIMEOUT) -> None:
         if timeout is not None and not timeout > 0:

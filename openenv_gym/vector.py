@@ -126,6 +126,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
                     spaces=described(spaces),
                 ),
                 range(first, end),
+                alone=workers == 1,
             )
             for first, end in split_evenly(num_envs, workers)
         ]

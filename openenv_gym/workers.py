@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Any
 
+from openenv_gym.awake import LANES_LIMIT
 from openenv_gym.errors import (
     EpisodeError,
     ExchangeTimeoutError,
@@ -28,14 +29,18 @@ class Worker:
         make: Makes its transport.
         request: Opens its session.
         lanes: Numbers of its lanes.
+        alone: There is no other, which would need the core that this process waits on.
 
     Attributes:
         lanes: Numbers of its lanes.
         sent: Those that were sent an action by ``send`` and not received yet.
     """
 
-    def __init__(self, make: Callable[[], Transport], request: OpenVector, lanes: range) -> None:
+    def __init__(
+        self, make: Callable[[], Transport], request: OpenVector, lanes: range, *, alone: bool
+    ) -> None:
         self._make = make
+        self._alone = alone
         self._request = request
         self._transport: Transport | None = None
         self._unsent: OpenEnvGymError | None = None
@@ -49,6 +54,8 @@ class Worker:
             ServerFullError: There is no room for its lanes.
         """
         self._transport = self._make()
+        if self._alone:
+            self._transport.awake = LANES_LIMIT
         return self._transport.open(self._request)
 
     def restart(self) -> None:

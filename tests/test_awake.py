@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from openenv_gym.awake import LIMIT, AwakeLoop, AwakeSocket, Habit
+from openenv_gym.awake import LANES_LIMIT, LIMIT, AwakeLoop, AwakeSocket, Habit
 
 
 class Clock:
@@ -41,6 +41,13 @@ class Clock:
 def test_who_waits_for_what_comes_soon_stays_awake(wait: float, stays: bool) -> None:
     share = Clock().share_awake(Habit(), wait)
     assert share == 1.0 if stays else share < 0.1
+
+
+def test_who_waits_for_many_lanes_stays_awake_longer() -> None:
+    habit = Habit()
+    habit.limit = LANES_LIMIT
+    assert Clock().share_awake(habit, 0.9 * LANES_LIMIT) == 1.0
+    assert Clock().share_awake(habit, 1.1 * LANES_LIMIT) < 0.1
 
 
 def test_it_learns_anew() -> None:

@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import vector as wrappers
 
 import openenv_gym  # noqa: F401  # registers the ids
+from openenv_gym.awake import LANES_LIMIT, LIMIT
 from openenv_gym.errors import (
     ActionError,
     EnvironmentFailedError,
@@ -20,8 +21,11 @@ from openenv_gym.errors import (
     OpenEnvGymError,
     OptionError,
 )
+from openenv_gym.messages import OpenVector
 from openenv_gym.testing import same
 from openenv_gym.vector import OpenEnvVectorEnv
+from openenv_gym.workers import Worker
+from openenv_gym_transports.inprocess import InProcessTransport
 from tests.environments import COUNT, FAIL, THREADED, WAIT
 from tests.servers import Served, eventually, serving
 from tests.troubles import nothing_left
@@ -91,6 +95,14 @@ class TestLanes:
         assert same(one.reset(seed=1), many.reset(seed=1))
         for _ in range(8):
             assert same(one.step([COUNT] * 5), many.step([COUNT] * 5))
+
+    @pytest.mark.parametrize(("alone", "awake"), [(True, LANES_LIMIT), (False, LIMIT)])
+    def test_only_one_alone_is_waited_for_awake(self, alone: bool, awake: float) -> None:
+        transport = InProcessTransport()
+        worker = Worker(lambda: transport, OpenVector(THREADED, [{}]), range(1), alone=alone)
+        worker.open()
+        assert transport.awake == awake
+        worker.close()
 
     def test_options_of_lanes(self) -> None:
         sides: list[dict[str, Any]] = [{"agent_player": 1}, {"agent_player": -1}] * 2

@@ -55,6 +55,7 @@ class PipeTransport(NumberedTransport):
         try:
             with self._limited(self._start_timeout):
                 self._channel = self._connect(request.environment)
+                self._channel.stay_awake(self.awake)
                 return super().open(request)
         except (SessionLostError, ExchangeTimeoutError) as error:
             fate = self._fate()

@@ -133,6 +133,7 @@ class WebSocketTransport(NetworkTransport):
                 raise NotOursError(refusal, socket)
             socket.close()
             raise refusal
+        socket.stay_awake(self.awake)
         return socket
 
     def send(self, request: Request) -> None:

@@ -92,6 +92,11 @@ class WebSocket:
                 raise ConnectionResetError("it hung up during the handshake")
             raise self._protocol.handshake_exc
 
+    def stay_awake(self, seconds: float) -> None:
+        """Waits awake for so long for a message, where that pays; TLS always sleeps."""
+        if isinstance(self._reader, AwakeSocket):
+            self._reader.habit.limit = seconds
+
     def send(self, data: bytes, *, text: bool = False) -> None:
         """Sends a message.
 
