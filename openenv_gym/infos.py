@@ -40,7 +40,7 @@ def gather(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _column_of(key: str, values: list[Any]) -> Any:
     """The column of a key that all lanes have."""
     kind = type(values[0])
-    if key != "final_obs" and kind is not dict and all(type(value) is kind for value in values):
+    if key != "final_obs" and kind is not dict and {*map(type, values)} == {kind}:
         if kind in _PLAIN or issubclass(kind, np.number):
             return np.array(values, kind)
         if kind is not np.ndarray:

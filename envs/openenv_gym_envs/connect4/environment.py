@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from openenv_gym.environment import Environment
-from openenv_gym_envs.connect4.bitboards import STRIDE, choose_column, has_four
+from openenv_gym_envs.connect4.bitboards import CELLS, STRIDE, choose_column, has_four
 from openenv_gym_envs.connect4.models import (
     COLUMNS,
     ROWS,
@@ -128,7 +128,7 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         self._pieces[player] |= 1 << STRIDE * column + height
         self._player = -player
         won = has_four(self._pieces[player])
-        self._done = won or all(height == ROWS for height in self._heights)
+        self._done = won or self._pieces[1] | self._pieces[-1] == CELLS
         return won
 
     def _choose(self) -> int:
@@ -140,7 +140,7 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         return legal[self.np_random.integers(len(legal))]
 
     def _legal(self) -> list[int]:
-        return [column for column in range(COLUMNS) if self._heights[column] < ROWS]
+        return [column for column, height in enumerate(self._heights) if height < ROWS]
 
     def _observe(self, reward: float) -> Connect4Observation:
         return Connect4Observation(
