@@ -33,7 +33,8 @@ def add_what_to_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base-image",
         metavar="IMAGE",
-        help="what to build on (default: $OPENENV_GYM_BASE_IMAGE, else python:X.Y-slim as here)",
+        help="what to build on (default: $OPENENV_GYM_BASE_IMAGE, else python:X.Y-slim, "
+        "X.Y being the Python that runs here)",
     )
     parser.add_argument(
         "--wheelhouse",

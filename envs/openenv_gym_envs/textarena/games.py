@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import enum
 import sys
 import threading
@@ -12,7 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from openenv_gym.errors import MissingDependencyError, OpenEnvGymError, OptionError
+from openenv_gym.errors import (
+    MissingDependencyError,
+    OpenEnvGymError,
+    OptionError,
+    did_you_mean,
+)
 from openenv_gym_envs.textarena import standins
 from openenv_gym_envs.textarena.models import CATEGORIES, TEXT_LENGTH, TextArenaMessage
 from openenv_gym_envs.textarena.standins import Numbers, playing
@@ -51,11 +55,9 @@ def check(env_id: str, players: int) -> None:
     """
     if env_id not in _registry:
         known = ids()
-        near = difflib.get_close_matches(env_id, _registry, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise OptionError(
-            f"TextArena has no env_id={env_id!r}.{hint} It has {', '.join(known)}, and variants of "
-            "them.",
+            f"TextArena has no env_id={env_id!r}.{did_you_mean(env_id, _registry)} It has "
+            f"{', '.join(known)}, and variants of them.",
             env_id=env_id,
             known=known,
         )
