@@ -18,12 +18,13 @@ try:
 except ImportError:  # websockets without its extension in C
     from websockets.utils import apply_mask
 
-FINAL = 0x80
+_FINAL = 0x80
 """In the first byte of a frame: no further frame of the same message follows."""
 
 WHOLE_BINARY = 0x82
 """The first byte of a message in one frame: FIN, and the opcode of binary data."""
 
+_CONTROL = 0x8  # opcodes from here on are pings and the like, which come between frames too
 _MASKED = 0x80
 _MASK_SIZE = 4
 _BUFFER = 1 << 16
@@ -76,6 +77,54 @@ def masked(message: bytes) -> bytes:
     """A client's frame that is all of a binary message."""
     mask = secrets.token_bytes(_MASK_SIZE)
     return head(len(message), mask) + apply_mask(message, mask)
+
+
+class Cutter:
+    """Cuts a client's bytes where its frames begin and end, so that whole messages stand out.
+
+    A chunk is mostly one of them. It is more where the answer to a ping is before it, and less
+    where the message is large.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""  # the begin of a head
+        self._missing = 0  # bytes of the frame whose head was there
+        self._unfinished = False  # a message has had a frame, but not its last
+
+    def cut(self, chunk: bytes) -> list[tuple[bytes, int]]:
+        """The bytes so far, in pieces.
+
+        What is shorter than a head is held back until more comes.
+
+        Args:
+            chunk: What came next.
+
+        Returns:
+            Pieces, in order. With each the size of its head, if it is a whole binary message in
+            one frame; else 0.
+        """
+        pieces: list[tuple[bytes, int]] = []
+        if self._missing:
+            part = chunk[: self._missing]
+            self._missing -= len(part)
+            pieces.append((part, 0))
+            chunk = chunk[len(part) :]
+        elif self._held:
+            chunk = self._held + chunk
+            self._held = b""
+        while chunk:
+            start, end = size_of(chunk)
+            if not end:
+                self._held = chunk
+                break
+            frame = chunk[:end]
+            self._missing = end - len(frame)
+            whole = not self._missing and not self._unfinished and is_message(frame)
+            pieces.append((frame, start if whole else 0))
+            if frame[0] & 0x0F < _CONTROL:
+                self._unfinished = frame[0] < _FINAL
+            chunk = chunk[end:]
+        return pieces
 
 
 class Reader(Protocol):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from openenv_gym.wsframes import Frames, head, is_message, masked, size_of, unmasked
+from openenv_gym.wsframes import Cutter, Frames, head, is_message, masked, size_of, unmasked
 
 
 class Chunks:
@@ -62,6 +62,37 @@ def test_whatever_the_pieces(frames: list[Frame], sizes: list[int]) -> None:
     ]
     sock = Chunks(b"".join(pieces), sizes)
     assert drained(Frames(), sock) == wanted
+
+
+@settings(deadline=None)
+@given(st.lists(_FRAMES, max_size=4), st.lists(st.integers(1, 100_000), max_size=20))
+def test_a_client_s_bytes_whatever_the_chunks(frames: list[Frame], sizes: list[int]) -> None:
+    """No byte is lost or moved; what is taken for a whole message is one."""
+    data = b"".join(frame.serialize(mask=True) for frame in frames)
+    cutter = Cutter()
+    pieces: list[tuple[bytes, int]] = []
+    rest = data
+    for size in [*sizes, len(data)]:
+        pieces += cutter.cut(rest[:size])
+        rest = rest[size:]
+    assert b"".join(piece for piece, _ in pieces) == data
+    for piece, start in pieces:
+        if start:
+            assert is_message(piece)
+            assert (start, len(piece)) == size_of(piece)
+
+
+@given(st.lists(_FRAMES, max_size=5))
+def test_whole_messages_stand_out(frames: list[Frame]) -> None:
+    """Not within a message in several frames: that breaks the protocol, which is to be noticed."""
+    wanted = []
+    unfinished = False
+    for frame in frames:
+        wanted.append(frame.opcode is Opcode.BINARY and frame.fin and not unfinished)
+        if frame.opcode is not Opcode.PING:
+            unfinished = not frame.fin
+    pieces = Cutter().cut(b"".join(frame.serialize(mask=True) for frame in frames))
+    assert [start > 0 for _, start in pieces] == wanted
 
 
 def test_what_was_received_before() -> None:

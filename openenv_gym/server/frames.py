@@ -16,7 +16,7 @@ from websockets.protocol import OPEN
 
 from openenv_gym.awake import AwakeLoop
 from openenv_gym.server.events import ANSWER_FRAMES, Answer
-from openenv_gym.wsframes import FINAL, head, is_message, size_of, unmasked
+from openenv_gym.wsframes import Cutter, head, unmasked
 
 
 class FrameProtocol(WebSocketsSansIOProtocol):
@@ -30,9 +30,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._answer: Answer | None = None
         self._owed = 0
-        # Each chunk since the handshake was a frame, and no part of a message, so the next one
-        # begins a message. After any other only uvicorn's parser knows where it is.
-        self._aligned = True
+        self._cutter = Cutter()
         self._awake = AwakeLoop(self.loop)
 
     def handle_connect(self, event: Request) -> None:
@@ -48,12 +46,12 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Implements WebSocketsSansIOProtocol.data_received."""
         self._awake.arrived()
-        if self.handshake_initiated and self._aligned:
-            start, end = size_of(data)
-            self._aligned = end == len(data) and data[0] >= FINAL
-            if self._aligned and is_message(data) and self._answered(data, start):
-                return
-        super().data_received(data)
+        if not self.handshake_initiated:
+            super().data_received(data)
+            return
+        for piece, start in self._cutter.cut(data):
+            if not (start and self._answered(piece, start)):
+                super().data_received(piece)
 
     def _answered(self, frame: bytes, start: int) -> bool:
         """Whether the message in the frame was answered here."""

@@ -16,21 +16,23 @@ from openenv_gym.codec import decode, encode
 from openenv_gym.messages import Open, Reply, Request, Reset, Result, Step
 from openenv_gym.server.websocket import SUBPROTOCOL
 from tests.environments import INLINE, THREADED
-from tests.servers import serving
+from tests.servers import Served, serving
+
+
+@contextmanager
+def connected(served: Served) -> Iterator[ClientConnection]:
+    with connect(
+        served.url("websocket") + "/ws",
+        subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
+        additional_headers={"x-session-id": secrets.token_urlsafe(24)},
+        compression=None,
+    ) as connection:
+        yield connection
 
 
 @contextmanager
 def conversation(environment: str) -> Iterator[ClientConnection]:
-    id = secrets.token_urlsafe(24)
-    with (
-        serving(environment) as served,
-        connect(
-            served.url("websocket") + "/ws",
-            subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
-            additional_headers={"x-session-id": id},
-            compression=None,
-        ) as connection,
-    ):
+    with serving(environment) as served, connected(served) as connection:
         yield connection
 
 
@@ -116,3 +118,37 @@ def test_what_is_no_message_is_refused_and_the_next_step_goes_on() -> None:
         assert "CodecError" in repr(received(connection))
         connection.send(encoded(3, Step(0)))
         assert received(connection).id == 3
+
+
+@pytest.mark.parametrize("way", ["with a pong", "in halves", "byte by byte", "in fragments"])
+def test_after_any_other_chunk_steps_are_answered_where_they_arrive_again(way: str) -> None:
+    """A server pings a client that is quiet, and the answer comes together with the next step."""
+    with serving(INLINE) as served, connected(served) as connection:
+        for number, message in enumerate([Open(INLINE, {}, None), Reset(0, None)], 1):
+            connection.send(encoded(number, message))
+            received(connection)
+        step = encoded(3, Step(0))
+        frame = Frame(Opcode.BINARY, step).serialize(mask=True)
+        if way == "with a pong":
+            frame = Frame(Opcode.PONG, b"late").serialize(mask=True) + frame
+        if way == "in fragments":
+            frame = b"".join(
+                part.serialize(mask=True)
+                for part in (
+                    Frame(Opcode.BINARY, step[:4], fin=False),
+                    Frame(Opcode.PING, b"between"),
+                    Frame(Opcode.CONT, step[4:]),
+                )
+            )
+        sizes = {"in halves": len(frame) // 2, "byte by byte": 1}
+        size = sizes.get(way, len(frame))
+        for start in range(0, len(frame), size):
+            connection.socket.sendall(frame[start : start + size])
+            time.sleep(0.005)  # so that it is read alone
+        assert received(connection).id == 3
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(served.sessions, "submit", None)  # what the application would call
+            for number in range(4, 8):
+                connection.send(encoded(number, Step(0)))
+                assert received(connection).id == number
