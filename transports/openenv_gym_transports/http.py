@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from base64 import b64encode
-from concurrent.futures import Future, wait
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from openenv_gym.errors import ProtocolError
-from openenv_gym.messages import Failure, Open, OpenVector, Reply, Request
+from openenv_gym.messages import Open, OpenVector, Reply, Request
 from openenv_gym.transport import Transport
 from openenv_gym_transports.httpclient import Poster
 from openenv_gym_transports.network import (
@@ -28,10 +26,8 @@ _NOT_THERE = (404, 405, 415)  # where there is no route of ours, or another of i
 class HttpTransport(NetworkTransport):
     """One POST request for each message, over a connection that is kept.
 
-    When it drops, the request is repeated; each step is carried out exactly once. An exchange is
-    made on the caller's thread. :meth:`send` makes it on one of its own, so that a vector
-    environment's requests run side by side. What both ends of a
-    kept connection need not do anew for each is left out (:mod:`.httpclient`).
+    When it drops, the request is repeated; each step is carried out exactly once. What both ends of
+    a kept connection need not do anew for each request is left out (:mod:`.httpclient`).
 
     To a legacy server of OpenEnv's own make (openenv-core 0.1) it speaks OpenEnv's own protocol,
     and warns once. Later ones hold no episode over HTTP: for these take ``transport="websocket"``.
@@ -57,7 +53,6 @@ class HttpTransport(NetworkTransport):
     path: ClassVar[str] = "/exchange"
 
     _poster: Poster | None = None
-    _reply: Future[Reply] | None = None
 
     def _connect_first(self) -> None:
         assert self._url is not None, "a URL is given or made on opening"
@@ -69,64 +64,59 @@ class HttpTransport(NetworkTransport):
         if self._proxy and parts.scheme == "http":
             self._prepared |= _credentials(self._proxy)
 
-    def exchange(self, request: Request) -> Reply:
-        """One request, one reply, on this thread."""
-        self._numbered(request)
-        reply = self._insist(self.timeout)
-        if type(reply) is Failure:
-            raise reply.error()
-        return reply
-
     def send(self, request: Request) -> None:
         """Implements Transport.send."""
-        self._numbered(request)
-        future: Future[Reply] = Future()
-        timeout = self.timeout
-
-        def carry() -> None:
-            try:
-                future.set_result(self._insist(timeout))
-            except BaseException as error:
-                future.set_exception(error)
-
-        self._reply = future
-        # A thread that nobody waits for: at the end of the process it may still wait for a reply.
-        threading.Thread(target=carry, daemon=True, name="http exchange").start()
-
-    def receive(self, timeout: float | None) -> Reply:
-        """Implements Transport.receive."""
-        assert self._reply is not None, "receive() without send()"
+        data = self._numbered(request)
+        if len(self._unanswered) > 1:
+            # The one before was given up, and the connection may still wait for its reply.
+            self._hang_up()
+        poster = self._poster
+        if poster is None:
+            return  # receive() connects, and sends what is not answered
         try:
-            return self._reply.result(timeout)
-        except TimeoutError as error:
-            raise self._late(timeout) from error
+            poster.send(data, self.timeout)
+        except OSError:
+            self._hang_up()
+        except BaseException:
+            self._hang_up()  # half a request may be on its way
+            raise
 
     def ready(self, timeout: float) -> bool:
-        """Implements Transport.ready."""
-        assert self._reply is not None, "ready() without send()"
-        return bool(wait([self._reply], timeout).done)
+        """Implements Transport.ready; without a connection receive() has something to do."""
+        return self._poster is None or self._poster.ready(timeout)
+
+    def fileno(self) -> int | None:
+        """Implements Transport.fileno."""
+        return None if self._poster is None else self._poster.fileno()
 
     def _attempt(self, timeout: float | None) -> Reply:
         reply = None
-        # Whoever repeats an old request learns nothing new, but if it did not arrive the server
-        # would not take the next one.
-        for data in list(self._unanswered):
-            reply = self._due(self._post(data, timeout))
+        if self._poster is not None:
+            reply = self._due(self._received(self._poster, timeout))
+        else:
+            # Whoever repeats an old request learns nothing new, but if it did not arrive the
+            # server would not take the next one.
+            for data in list(self._unanswered):
+                poster = self._poster
+                if poster is None:
+                    poster = self._connect(CONNECT_LIMIT if timeout is None else timeout)
+                    self._poster = poster
+                poster.send(data, timeout)
+                reply = self._due(self._received(poster, timeout))
         if reply is None:
             raise ProtocolError("The server answered with the number of another request.")
         return reply
 
-    def _post(self, data: bytes, timeout: float | None) -> bytes | bytearray:
-        # Taken for as long as it is in use: a request that was given up may still be at it.
-        poster, self._poster = self._poster, None
-        if poster is None:
-            poster = self._connect(CONNECT_LIMIT if timeout is None else timeout)
+    def _received(self, poster: Poster, timeout: float | None) -> bytes | bytearray:
+        """The reply to what was posted."""
         try:
-            status, kind, body = poster.post(data, timeout)
-        except BaseException:
-            poster.close()
+            status, kind, body = poster.receive(timeout)
+        except TimeoutError:
+            if poster.begun:
+                self._hang_up()  # the next call would take the rest for a reply
             raise
-        self._keep(poster)
+        if not poster.usable:
+            self._hang_up()
         if kind == CONTENT_TYPE:
             return body
         if self._opened and status in RETRIED:
@@ -151,14 +141,6 @@ class HttpTransport(NetworkTransport):
             found=found,
         )
 
-    def _keep(self, poster: Poster) -> None:
-        """Keeps a connection for the next request; one that another thread kept meanwhile goes."""
-        spare: Poster | None = poster
-        if poster.usable and not self._closed:
-            spare, self._poster = self._poster, poster
-        if spare is not None:
-            spare.close()
-
     def _connect(self, limit: float) -> Poster:
         assert self._url is not None, "a URL is given or made on opening"
         parts = urlsplit(self._url)
@@ -177,14 +159,11 @@ class HttpTransport(NetworkTransport):
             if self._opened:
                 raise dropped from error
             raise self._unreachable(dropped) from error
-        return Poster(connection, self._target, CONTENT_TYPE, self._prepared)
+        poster = Poster(connection, self._target, CONTENT_TYPE, self._prepared)
+        poster.stay_awake(self.awake)
+        return poster
 
     def _hang_up(self) -> None:
-        """Nothing to do: what broke is closed, and a new connection made when needed."""
-
-    def close(self) -> None:
-        """Ends the session, and the server where it is ours."""
-        super().close()
         poster, self._poster = self._poster, None
         if poster is not None:
             poster.close()

@@ -14,6 +14,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, NamedTuple, cast
 
 from openenv_gym.awake import AwakeSocket
+from openenv_gym.channel import readable
 
 _READ = 1 << 16
 _PLAIN, _END_OF_HEAD = b"HTTP/1.1 200 ", b"\r\n\r\n"
@@ -45,6 +46,7 @@ class Poster:
 
     Attributes:
         usable: The connection can take another request.
+        begun: Some of the reply is there already.
     """
 
     def __init__(
@@ -58,24 +60,54 @@ class Poster:
         self._buffer = memoryview(bytearray(_READ))
         self._timeout = self._socket.gettimeout()
         self.usable = True
+        self.begun = False
 
-    def post(self, body: bytes, timeout: float | None) -> Answer:
-        """One request.
+    def stay_awake(self, seconds: float) -> None:
+        """Waits awake for so long for a reply, where that pays."""
+        self._reader.habit.limit = seconds
+
+    def send(self, body: bytes, timeout: float | None) -> None:
+        """Sends one request; its reply is fetched by :meth:`receive`.
 
         Args:
             body: What is posted.
             timeout: Seconds for each wait; None waits for ever.
 
         Raises:
+            OSError: The connection is gone, or takes nothing within the limit.
+        """
+        self._limit(timeout)
+        self.begun = False
+        self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
+
+    def receive(self, timeout: float | None) -> Answer:
+        """Receives the reply.
+
+        Args:
+            timeout: Seconds for each wait; None waits for ever.
+
+        Raises:
             TimeoutError: It took longer.
             OSError: The connection broke.
         """
+        self._limit(timeout)
+        got = self._reader.recv_into(self._buffer)
+        self.begun = True
+        begun = bytes(self._buffer[:got])
+        return self._plain(begun) or self._other(begun)
+
+    def _limit(self, timeout: float | None) -> None:
         if timeout != self._timeout:
             self._socket.settimeout(timeout)
             self._timeout = timeout
-        self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
-        begun = bytes(self._buffer[: self._reader.recv_into(self._buffer)])
-        return self._plain(begun) or self._other(begun)
+
+    def ready(self, timeout: float) -> bool:
+        """Whether there is something to receive; waits for it as long as that."""
+        return readable([self._socket.fileno()], timeout)
+
+    def fileno(self) -> int:
+        """Of the socket."""
+        return self._socket.fileno()
 
     def _plain(self, begun: bytes) -> Answer | None:
         """The reply that begins so, if that tells all about it."""
