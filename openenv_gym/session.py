@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,7 +61,7 @@ T = TypeVar("T")
 MakeHost = Callable[[Entry, Mapping[str, Any], str | None], Host]
 """Makes a host of an environment, its options and its render mode, as ``hosting.host`` does."""
 
-_INLINE_LANES = 16  # more are no short step any more
+_SHORT_STEP = 1e-3  # seconds; many lanes may take longer, however short the step of each
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +97,7 @@ class Session:
         self._make_host = make_host
         self._host: Host | None = None
         self._lanes: Lanes | None = None
+        self._took = math.inf  # seconds of the last step of the lanes
         self._running = False  # the next step can be made
         self._over = False  # the episode has ended
         self._closed = False
@@ -120,10 +123,9 @@ class Session:
 
     @property
     def inline(self) -> bool:
-        """The environment's steps are short and never block."""
+        """Steps are short and never block; those of lanes, if the last of them was short."""
         if self._lanes is not None:
-            hosts = self._lanes.hosts
-            return len(hosts) <= _INLINE_LANES and all(hosted.inline for hosted in hosts)
+            return self._took < _SHORT_STEP and all(hosted.inline for hosted in self._lanes.hosts)
         return self._host is not None and self._host.inline
 
     @property
@@ -238,10 +240,13 @@ class Session:
 
     def _step_vector(self, request: StepVector) -> VectorResult:
         lanes = self._ready_lanes()
+        begun = perf_counter()
         try:
             return lanes.step(request.actions, request.lanes)
         except Exception as error:
             raise self._failed(error, lanes.failed) from error
+        finally:
+            self._took = perf_counter() - begun
 
     def _ready_lanes(self) -> Lanes:
         if self._lanes is None:

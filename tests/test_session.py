@@ -23,15 +23,20 @@ from openenv_gym.messages import (
     Frame,
     GetState,
     Open,
+    OpenVector,
     Render,
     Reset,
+    ResetVector,
     Result,
     StateReply,
     Step,
+    StepVector,
 )
 from openenv_gym.session import Session
 from openenv_gym.testing import same
+from tests.environments import COUNT, INLINE, THREADED, WAIT
 from tests.recorded import HERE, Recorded, failure, opened, running
+from tests.servers import eventually
 
 
 def test_the_order_of_calls() -> None:
@@ -219,3 +224,27 @@ def test_what_a_stranger_may_set() -> None:
 def test_the_mode_that_is_rendered(wanted: str | None, mode: str | None) -> None:
     opened(wanted)
     assert Recorded.made[-1].render_mode == mode
+
+
+def test_lanes_are_stepped_inline_while_that_is_short() -> None:
+    """The step of each lane is short, but it is their sum that holds others up."""
+    session = Session(INLINE)
+    session.handle(OpenVector(None, [{"delay": 0.02}] * 3))
+    session.handle(ResetVector([0, 1, 2]))
+    assert not session.inline  # which is not known yet
+
+    def is_inline_after(actions: list[int]) -> bool:
+        session.handle(StepVector(actions))
+        return session.inline
+
+    eventually(lambda: is_inline_after([COUNT] * 3))  # this process may have to wait for a core
+    assert not is_inline_after([COUNT, WAIT, COUNT])
+    eventually(lambda: is_inline_after([COUNT] * 3))
+    session.close()
+
+    threaded = Session(THREADED)
+    threaded.handle(OpenVector(None, [{}]))
+    threaded.handle(ResetVector([0]))
+    threaded.handle(StepVector([COUNT]))
+    assert not threaded.inline
+    threaded.close()
