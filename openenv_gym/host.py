@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium
@@ -86,6 +86,14 @@ class Host(ABC):
     def step(self, action: Any) -> StepOutcome:
         """Carries out an action, which is in the action space."""
 
+    def prepared(self, actions: list[Any]) -> Sequence[Any]:
+        """What :meth:`carry_out` takes for each of several actions, made faster together."""
+        return actions
+
+    def carry_out(self, prepared: Any) -> StepOutcome:
+        """As :meth:`step`, of an action that was prepared, by any host of lanes alike."""
+        return self.step(prepared)
+
     @abstractmethod
     def render(self) -> Any:
         """The picture."""
@@ -110,7 +118,7 @@ class GymnasiumHost(Host):
 
     def __init__(self, environment: gymnasium.Env[Any, Any]) -> None:
         self._environment = environment
-        self.step = environment.step  # type: ignore[method-assign]
+        self.step = self.carry_out = self._environment.step  # type: ignore[method-assign,assignment]
         self.action_space = environment.action_space
         self.observation_space = environment.observation_space
         self.render_mode = environment.render_mode
@@ -174,8 +182,10 @@ class ModelHost(Host):
         self._mask = _mask_maker(actions, observations)
         self._perhaps = _perhaps_numbers(observations)
         self._info = _info_getters(observations, self._perhaps)
+        self._has_more = bool(self._info or self._perhaps or self._mask)
         self._to_space = observations.to_space
         self._action = _action_maker(actions)
+        self._actions: Callable[[list[Any]], Sequence[Any]] | None = None
         self.action_space, self.observation_space = actions.space, observations.space
         self.metadata = dict(environment.metadata())
         self.render_mode = environment.render_mode
@@ -221,17 +231,31 @@ class ModelHost(Host):
         """Implements Host.step."""
         return self._outcome(self._step(self._action(action)))
 
+    def prepared(self, actions: list[Any]) -> Sequence[Any]:
+        """Implements Host.prepared."""
+        if self._actions is None:
+            self._actions = _actions_maker(self.actions)
+        return self._actions(actions)
+
+    def carry_out(self, prepared: Any) -> StepOutcome:
+        """Implements Host.carry_out."""
+        return self._outcome(self._step(prepared))
+
     def _outcome(self, observation: Any) -> StepOutcome:
         truncated = observation.truncated
         terminated = observation.terminated
         if terminated is None:
             terminated = observation.done and not truncated
-        return self._filled(observation, terminated, truncated, observation.metadata)
+        info = observation.metadata
+        if self._has_more:
+            self._add(observation, info)
+        reward = observation.reward
+        if reward is None:
+            reward = 0.0
+        return self._to_space(observation), reward, terminated, truncated, info
 
-    def _filled(
-        self, observation: Any, terminated: bool, truncated: bool, info: dict[str, Any]
-    ) -> StepOutcome:
-        """The outcome that an observation is; all that is beside it is added to the info."""
+    def _add(self, observation: Any, info: dict[str, Any]) -> None:
+        """Adds to the info what is in the observation beside values of the Space."""
         for name, get in self._info:
             info[name] = get(getattr(observation, name))
         for name in self._perhaps:
@@ -240,10 +264,6 @@ class ModelHost(Host):
                 info[name] = number
         if self._mask is not None:
             info["action_mask"] = self._mask(observation)
-        reward = observation.reward
-        if reward is None:
-            reward = 0.0
-        return self._to_space(observation), reward, terminated, truncated, info
 
     def render(self) -> Any:
         """Implements Host.render."""
@@ -269,6 +289,17 @@ def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:
         from_value = only.converter.from_space
         return lambda value: validate({name: from_value(value)})
     return lambda value: validate(from_space(value))
+
+
+def _actions_maker(actions: ModelSpace) -> Callable[[list[Any]], Sequence[Any]]:
+    """How values of the action space become models, all at once."""
+    validate = TypeAdapter[Any](list[actions.model]).validator.validate_python  # type: ignore[name-defined]
+    if len(actions.fields) == 1:
+        ((name, only),) = actions.fields.items()
+        from_value = only.converter.from_space
+        return lambda values: validate([{name: from_value(value)} for value in values])
+    from_space = actions.from_space
+    return lambda values: validate([from_space(value) for value in values])
 
 
 def _info_getters(

@@ -6,7 +6,7 @@ What a lane does when its episode ends, and how infos are put together, is what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ class Lanes:
         self.failed: int | None = None
         self._mode = autoreset_mode
         self._limit = max_episode_steps
+        self._carry_out = [host.carry_out for host in hosts]
         self._action_space = hosts[0].action_space
         self._admits = admission(self._action_space)
         self._admits_all = batch_admission(self._action_space)
@@ -108,15 +109,18 @@ class Lanes:
         terminations, truncations = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
         infos: list[dict[str, Any]] = []
         finals: list[tuple[int, dict[str, Any]]] = []
-        hosts, ended, observations = self.hosts, self._ended, self._observations
+        ended, observations, carry_out = self._ended, self._observations, self._carry_out
         next_step = self._mode is AutoresetMode.NEXT_STEP
         limited = self._limit is not None
-        for row, (lane, action) in enumerate(zip(chosen, rows, strict=True)):
+        if True in ended:  # an action that is not used may be none
+            rows = [action for lane, action in zip(chosen, rows, strict=True) if not ended[lane]]
+        prepared = self._prepared(rows)
+        for row, lane in enumerate(chosen):
             if next_step and ended[lane]:
                 info = self._reset(lane, None, {})
             else:
                 try:
-                    outcome = hosts[lane].step(action)
+                    outcome = carry_out[lane](next(prepared))
                     observation, rewards[row], terminated, truncated, info = outcome
                 except BaseException:
                     self._running[lane] = False  # nobody knows what state it left behind
@@ -143,6 +147,15 @@ class Lanes:
             truncations,
             gathered,
         )
+
+    def _prepared(self, actions: list[Any]) -> Iterator[Any]:
+        """What the hosts take for the actions, one after the other."""
+        first = self.hosts[0]
+        try:
+            return iter(first.prepared(actions))
+        except Exception:
+            # One by one, so that it shows whose model refuses its action.
+            return (first.prepared([action])[0] for action in actions)
 
     def _limited(self, lane: int) -> bool:
         """Counts a step; tells whether the episode has had as many as it may."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
+from pydantic import field_validator
 
 from openenv_gym.environment import Environment
 from openenv_gym.models import Action, Array, Observation, State
@@ -95,6 +96,22 @@ class InlineCounting(Counting):
     inline: ClassVar[bool] = True
 
 
+class PickyAction(CountingAction):
+    @field_validator("action")
+    @classmethod
+    def _is_liked(cls, action: int) -> int:
+        if action == EXIT:
+            raise ValueError("it is not liked")
+        return action
+
+
+class Picky(Counting):
+    """Its action's model refuses what is in the Space."""
+
+    action_type: ClassVar[type[Action]] = PickyAction
+
+
+PICKY = "tests.environments:Picky"
 THREADED, INLINE = "tests.environments:Counting", "tests.environments:InlineCounting"
 
 

@@ -50,7 +50,10 @@ class StockHost(ModelHost):
         # A copy: what is added to it is none of the environment's, which may have kept it.
         info = dict(observation.metadata)
         truncated = bool(getattr(observation, "truncated", info.get(TRUNCATED, False)))
-        return self._filled(observation, bool(observation.done) and not truncated, truncated, info)
+        self._add(observation, info)
+        reward = 0.0 if observation.reward is None else observation.reward
+        terminated = bool(observation.done) and not truncated
+        return self._to_space(observation), reward, terminated, truncated, info
 
 
 class StockEnvironment(Environment[Any, Any, Any]):

@@ -26,7 +26,7 @@ from openenv_gym.testing import same
 from openenv_gym.vector import OpenEnvVectorEnv
 from openenv_gym.workers import Worker
 from openenv_gym_transports.inprocess import InProcessTransport
-from tests.environments import COUNT, FAIL, THREADED, WAIT
+from tests.environments import COUNT, EXIT, FAIL, PICKY, THREADED, WAIT
 from tests.servers import Served, eventually, serving
 from tests.troubles import nothing_left
 
@@ -254,6 +254,18 @@ class TestActions:
             envs.step([COUNT] * 3)
         envs.reset()
         envs.step([COUNT] * 3)
+
+    def test_a_model_that_refuses_its_action(self) -> None:
+        """Models are made for all lanes at once, but the error is one lane's."""
+        envs = OpenEnvVectorEnv(PICKY, num_envs=3)
+        envs.reset(seed=0)
+        with pytest.raises(EnvironmentFailedError, match="lane 1 raised ValidationError") as raised:
+            envs.step([COUNT, EXIT, COUNT])
+        assert raised.value.fields["lane"] == 1
+        envs.reset(seed=0)
+        observations, *_ = envs.step([COUNT, WAIT, COUNT])
+        assert observations["count"].tolist() == [1, 1, 1]
+        envs.close()
 
 
 class TestSurroundings:
