@@ -21,8 +21,7 @@ from environments import Ours
 from rich.console import Console
 from rich.table import Table
 
-from openenv_gym.bench import machine
-from openenv_gym.bench.report import FORMAT, save
+from openenv_gym.bench.report import publish
 
 BARS = {"reset": 1.5, "step": 0.6}  # seconds
 
@@ -65,11 +64,7 @@ def main() -> int:
         p50 = {name: float(np.median(values)) for name, values in times.items()}
         rows.append({"name": what, "bar_s": BARS[what], "p50_s": p50, "times_s": times})
         table.add_row(what, *(f"{p50[name]:.3f}" for name in players), f"<= {BARS[what]}")
-    told = machine.describe()
-    console.print(table)
-    console.print(machine.summary(told))
-    if arguments.json:
-        save(arguments.json, {"format": FORMAT, "machine": told, "rows": rows})
+    publish(console, table, rows, arguments.json)
     return 0
 
 

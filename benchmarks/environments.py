@@ -29,7 +29,6 @@ from rich.console import Console
 from rich.table import Table
 
 import openenv_gym  # noqa: F401  # registers the ids
-from openenv_gym.bench import machine
 from openenv_gym.bench.measure import (
     QUICK,
     Candidate,
@@ -39,7 +38,7 @@ from openenv_gym.bench.measure import (
     measure,
     ratio,
 )
-from openenv_gym.bench.report import FORMAT, save
+from openenv_gym.bench.report import publish
 from openenv_gym.errors import OpenEnvGymError
 
 
@@ -231,11 +230,7 @@ def main() -> int:
         bar = "" if row["bar"] is None else f">= {row['bar']}"
         speeds = (f"{row[name]['steps_per_s']:,.0f}" for name in ("ours", "bare"))
         table.add_row(row["name"], *speeds, f"{row['ratio']:.2f}", bar)
-    told = machine.describe()
-    console.print(table)
-    console.print(machine.summary(told))
-    if arguments.json:
-        save(arguments.json, {"format": FORMAT, "machine": told, "rows": rows})
+    publish(console, table, rows, arguments.json)
     return 0
 
 

@@ -23,8 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 import openenv_gym  # noqa: F401  # registers the ids
-from openenv_gym.bench import machine
-from openenv_gym.bench.report import FORMAT, save
+from openenv_gym.bench.report import publish
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,7 @@ def main() -> int:
         rows.append(row)
         spans = (f"{1e3 * row[key]:.1f}" for key in ("p50_s", "p99_s", "longest_s"))
         table.add_row(row["name"], *spans, f"{1e3 * case.bar:g}" if case.bar else "")
-    told = machine.describe()
-    console.print(table)
-    console.print(machine.summary(told))
-    if arguments.json:
-        save(arguments.json, {"format": FORMAT, "machine": told, "rows": rows})
+    publish(console, table, rows, arguments.json)
     return 0
 
 

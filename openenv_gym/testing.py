@@ -7,8 +7,8 @@
         options = {"size": 3}
 
 pytest runs all that is in :class:`EnvironmentContract` for each of ``transports``. A test of the
-transport ``docker`` is marked ``docker``; where there is no engine, deselect it with
-``-m "not docker"``.
+transport ``docker`` is marked ``docker``, a mark to be listed in your configuration (``markers =
+["docker: needs an engine"]``); where there is no engine, deselect it with ``-m "not docker"``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from gymnasium.utils.env_checker import check_env
 from openenv_gym.errors import (
     ActionError,
     EpisodeError,
-    MissingDependencyError,
     OpenEnvGymError,
     OptionError,
+    missing_package,
 )
 from openenv_gym.registry import TRANSPORTS
 from openenv_gym.trajectory import Env, Transition, play, same
@@ -39,10 +39,7 @@ from openenv_gym.trajectory import Env, Transition, play, same
 try:
     import pytest
 except ImportError as error:
-    raise MissingDependencyError(
-        f"openenv_gym.testing needs the package {error.name}: pip install pytest.",
-        package=error.name,
-    ) from error
+    raise missing_package("openenv_gym.testing", "pytest", None) from error
 
 __all__ = [
     "Env",

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from openenv_gym.bench.machine import summary
+from openenv_gym.bench.machine import describe, summary
 from openenv_gym.bench.measure import ratio
 from openenv_gym.errors import OptionError
 
@@ -58,6 +58,17 @@ class Bar:
 def save(path: Path, report: Mapping[str, Any]) -> None:
     """Writes a report."""
     path.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def publish(
+    console: Console, table: Table, rows: Sequence[Mapping[str, Any]], path: Path | None
+) -> None:
+    """Shows what was measured by rows of its own, and the machine; writes it where asked to."""
+    told = describe()
+    console.print(table)
+    console.print(summary(told))
+    if path is not None:
+        save(path, {"format": FORMAT, "machine": told, "rows": rows})
 
 
 def load(path: Path) -> dict[str, Any]:

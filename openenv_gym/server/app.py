@@ -7,17 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from openenv_gym.errors import MissingDependencyError
+from openenv_gym.errors import missing_package
 
 try:
     from fastapi import FastAPI
 except ImportError as error:
-    raise MissingDependencyError(
-        f"Serving for the network needs the package {error.name}, which is not installed here: "
-        'pip install "openenv-gym[server]".',
-        package=error.name,
-        extra="server",
-    ) from error
+    raise missing_package("Serving for the network", str(error.name), "server") from error
 from starlette.routing import Route, WebSocketRoute
 
 from openenv_gym import registry

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from openenv_gym import registry
-from openenv_gym.errors import MissingDependencyError, OptionError, StartError
+from openenv_gym.errors import OptionError, StartError, missing_package
 from openenv_gym.server.orphans import end_group, owner_left
 
 if TYPE_CHECKING:
@@ -49,12 +49,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
 
         from openenv_gym.server.app import create_app
     except ImportError as error:
-        raise MissingDependencyError(
-            f"Serving for the network needs the package {error.name}, which is not installed "
-            'here: pip install "openenv-gym[server]".',
-            package=error.name,
-            extra="server",
-        ) from error
+        raise missing_package("Serving for the network", str(error.name), "server") from error
     owned: bool = arguments.owned
     token = _secret() if owned else _token(arguments.token)
     if not owned:

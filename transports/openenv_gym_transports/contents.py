@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from openenv_gym import registry
-from openenv_gym.errors import BuildError, MissingDependencyError
+from openenv_gym.errors import BuildError, missing_package
 from openenv_gym_transports.wheelhouse import CONTAINER, needed
 
 __all__ = [
@@ -63,11 +63,7 @@ def requirements(environment: str) -> list[str]:
     try:
         from packaging.requirements import Requirement
     except ImportError as exc:
-        raise MissingDependencyError(
-            "The docker transport needs the package `packaging` to tell what goes into "
-            "an image: pip install 'openenv-gym[docker]'",
-            package="packaging",
-        ) from exc
+        raise missing_package("Telling what goes into an image", "packaging", "docker") from exc
     target = {**CONTAINER, "extra": registry.environment(environment).extra or ""}
     lines = set()
     for text in importlib.metadata.requires(DISTRIBUTION) or ():

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from openenv_gym.errors import (
     DockerError,
     EngineMissingError,
-    MissingDependencyError,
+    missing_package,
 )
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def connect(timeout: int = 60) -> DockerClient:
         import docker
         import docker.errors
     except ImportError as exc:
-        raise MissingDependencyError(
-            "The docker transport needs the package `docker`: pip install 'openenv-gym[docker]'",
-            package="docker",
-        ) from exc
+        raise missing_package("The transport docker", "docker", "docker") from exc
     host = _host()
     try:
         return docker.from_env(timeout=timeout, version=_knock(host))

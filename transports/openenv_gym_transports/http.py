@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from openenv_gym.errors import ProtocolError
-from openenv_gym.messages import Open, OpenVector, Reply, Request
+from openenv_gym.messages import Open, OpenVector, Reply
 from openenv_gym.transport import Transport
 from openenv_gym_transports.httpclient import Poster
 from openenv_gym_transports.network import (
@@ -23,7 +23,7 @@ CONTENT_TYPE = "application/vnd.openenv-gym.1+msgpack"
 _NOT_THERE = (404, 405, 415)  # where there is no route of ours, or another of its name
 
 
-class HttpTransport(NetworkTransport):
+class HttpTransport(NetworkTransport[Poster]):
     """One POST request for each message, over a connection that is kept.
 
     When it drops, the request is repeated; each step is carried out exactly once. What both ends of
@@ -52,8 +52,6 @@ class HttpTransport(NetworkTransport):
     other: ClassVar[str] = "For ws:// and wss:// take transport='websocket'."
     path: ClassVar[str] = "/exchange"
 
-    _poster: Poster | None = None
-
     def _connect_first(self) -> None:
         assert self._url is not None, "a URL is given or made on opening"
         self._proxy = None if self._child is not None else _proxy(self._url)
@@ -64,44 +62,19 @@ class HttpTransport(NetworkTransport):
         if self._proxy and parts.scheme == "http":
             self._prepared |= _credentials(self._proxy)
 
-    def send(self, request: Request) -> None:
-        """Implements Transport.send."""
-        data = self._numbered(request)
-        if len(self._unanswered) > 1:
-            # The one before was given up, and the connection may still wait for its reply.
-            self._hang_up()
-        poster = self._poster
-        if poster is None:
-            return  # receive() connects, and sends what is not answered
-        try:
-            poster.send(data, self.timeout)
-        except OSError:
-            self._hang_up()
-        except BaseException:
-            self._hang_up()  # half a request may be on its way
-            raise
-
-    def ready(self, timeout: float) -> bool:
-        """Implements Transport.ready; without a connection receive() has something to do."""
-        return self._poster is None or self._poster.ready(timeout)
-
-    def fileno(self) -> int | None:
-        """Implements Transport.fileno."""
-        return None if self._poster is None else self._poster.fileno()
-
     def _attempt(self, timeout: float | None) -> Reply:
         reply = None
-        if self._poster is not None:
-            reply = self._due(self._received(self._poster, timeout))
+        if self._connection is not None:
+            reply = self._due(self._received(self._connection, timeout))
         else:
             # Whoever repeats an old request learns nothing new, but if it did not arrive the
             # server would not take the next one.
             for data in list(self._unanswered):
-                poster = self._poster
+                poster = self._connection
                 if poster is None:
                     poster = self._connect(CONNECT_LIMIT if timeout is None else timeout)
-                    self._poster = poster
-                poster.send(data, timeout)
+                    self._connection = poster
+                poster.send(data)
                 reply = self._due(self._received(poster, timeout))
         if reply is None:
             raise ProtocolError("The server answered with the number of another request.")
@@ -162,11 +135,6 @@ class HttpTransport(NetworkTransport):
         poster = Poster(connection, self._target, CONTENT_TYPE, self._prepared)
         poster.stay_awake(self.awake)
         return poster
-
-    def _hang_up(self) -> None:
-        poster, self._poster = self._poster, None
-        if poster is not None:
-            poster.close()
 
 
 def _credentials(proxy: str) -> dict[str, str]:

@@ -66,17 +66,12 @@ class Poster:
         """Waits awake for so long for a reply, where that pays."""
         self._reader.habit.limit = seconds
 
-    def send(self, body: bytes, timeout: float | None) -> None:
+    def send(self, body: bytes, /) -> None:
         """Sends one request; its reply is fetched by :meth:`receive`.
-
-        Args:
-            body: What is posted.
-            timeout: Seconds for each wait; None waits for ever.
 
         Raises:
             OSError: The connection is gone, or takes nothing within the limit.
         """
-        self._limit(timeout)
         self.begun = False
         self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
 
@@ -90,16 +85,13 @@ class Poster:
             TimeoutError: It took longer.
             OSError: The connection broke.
         """
-        self._limit(timeout)
+        if timeout != self._timeout:
+            self._socket.settimeout(timeout)
+            self._timeout = timeout
         got = self._reader.recv_into(self._buffer)
         self.begun = True
         begun = bytes(self._buffer[:got])
         return self._plain(begun) or self._other(begun)
-
-    def _limit(self, timeout: float | None) -> None:
-        if timeout != self._timeout:
-            self._socket.settimeout(timeout)
-            self._timeout = timeout
 
     def ready(self, timeout: float) -> bool:
         """Whether there is something to receive; waits for it as long as that."""

@@ -27,7 +27,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from openenv_gym import registry
-from openenv_gym.errors import MissingDependencyError, OptionError
+from openenv_gym.errors import OptionError, missing_package
 
 __all__ = ["Needs", "Size", "needs_of"]
 
@@ -83,10 +83,8 @@ def needs_of(environment: str) -> Needs:
     try:
         import yaml
     except ImportError as exc:
-        raise MissingDependencyError(
-            f"{path} has a section `docker`, and reading it needs the package `pyyaml`: "
-            "pip install 'openenv-gym[docker]'",
-            package="pyyaml",
+        raise missing_package(
+            f"Reading the section `docker` of {path}", "pyyaml", "docker"
         ) from exc
     try:
         return msgspec.convert(yaml.safe_load(text)["docker"] or {}, Needs)

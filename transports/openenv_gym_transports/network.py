@@ -9,7 +9,7 @@ import socket
 from abc import abstractmethod
 from collections.abc import Mapping
 from time import monotonic, sleep
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from msgspec.structs import replace
@@ -18,12 +18,12 @@ from openenv_gym.errors import (
     AuthenticationError,
     ConnectError,
     ExchangeTimeoutError,
-    MissingDependencyError,
     OpenEnvGymError,
     OptionError,
     SessionLostError,
     StartError,
     TransportError,
+    missing_package,
 )
 from openenv_gym.messages import Close, Description, Open, OpenVector, Reply, Request
 from openenv_gym.spaces.describe import parse
@@ -59,7 +59,28 @@ class NotOursError(Exception):
         self.socket = socket
 
 
-class NetworkTransport(NumberedTransport):
+class Connection(Protocol):
+    """What carries the requests of a session, until it drops."""
+
+    def send(self, data: bytes, /) -> None:
+        """Sends a request."""
+
+    def ready(self, timeout: float) -> bool:
+        """Whether there is something to receive; waits for it as long as that."""
+        ...
+
+    def fileno(self) -> int:
+        """Of its socket."""
+        ...
+
+    def close(self) -> None:
+        """Hangs up."""
+
+
+ConnectionT = TypeVar("ConnectionT", bound=Connection)
+
+
+class NetworkTransport(NumberedTransport, Generic[ConnectionT]):
     """A session on a server at a URL, or on one that is started for it.
 
     A request that may not have arrived is sent again, with the same number and to the same session:
@@ -111,6 +132,7 @@ class NetworkTransport(NumberedTransport):
             self._headers["Authorization"] = f"Bearer {token}"
         self._child: Child | None = None
         self._stock: Transport | None = None
+        self._connection: ConnectionT | None = None
         self._opened = False
         self._closing = False
         self._closed = False
@@ -199,9 +221,11 @@ class NetworkTransport(NumberedTransport):
             OSError: The connection dropped.
         """
 
-    @abstractmethod
     def _hang_up(self) -> None:
-        """Closes the connection."""
+        """Closes the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _numbered(self, request: Request) -> bytes:
         """As that of all; the request is kept until it is answered."""
@@ -218,12 +242,34 @@ class NetworkTransport(NumberedTransport):
             self._unanswered.clear()
         return reply
 
-    def receive(self, timeout: float | None) -> Reply:
-        """Implements Transport.receive."""
-        return self._insist(timeout)
+    def send(self, request: Request) -> None:
+        """Implements Transport.send."""
+        data = self._numbered(request)
+        if len(self._unanswered) > 1:
+            # The one before was given up: its reply may still be on its way, or the connection
+            # dead without a sign.
+            self._hang_up()
+        connection = self._connection
+        if connection is None:
+            return  # receive() connects, and sends what is not answered
+        try:
+            connection.send(data)
+        except OSError:
+            self._hang_up()
+        except BaseException:
+            self._hang_up()  # half a request may be on its way
+            raise
 
-    def _insist(self, timeout: float | None) -> Reply:
-        """Waits for the reply to the last request, over as many connections as that takes."""
+    def ready(self, timeout: float) -> bool:
+        """Implements Transport.ready; without a connection receive() has something to do."""
+        return self._connection is None or self._connection.ready(timeout)
+
+    def fileno(self) -> int | None:
+        """Implements Transport.fileno."""
+        return None if self._connection is None else self._connection.fileno()
+
+    def receive(self, timeout: float | None) -> Reply:
+        """Implements Transport.receive, over as many connections as that takes."""
         started = failing = monotonic()
         left, pause = timeout, 0.0
         while True:
@@ -324,12 +370,7 @@ class NetworkTransport(NumberedTransport):
             raise OptionError("Without url= the environment must be named: there is none to ask.")
         for package in ("fastapi", "uvicorn"):
             if importlib.util.find_spec(package) is None:
-                raise MissingDependencyError(
-                    f"Starting a server needs the package {package}, which is not installed here: "
-                    'pip install "openenv-gym[server]". transport="process" needs none.',
-                    package=package,
-                    extra="server",
-                )
+                raise missing_package("Starting a server", package, "server")
         token = secrets.token_urlsafe(32)
         self._headers["Authorization"] = f"Bearer {token}"
         # It listens from the start, so connecting works at once; and as only the child keeps it,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from openenv_gym.errors import ConnectError, ProtocolError
-from openenv_gym.messages import Open, OpenVector, Reply, Request
+from openenv_gym.messages import Open, OpenVector, Reply
 from openenv_gym.transport import STEP_TIMEOUT, Transport
 from openenv_gym_transports.network import (
     CONNECT_LIMIT,
@@ -26,7 +26,7 @@ _NO_SESSION = "?session_id=none"
 _NOT_THERE = (403, 404)  # what uvicorn and others answer where there is no WebSocket
 
 
-class WebSocketTransport(NetworkTransport):
+class WebSocketTransport(NetworkTransport[WebSocket]):
     """One WebSocket for one session.
 
     When it drops, the transport connects anew and goes on with the same session; each step is
@@ -54,8 +54,6 @@ class WebSocketTransport(NetworkTransport):
     other: ClassVar[str] = "For http:// and https:// take transport='http'."
     path: ClassVar[str] = "/ws"
 
-    _socket: WebSocket | None = None
-
     def __init__(
         self,
         *,
@@ -82,9 +80,9 @@ class WebSocketTransport(NetworkTransport):
     def _connect_first(self) -> None:
         try:
             query = _NO_SESSION if self._resumable else ""
-            self._socket = self._connect(self._start_timeout, query)
+            self._connection = self._connect(self._start_timeout, query)
         except NotOursError as found:
-            self._socket = found.socket  # whatever becomes of it, close() closes it
+            self._connection = found.socket  # whatever becomes of it, close() closes it
             raise
         except OSError as error:
             raise self._unreachable(error) from error
@@ -136,45 +134,15 @@ class WebSocketTransport(NetworkTransport):
         socket.stay_awake(self.awake)
         return socket
 
-    def send(self, request: Request) -> None:
-        """Implements Transport.send."""
-        data = self._numbered(request)
-        if len(self._unanswered) > 1:
-            # The last one timed out: maybe it is the connection that is dead, without a sign.
-            self._hang_up()
-        socket = self._socket
-        if socket is None:
-            return  # receive() connects, and sends what is not answered
-        try:
-            socket.send(data)
-        except OSError:
-            self._hang_up()
-        except BaseException:
-            self._hang_up()  # half a frame may be on its way
-            raise
-
-    def ready(self, timeout: float) -> bool:
-        """Implements Transport.ready; without a connection receive() has something to do."""
-        return self._socket is None or self._socket.ready(timeout)
-
-    def fileno(self) -> int | None:
-        """Implements Transport.fileno."""
-        return None if self._socket is None else self._socket.fileno()
-
     def _attempt(self, timeout: float | None) -> Reply:
-        socket = self._socket
+        socket = self._connection
         if socket is None:
             limit = CONNECT_LIMIT if timeout is None else min(timeout, CONNECT_LIMIT)
             socket = self._connect(limit)
-            self._socket = socket
+            self._connection = socket
             for data in self._unanswered:
                 socket.send(data)
         while True:
             reply = self._due(socket.receive(timeout))
             if reply is not None:
                 return reply
-
-    def _hang_up(self) -> None:
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            socket.close()
