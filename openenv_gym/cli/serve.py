@@ -81,6 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for name in ("max_sessions", "idle_timeout", "resume_timeout"):
+        limit = getattr(arguments, name)
+        if limit is not None and not limit > 0:
+            flag = f"--{name.replace('_', '-')}"
+            raise OptionError(f"{flag} {limit} is no limit: give a number above 0.", name=name)
     keep_freed_memory()
     if arguments.owned:
         end_group_at_exit()
