@@ -71,7 +71,7 @@ def test_what_is_not_installed_is_told(capsys: pytest.CaptureFixture[str]) -> No
     arguments = ["demo", "tests.needy:Needy", "echo", "--transport", "inprocess"]
     assert main(arguments) == INCOMPLETE
     said = capsys.readouterr().out
-    assert "tests.needy:Needy over inprocess is not shown" in said
+    assert "Not shown: tests.needy:Needy over inprocess. " in said
     assert "no_such_package" in said
     assert "1 of 2 episodes shown, 0 differ, 0 failed" in said
 
@@ -88,9 +88,7 @@ def test_an_episode_that_fails_is_told(capsys: pytest.CaptureFixture[str]) -> No
     arguments = ["demo", f"{__name__}:Failing", "echo", "--transport", "inprocess"]
     assert main(arguments) == 1
     said = capsys.readouterr().out
-    assert (
-        "Failing over inprocess failed: The environment raised RuntimeError: out of order" in said
-    )
+    assert "Failing over inprocess. The environment raised RuntimeError: out of order" in said
     assert "1 of 2 episodes shown, 0 differ, 1 failed" in said
 
 
@@ -110,7 +108,8 @@ def test_without_an_engine_only_what_needs_none_is_shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/such/engine.sock")
-    assert main(["demo", "echo"]) == INCOMPLETE
+    assert main(["demo", "echo", "chat"]) == INCOMPLETE
     said = capsys.readouterr().out
-    assert [row[:3] for row in rows_of(said)][1] == ["echo", "docker", "is not shown, see below"]
-    assert "1 of 2 episodes shown, 0 differ, 0 failed" in said
+    assert [row[:3] for row in rows_of(said)][1] == ["echo", "docker", "not shown, see below"]
+    assert "Not shown: echo over docker, chat over docker. No Docker engine answers" in said
+    assert "2 of 4 episodes shown, 0 differ, 0 failed" in said

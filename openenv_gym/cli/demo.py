@@ -128,8 +128,11 @@ def run(arguments: argparse.Namespace) -> int:
             differing += not equal
             rows.append(played.row("" if played is first else "yes" if equal else "NO"))
     _print(("environment", "transport", "start-up", "steps", "a step", "reward", "same"), rows)
+    alike: dict[tuple[str, str], list[str]] = {}  # one missing engine concerns all
     for what, why in troubles:
-        print(f"\n{what} {_verdict(why)}: {why}")
+        alike.setdefault((_verdict(why), str(why)), []).append(what)
+    for (verdict, reason), those in alike.items():
+        print(f"\n{verdict.capitalize()}: {', '.join(those)}. {reason}")
     failed = sum(not isinstance(why, NOT_HERE) for _, why in troubles)
     print(
         f"\n{len(rows) - len(troubles)} of {len(rows)} episodes shown, {differing} differ, "
@@ -141,7 +144,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _verdict(error: OpenEnvGymError) -> str:
-    return "is not shown" if isinstance(error, NOT_HERE) else "failed"
+    return "not shown" if isinstance(error, NOT_HERE) else "failed"
 
 
 class Played:
