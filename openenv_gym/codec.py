@@ -11,6 +11,7 @@ Nothing is ever unpickled, and an array of objects is refused at both ends.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -41,7 +42,7 @@ from openenv_gym.messages import (
     VectorResult,
 )
 
-_ARRAY, _SCALAR, _TUPLE, _SET, _FROZENSET, _INTEGER, _GRAPH = range(1, 8)
+_ARRAY, _SCALAR, _TUPLE, _SET, _FROZENSET, _INTEGER, _GRAPH, _INT64 = range(1, 9)
 
 # Fields whose values are anyone's. The others hold JSON of our own making.
 _VALUES: dict[type, tuple[str, ...]] = {
@@ -65,6 +66,8 @@ _VALUES: dict[type, tuple[str, ...]] = {
 _HEADS_REMEMBERED = 4096
 _heads: dict[tuple[np.dtype[Any], tuple[int, ...]], bytes] = {}
 _shapes: dict[bytes, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
+
+_int64 = struct.Struct("<q")
 
 _SMALL = 4096  # bytes that are copied once more sooner than looked at through a view
 
@@ -101,6 +104,8 @@ def _read_head(head: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
 
 def _unknown(value: Any) -> Ext:
     """Msgspec's hook: a value that msgpack has no type for."""
+    if type(value) is np.int64:  # what a trainer gives for an action, mostly
+        return Ext(_INT64, _int64.pack(value))
     if isinstance(value, np.ndarray):
         if value.nbytes <= _SMALL:
             return Ext(_ARRAY, _head(value) + value.tobytes())
@@ -143,6 +148,7 @@ _EXTENSIONS: dict[int, Callable[[memoryview], Any]] = {
     _FROZENSET: lambda data: frozenset(_values.decode(data)),
     _INTEGER: lambda data: int.from_bytes(data, "big", signed=True),
     _GRAPH: lambda data: GraphInstance(*_values.decode(data)),
+    _INT64: lambda data: np.int64(_int64.unpack(data)[0]),
 }
 
 
