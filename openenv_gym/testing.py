@@ -29,9 +29,9 @@ from gymnasium.utils.env_checker import check_env
 from openenv_gym.errors import (
     ActionError,
     EpisodeError,
+    MissingDependencyError,
     OpenEnvGymError,
     OptionError,
-    missing_package,
 )
 from openenv_gym.registry import TRANSPORTS
 from openenv_gym.trajectory import Env, Transition, play, same
@@ -39,7 +39,10 @@ from openenv_gym.trajectory import Env, Transition, play, same
 try:
     import pytest
 except ImportError as error:
-    raise missing_package("openenv_gym.testing", "pytest", None) from error
+    raise MissingDependencyError(
+        f"openenv_gym.testing needs the package {error.name}: pip install pytest.",
+        package=error.name,
+    ) from error
 
 __all__ = [
     "Env",
