@@ -58,6 +58,9 @@ class Transport(ABC):
     awake: float = LIMIT
     """Seconds to stay awake for a reply, where that pays; set before :meth:`open`."""
 
+    core: int | None = None
+    """The core that a process which it starts keeps to; set before :meth:`open`."""
+
     def __init__(self, *, timeout: float | None = STEP_TIMEOUT) -> None:
         if timeout is not None and not timeout > 0:
             raise OptionError(

@@ -34,7 +34,7 @@ from openenv_gym.spaces.batch import join
 from openenv_gym.spaces.describe import described, parse
 from openenv_gym.transport import STEP_TIMEOUT, expect
 from openenv_gym.vector_options import autoreset, check_counts, reset_mask, seeds_of
-from openenv_gym.workers import Worker, open_all, split_evenly, wait_for_any
+from openenv_gym.workers import Worker, open_all, own_core, split_evenly, wait_for_any
 
 Results = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
@@ -127,8 +127,9 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
                 ),
                 range(first, end),
                 alone=workers == 1,
+                core=own_core(number, workers),
             )
-            for first, end in split_evenly(num_envs, workers)
+            for number, (first, end) in enumerate(split_evenly(num_envs, workers))
         ]
         try:
             description = open_all(self._workers)

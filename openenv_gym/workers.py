@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
@@ -30,6 +31,7 @@ class Worker:
         request: Opens its session.
         lanes: Numbers of its lanes.
         alone: There is no other, which would need the core that this process waits on.
+        core: The core that its process keeps to; None: any.
 
     Attributes:
         lanes: Numbers of its lanes.
@@ -37,10 +39,17 @@ class Worker:
     """
 
     def __init__(
-        self, make: Callable[[], Transport], request: OpenVector, lanes: range, *, alone: bool
+        self,
+        make: Callable[[], Transport],
+        request: OpenVector,
+        lanes: range,
+        *,
+        alone: bool,
+        core: int | None,
     ) -> None:
         self._make = make
         self._alone = alone
+        self._core = core
         self._request = request
         self._transport: Transport | None = None
         self._unsent: OpenEnvGymError | None = None
@@ -54,6 +63,7 @@ class Worker:
             ServerFullError: There is no room for its lanes.
         """
         self._transport = self._make()
+        self._transport.core = self._core
         if self._alone:
             self._transport.awake = LANES_LIMIT
         return self._transport.open(self._request)
@@ -175,6 +185,18 @@ def open_all(workers: Sequence[Worker]) -> Description:
                 )
     assert first is not None, "there is a worker"
     return first
+
+
+def own_core(number: int, workers: int) -> int | None:
+    """The core for a worker: its own, where there are as many cores as workers; None for any.
+
+    On a machine that is busy with them the kernel wakes two workers on one core now and then, and
+    leaves another idle for that step: of Chess on two cores, every third step.
+    """
+    if workers == 1 or not hasattr(os, "sched_getaffinity"):
+        return None
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[number] if len(cores) == workers else None
 
 
 def split_evenly(lanes: int, workers: int) -> Iterator[tuple[int, int]]:

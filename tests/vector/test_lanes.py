@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -99,10 +100,26 @@ class TestLanes:
     @pytest.mark.parametrize(("alone", "awake"), [(True, LANES_LIMIT), (False, LIMIT)])
     def test_only_one_alone_is_waited_for_awake(self, alone: bool, awake: float) -> None:
         transport = InProcessTransport()
-        worker = Worker(lambda: transport, OpenVector(THREADED, [{}]), range(1), alone=alone)
+        request = OpenVector(THREADED, [{}])
+        worker = Worker(lambda: transport, request, range(1), alone=alone, core=None)
         worker.open()
         assert transport.awake == awake
         worker.close()
+
+    @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the kernel does not tell")
+    @pytest.mark.parametrize("transport", ["process", "websocket"])
+    def test_as_many_as_cores_have_one_each(
+        self, monkeypatch: pytest.MonkeyPatch, transport: str
+    ) -> None:
+        cores_of = os.sched_getaffinity
+        some = sorted(cores_of(0))[:2]
+        if len(some) < 2:
+            pytest.skip("there is one core")
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(some))
+        for workers, wanted in ((2, [{some[0]}, {some[1]}]), (3, [cores_of(0)] * 3)):
+            envs = OpenEnvVectorEnv(THREADED, num_envs=3, workers=workers, transport=transport)
+            assert [cores_of(one["pid"]) for one in envs.isolation] == wanted
+            envs.close()
 
     def test_options_of_lanes(self) -> None:
         sides: list[dict[str, Any]] = [{"agent_player": 1}, {"agent_player": -1}] * 2

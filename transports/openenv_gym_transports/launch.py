@@ -29,12 +29,20 @@ class Child:
         arguments: Of the command ``openenv-gym``.
         fd: A file descriptor that it inherits.
         secret: First line of its standard input, which stays open as long as this process lives.
+        core: The core that it and its children keep to; None: any.
 
     Raises:
         StartError: It cannot be started.
     """
 
-    def __init__(self, arguments: Sequence[str], *, fd: int, secret: str | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        fd: int,
+        secret: str | None = None,
+        core: int | None = None,
+    ) -> None:
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
         self._rest = b""  # of the output: a line that has not ended yet
         try:
@@ -50,6 +58,9 @@ class Child:
             )
         except OSError as error:
             raise StartError(f"Cannot start {sys.executable}: {error}.") from error
+        if core is not None:
+            with contextlib.suppress(OSError):  # then it is any after all
+                os.sched_setaffinity(self._process.pid, {core})
         if secret is not None:
             assert self._process.stdin is not None
             with contextlib.suppress(BrokenPipeError):  # whoever connects learns that it is dead

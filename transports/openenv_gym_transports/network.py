@@ -376,9 +376,9 @@ class NetworkTransport(NumberedTransport, Generic[ConnectionT]):
         # It listens from the start, so connecting works at once; and as only the child keeps it,
         # connections break as soon as the child dies.
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            port, fd = listener.getsockname()[1], str(listener.fileno())
-            arguments = ["serve", environment, "--network", "--owned", "--fd", fd]
-            self._child = Child(arguments, fd=listener.fileno(), secret=token)
+            port, fd = listener.getsockname()[1], listener.fileno()
+            arguments = ["serve", environment, "--network", "--owned", "--fd", str(fd)]
+            self._child = Child(arguments, fd=fd, secret=token, core=self.core)
         self._url = self._endpoint(f"{self.schemes[0]}://127.0.0.1:{port}")
 
     @property

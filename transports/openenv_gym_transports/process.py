@@ -51,7 +51,7 @@ class ProcessTransport(PipeTransport):
         with theirs:
             arguments = ["serve", environment, "--fd", str(theirs.fileno()), "--owned"]
             try:
-                self._child = Child(arguments, fd=theirs.fileno())
+                self._child = Child(arguments, fd=theirs.fileno(), core=self.core)
             except BaseException:
                 ours.close()
                 raise
