@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import asyncio
 
-LIMIT = 100e-6
+LIMIT = 200e-6
 """Seconds to stay awake for one message; so much is wasted at most, where it does not come."""
 
 LANES_LIMIT = 500e-6
@@ -28,7 +28,7 @@ LANES_LIMIT = 500e-6
 
 _TRUST = 1 / 64  # seconds that messages may be late by before it sleeps
 _TRIAL = _TRUST / 4  # the same, after a pause
-_MOST = 10 * LIMIT  # of those for one message
+_MOST = 1e-3  # of those for one message
 _SHORTEST, _LONGEST = 1 / 16, 1.0  # seconds of a pause
 
 _let_others_run = getattr(os, "sched_yield", lambda: None)

@@ -76,3 +76,4 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.send":
             self._owed -= 1
+            self._awake.replied()
