@@ -184,6 +184,10 @@ class ModelHost(Host):
         self._info = _info_getters(observations, self._perhaps)
         self._has_more = bool(self._info or self._perhaps or self._mask)
         self._to_space = observations.to_space
+        self._only: str | None = None
+        if len(observations.fields) == 1:
+            ((self._only, part),) = observations.fields.items()
+            self._convert = part.converter.to_space
         self._action = _action_maker(actions)
         self._actions: Callable[[list[Any]], Sequence[Any]] | None = None
         self.action_space, self.observation_space = actions.space, observations.space
@@ -252,7 +256,11 @@ class ModelHost(Host):
         reward = observation.reward
         if reward is None:
             reward = 0.0
-        return self._to_space(observation), reward, terminated, truncated, info
+        if self._only is None:
+            value = self._to_space(observation)
+        else:  # as that does it, in one call less
+            value = self._convert(getattr(observation, self._only))
+        return value, reward, terminated, truncated, info
 
     def _add(self, observation: Any, info: dict[str, Any]) -> None:
         """Adds to the info what is in the observation beside values of the Space."""
