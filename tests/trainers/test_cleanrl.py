@@ -106,17 +106,21 @@ def test_workers_that_are_started_afresh() -> None:
         "        return gym.wrappers.FrameStack(gym.wrappers.RecordEpisodeStatistics(env), 2)\n"
         "    envs = gym.vector.AsyncVectorEnv([thunk, thunk], context='spawn')\n"
         "    envs.reset(seed=0)\n"
-        "    while True:\n"
+        "    ended = set()\n"
+        "    while len(ended) < 2:\n"
         "        *_, infos = envs.step(np.zeros(2, int))\n"
-        "        if 'final_info' in infos:\n"
-        "            print([info['episode'] for info in infos['final_info']])\n"
-        "            print(infos['final_observation'][1].shape, infos['_final_info'])\n"
-        "            break\n"
+        "        for lane, info in enumerate(infos.get('final_info', ())):\n"
+        "            if info is not None:\n"
+        "                ended.add(lane)\n"
+        "                print(lane, info['episode'], infos['final_observation'][lane].shape)\n"
+        "                print(infos['_final_info'][lane])\n"
         "    envs.close()\n"
     )
     printed = in_a_process("--option", "opponent=random", "spawning.py")
-    assert printed.count("'r': ") == 2
-    assert "(2, 6, 7) [ True  True]" in printed
+    endings = printed.splitlines()
+    assert {line[0] for line in endings[::2]} == {"0", "1"}
+    assert all("'r': " in line and line.endswith("(2, 6, 7)") for line in endings[::2])
+    assert set(endings[1::2]) == {"True"}
 
 
 def names_of_gymnasium() -> dict[str, Any]:
