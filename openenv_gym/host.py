@@ -118,7 +118,7 @@ class GymnasiumHost(Host):
 
     def __init__(self, environment: gymnasium.Env[Any, Any]) -> None:
         self._environment = environment
-        self.step = self.carry_out = self._environment.step  # type: ignore[method-assign,assignment]
+        self.step = self.carry_out = environment.step  # type: ignore[method-assign,assignment]
         self.action_space = environment.action_space
         self.observation_space = environment.observation_space
         self.render_mode = environment.render_mode
@@ -185,8 +185,8 @@ class ModelHost(Host):
         self._has_more = bool(self._info or self._perhaps or self._mask)
         self._to_space = observations.to_space
         self._only: str | None = None
-        if len(observations.fields) == 1:
-            ((self._only, part),) = observations.fields.items()
+        if observations.only is not None:
+            self._only, part = observations.only
             self._convert = part.converter.to_space
         self._action = _action_maker(actions)
         self._actions: Callable[[list[Any]], Sequence[Any]] | None = None
@@ -292,9 +292,9 @@ def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:
     # What Model(**fields) calls, without the frame around it.
     validate: Callable[[Any], BaseModel] = actions.model.__pydantic_validator__.validate_python
     from_space = actions.from_space
-    if len(actions.fields) == 1:  # nearly always
-        ((name, only),) = actions.fields.items()
-        from_value = only.converter.from_space
+    if actions.only is not None:  # as below, in one call less
+        name, part = actions.only
+        from_value = part.converter.from_space
         return lambda value: validate({name: from_value(value)})
     return lambda value: validate(from_space(value))
 
@@ -302,9 +302,9 @@ def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:
 def _actions_maker(actions: ModelSpace) -> Callable[[list[Any]], Sequence[Any]]:
     """How values of the action space become models, all at once."""
     validate = TypeAdapter[Any](list[actions.model]).validator.validate_python  # type: ignore[name-defined]
-    if len(actions.fields) == 1:
-        ((name, only),) = actions.fields.items()
-        from_value = only.converter.from_space
+    if actions.only is not None:  # as below, in one call less for each
+        name, part = actions.only
+        from_value = part.converter.from_space
         return lambda values: validate([{name: from_value(value)} for value in values])
     from_space = actions.from_space
     return lambda values: validate([from_space(value) for value in values])

@@ -12,6 +12,7 @@ from openenv_gym import registry
 from openenv_gym.cli.arguments import add_options, options_of
 from openenv_gym.entry import Entry
 from openenv_gym.errors import OptionError, StartError
+from openenv_gym.server.limits import check_limit
 from openenv_gym.server.memory import keep_freed_memory
 from openenv_gym.server.orphans import end_group_at_exit
 
@@ -83,9 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for name in ("max_sessions", "idle_timeout", "resume_timeout"):
         limit = getattr(arguments, name)
-        if limit is not None and not limit > 0:
-            flag = f"--{name.replace('_', '-')}"
-            raise OptionError(f"{flag} {limit} is no limit: give a number above 0.", name=name)
+        check_limit(name, limit, f"--{name.replace('_', '-')} {limit}")
     keep_freed_memory()
     if arguments.owned:
         end_group_at_exit()

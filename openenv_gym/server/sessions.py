@@ -19,7 +19,6 @@ from typing import Any
 from openenv_gym.entry import Entry
 from openenv_gym.errors import (
     OpenEnvGymError,
-    OptionError,
     ProtocolError,
     ServerFullError,
     SessionLostError,
@@ -28,6 +27,7 @@ from openenv_gym.hosting import host
 from openenv_gym.messages import Open, OpenVector, Request
 from openenv_gym.server.answer import CarryOut, read, refusal
 from openenv_gym.server.hosted import STEPS, Hosted, Line
+from openenv_gym.server.limits import check_limit
 from openenv_gym.session import MakeHost, Session
 
 _log = logging.getLogger(__name__)
@@ -79,8 +79,7 @@ class Sessions:
             ("idle_timeout", idle_timeout),
             ("resume_timeout", resume_timeout),
         ):
-            if limit is not None and not limit > 0:
-                raise OptionError(f"{name}={limit} is no limit: give a number above 0.", name=name)
+            check_limit(name, limit, f"{name}={limit}")
         self.environment = environment if isinstance(environment, str) else environment.name
         self._served = environment
         self.stuck = False

@@ -27,6 +27,7 @@ class ModelSpace:
     Attributes:
         model: The model.
         fields: Its spaced fields by name, in order.
+        only: Name of the spaced field and the field, where there is just one, as nearly always.
         space: With one spaced field, its Space; with more, a Dict of them.
         info_fields: Names of the fields marked ``Info()``.
         legal_actions: Name of the field marked ``LegalActions()``, if there is one.
@@ -46,7 +47,7 @@ class ModelSpace:
         self.fields = fields
         self.info_fields = info_fields
         self.legal_actions = legal_actions
-        only = next(iter(fields.items())) if len(fields) == 1 else None
+        self.only = only = next(iter(fields.items())) if len(fields) == 1 else None
         self.space: Space[Any] = (
             only[1].space
             if only

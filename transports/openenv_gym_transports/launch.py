@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 
-from openenv_gym.errors import StartError
+from openenv_gym.errors import StartError, missing_package
 
 _LOG_LINES = 200
 _LOG_SHOWN = 15
@@ -116,6 +119,32 @@ class Child:
             self._process.wait(limit)
         self._finalizer()
         self._reader.join(1.0)
+
+
+def start_server(environment: str, core: int | None) -> tuple[Child, int, str]:
+    """Starts a server for the network, on a loopback port of its own.
+
+    Args:
+        environment: What it serves.
+        core: The core that it keeps to; None: any.
+
+    Returns:
+        Its process, its port and its token.
+
+    Raises:
+        MissingDependencyError: The server's packages are not installed.
+        StartError: It cannot be started.
+    """
+    for package in ("fastapi", "uvicorn"):
+        if importlib.util.find_spec(package) is None:
+            raise missing_package("Starting a server", package, "server")
+    token = secrets.token_urlsafe(32)
+    # It listens from the start, so connecting works at once; and as only the child keeps it,
+    # connections break as soon as the child dies.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port, fd = listener.getsockname()[1], listener.fileno()
+        arguments = ["serve", environment, "--network", "--owned", "--fd", str(fd)]
+        return Child(arguments, fd=fd, secret=token, core=core), port, token
 
 
 def _line(line: bytes) -> str:

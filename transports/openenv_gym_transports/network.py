@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import secrets
-import socket
 from abc import abstractmethod
 from collections.abc import Mapping
 from time import monotonic, sleep
@@ -23,12 +21,11 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
     TransportError,
-    missing_package,
 )
 from openenv_gym.messages import Close, Description, Open, OpenVector, Reply, Request
 from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import STEP_TIMEOUT, Transport
-from openenv_gym_transports.launch import Child
+from openenv_gym_transports.launch import Child, start_server
 from openenv_gym_transports.numbered import NumberedTransport
 from openenv_gym_transports.stock.given import Given, Side
 from openenv_gym_transports.wsclient import WebSocket
@@ -365,20 +362,11 @@ class NetworkTransport(NumberedTransport, Generic[ConnectionT]):
         return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
     def _start(self, environment: str | None) -> None:
-        """Starts a server on a listening socket of ours."""
+        """Starts a server of our own."""
         if environment is None:
             raise OptionError("Without url= the environment must be named: there is none to ask.")
-        for package in ("fastapi", "uvicorn"):
-            if importlib.util.find_spec(package) is None:
-                raise missing_package("Starting a server", package, "server")
-        token = secrets.token_urlsafe(32)
+        self._child, port, token = start_server(environment, self.core)
         self._headers["Authorization"] = f"Bearer {token}"
-        # It listens from the start, so connecting works at once; and as only the child keeps it,
-        # connections break as soon as the child dies.
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port, fd = listener.getsockname()[1], listener.fileno()
-            arguments = ["serve", environment, "--network", "--owned", "--fd", str(fd)]
-            self._child = Child(arguments, fd=fd, secret=token, core=self.core)
         self._url = self._endpoint(f"{self.schemes[0]}://127.0.0.1:{port}")
 
     @property
