@@ -21,7 +21,7 @@ from environments import Ours
 from rich.console import Console
 from rich.table import Table
 
-from openenv_gym.bench.report import publish
+from openenv_gym.cli.benchmark.report import publish
 
 BARS = {"reset": 1.5, "step": 0.6}  # seconds
 

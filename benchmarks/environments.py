@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 import openenv_gym  # noqa: F401  # registers the ids
-from openenv_gym.bench.measure import (
+from openenv_gym.cli.benchmark.measure import (
     QUICK,
     Candidate,
     Effort,
@@ -38,7 +38,7 @@ from openenv_gym.bench.measure import (
     measure,
     ratio,
 )
-from openenv_gym.bench.report import publish
+from openenv_gym.cli.benchmark.report import publish
 from openenv_gym.errors import OpenEnvGymError
 
 

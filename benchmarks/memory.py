@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
 from rich.table import Table
 
-from openenv_gym.bench.machine import describe, summary
-from openenv_gym.bench.workloads import WORKLOADS, image_of, make_ours, register
+from openenv_gym.cli.benchmark.machine import describe, summary
+from openenv_gym.cli.benchmark.workloads import WORKLOADS, image_of, make_ours, register
 
 TRANSPORTS = ("inprocess", "process", "docker", "websocket", "http")
 BAR = 5.0

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from openenv_gym.bench.measure import Candidate, UnavailableError
-from openenv_gym.bench.workloads import Workload
+from openenv_gym.cli.benchmark.measure import Candidate, UnavailableError
+from openenv_gym.cli.benchmark.workloads import Workload
 
 VERSION = "0.10.0"
 HERE = Path(__file__).resolve().parent
@@ -69,7 +69,7 @@ def install() -> None:
 
 def values() -> dict[str, Any]:
     """What its environments return, by workload."""
-    from openenv_gym.bench import noop
+    from openenv_gym_envs import noop
 
     return {
         "small": noop.SMALL.tolist(),

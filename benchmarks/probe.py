@@ -98,8 +98,8 @@ class Layers:
 def wrap_session(layers: Layers, environment: str) -> None:
     """Session and environment, wherever they run."""
     from openenv_gym import registry
-    from openenv_gym.messages import GetState, Open, Reset
-    from openenv_gym.session import Session
+    from openenv_gym.sessions.session import Session
+    from openenv_gym.wire.messages import GetState, Open, Reset
 
     names = {Open: "open", Reset: "reset"}
     layers.wrap("session", Session, "step")
@@ -126,7 +126,7 @@ def wrap_session(layers: Layers, environment: str) -> None:
 def wrap_server(layers: Layers, environment: str, *, network: bool) -> None:
     """All layers of a server."""
     wrap_session(layers, environment)
-    answer = importlib.import_module("openenv_gym.server.answer")
+    answer = importlib.import_module("openenv_gym.server.exchange")
     layers.wrap("decode", answer, "decode")
     layers.wrap("encode", answer, "encode")
     if network:
@@ -136,22 +136,22 @@ def wrap_server(layers: Layers, environment: str, *, network: bool) -> None:
 
 
 def _wrap_pipe(layers: Layers) -> None:
-    from openenv_gym.channel import Channel
+    from openenv_gym.wire.stream import Stream
 
-    receive = Channel.recv_bytes
-    send = layers.timed("socket", Channel.send_bytes)
+    receive = Stream.recv_bytes
+    send = layers.timed("socket", Stream.send_bytes)
 
-    def recv_bytes(self: Channel, *args: Any) -> Any:
+    def recv_bytes(self: Stream, *args: Any) -> Any:
         data = receive(self, *args)
         layers.arrived()
         return data
 
-    def send_bytes(self: Channel, data: Any) -> None:
+    def send_bytes(self: Stream, data: Any) -> None:
         send(self, data)
         layers.left()
 
-    Channel.recv_bytes = recv_bytes  # type: ignore[method-assign]
-    Channel.send_bytes = send_bytes  # type: ignore[method-assign]
+    Stream.recv_bytes = recv_bytes  # type: ignore[method-assign]
+    Stream.send_bytes = send_bytes  # type: ignore[method-assign]
 
 
 class _Transport:
@@ -178,7 +178,7 @@ class _Transport:
 def _wrap_network(layers: Layers) -> None:
     for module, name in (
         ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol"),
-        ("openenv_gym.server.frames", "FrameProtocol"),
+        ("openenv_gym.server.uvicorn_protocols", "FrameProtocol"),
     ):
         _wrap_protocol(layers, getattr(importlib.import_module(module), name))
 

@@ -28,8 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 import openenv_gym.transport as codec_user
-from openenv_gym.bench.machine import describe, summary
-from openenv_gym.bench.workloads import WORKLOADS, Workload, make_ours, register
+from openenv_gym.cli.benchmark.machine import describe, summary
+from openenv_gym.cli.benchmark.workloads import WORKLOADS, Workload, make_ours, register
 
 TRANSPORTS = ("inprocess", "process", "docker", "websocket", "http")
 WARM_UP = 500
@@ -53,7 +53,8 @@ ROWS = (
 
 def probed_servers() -> None:
     """Has the transports start their servers with the probe."""
-    from openenv_gym_transports import launch, sandbox
+    from openenv_gym_transports.containers import hardening as sandbox
+    from openenv_gym_transports.links import child_process as launch
 
     class Popen(subprocess.Popen[bytes]):
         def __init__(self, command: list[str], **kwargs: Any) -> None:
@@ -70,8 +71,8 @@ def probed_servers() -> None:
 
 def probed_image(environment: str) -> str:
     """An image with the probe in it."""
-    from openenv_gym_transports.contents import image_name
-    from openenv_gym_transports.image import build_image
+    from openenv_gym_transports.images.build import build_image
+    from openenv_gym_transports.images.contents import image_name
 
     include = [HERE / "probe.py"]
     tag = image_name(environment, include).replace("openenv-gym/", "openenv-gym-bench/")
@@ -96,7 +97,7 @@ def wrap_client(layers: probe.Layers, workload: Workload, transport: str) -> Non
 
 def _wrap_sockets(layers: probe.Layers) -> None:
     """Every socket made from now on, and waiting for it."""
-    from openenv_gym.awake import AwakeSocket
+    from openenv_gym.wire.busy_wait import AwakeSocket
 
     layers.wrap("wait", AwakeSocket, "recv_into")
 

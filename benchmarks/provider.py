@@ -18,7 +18,7 @@ from pathlib import Path
 from peers import HERE, PYTHON, VERSION, Client, install, values
 from rich.console import Console
 
-from openenv_gym.bench.measure import UnavailableError
+from openenv_gym.cli.benchmark.measure import UnavailableError
 from openenv_gym.errors import OpenEnvGymError
 
 SERVER = HERE / "openenv_server.py"
@@ -44,7 +44,7 @@ def image(workload: str) -> str:
     install()
     import docker.errors
 
-    from openenv_gym_transports import engine
+    from openenv_gym_transports.containers import engine
 
     tag = f"{TAG}-{workload}"
     try:

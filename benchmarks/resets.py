@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 import openenv_gym  # noqa: F401  # registers the ids
-from openenv_gym.bench.report import publish
+from openenv_gym.cli.benchmark.report import publish
 
 
 @dataclass(frozen=True)

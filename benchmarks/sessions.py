@@ -33,9 +33,9 @@ from rich.table import Table
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from openenv_gym.bench.machine import describe, summary
-from openenv_gym.codec import decode, encode
-from openenv_gym.messages import Close, Failure, Open, Request, Reset, Result, Step
+from openenv_gym.cli.benchmark.machine import describe, summary
+from openenv_gym.wire.codec import decode, encode
+from openenv_gym.wire.messages import Close, Failure, Open, Request, Reset, Result, Step
 
 SUBPROTOCOL = Subprotocol("openenv-gym.1")
 BAR = 1.0

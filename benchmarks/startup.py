@@ -33,9 +33,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from openenv_gym import registry
-from openenv_gym.bench.machine import describe, summary
-from openenv_gym.bench.measure import UnavailableError, ratio
-from openenv_gym.bench.workloads import WORKLOADS, Workload, make_ours, register
+from openenv_gym.cli.benchmark.machine import describe, summary
+from openenv_gym.cli.benchmark.measure import UnavailableError, ratio
+from openenv_gym.cli.benchmark.workloads import WORKLOADS, Workload, make_ours, register
 from openenv_gym.errors import OpenEnvGymError
 
 IMPORTS = ("gymnasium", "openenv_gym")
@@ -107,7 +107,7 @@ def _start(workload: Workload, transport: str, image: str | None) -> Sample:
 
 def _mark_start(at: dict[str, int]) -> None:
     """Notes when the engine is told to start the container."""
-    from openenv_gym_transports.container import Container
+    from openenv_gym_transports.containers.container import Container
 
     start = Container.start
 

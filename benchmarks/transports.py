@@ -20,8 +20,8 @@ import sys
 
 from peers import peers
 
-from openenv_gym.bench import suite
-from openenv_gym.bench.report import Bar
+from openenv_gym.cli.benchmark import suite
+from openenv_gym.cli.benchmark.report import Bar
 from openenv_gym.errors import OpenEnvGymError
 
 BARS = (

@@ -29,10 +29,10 @@ from peers import Gather
 from rich.console import Console
 from sessions import server
 
-from openenv_gym.bench import machine, suite
-from openenv_gym.bench.measure import QUICK, Candidate, Effort, UnavailableError
-from openenv_gym.bench.report import FORMAT, Bar, save, show
-from openenv_gym.bench.workloads import WORKLOADS, Workload, register
+from openenv_gym.cli.benchmark import machine, suite
+from openenv_gym.cli.benchmark.measure import QUICK, Candidate, Effort, UnavailableError
+from openenv_gym.cli.benchmark.report import FORMAT, Bar, save, show
+from openenv_gym.cli.benchmark.workloads import WORKLOADS, Workload, register
 from openenv_gym.errors import OpenEnvGymError
 
 LANES, SB3_LANES = 64, 16

@@ -16,7 +16,7 @@ from rich.table import Table
 
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.errors import DockerError
-from openenv_gym.trajectory import Transition, play, same
+from openenv_gym.testing.trajectory import Transition, play, same
 
 ID, OPTIONS = "openenv/Chess-v0", {"opponent": "greedy", "agent_color": "white"}
 SEED, STEPS = 2026, 400
@@ -51,8 +51,8 @@ class Clocked(gymnasium.Wrapper[Any, Any, Any, Any]):
 def prepare(transport: str) -> None:
     """Builds the image where it is not there yet, so that the start-up time is without that."""
     if transport == "docker":
-        from openenv_gym_transports.engine import connect
-        from openenv_gym_transports.provide import provide
+        from openenv_gym_transports.containers.engine import connect
+        from openenv_gym_transports.images.provide import provide
 
         engine = connect()
         try:

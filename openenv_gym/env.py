@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from openenv_gym import registry
 from openenv_gym.errors import EpisodeError, OptionError, TransportError
 from openenv_gym.human import HumanView
-from openenv_gym.messages import (
+from openenv_gym.spaces.describe import described, parse
+from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
+from openenv_gym.wire.messages import (
     Frame,
     GetState,
     Open,
@@ -27,9 +29,7 @@ from openenv_gym.messages import (
     StateReply,
     StepOutcome,
 )
-from openenv_gym.spaces.describe import described, parse
-from openenv_gym.timing import Stopwatch, Timing
-from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
+from openenv_gym.wire.timing import Stopwatch, Timing
 
 TRANSPORT_VARIABLE = "OPENENV_GYM_TRANSPORT"
 """Environment variable that names the transport where ``transport=`` is not given."""

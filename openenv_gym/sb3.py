@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from openenv_gym import _VECTOR_ENTRY_POINT
 from openenv_gym.errors import OptionError, missing_package
-from openenv_gym.infos import rows_of
 from openenv_gym.vector import OpenEnvVectorEnv
+from openenv_gym.wire.vector_infos import rows_of
 
 try:
     from stable_baselines3.common.vec_env import VecEnv, VecMonitor

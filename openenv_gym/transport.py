@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from openenv_gym.awake import LIMIT
-from openenv_gym.codec import decode, encode
 from openenv_gym.errors import OptionError, ProtocolError
-from openenv_gym.messages import (
+from openenv_gym.wire.busy_wait import LIMIT
+from openenv_gym.wire.codec import decode, encode
+from openenv_gym.wire.messages import (
     Description,
     Failure,
     Open,
@@ -22,7 +22,7 @@ from openenv_gym.messages import (
     Step,
     StepOutcome,
 )
-from openenv_gym.timing import Stopwatch
+from openenv_gym.wire.timing import Stopwatch
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
 

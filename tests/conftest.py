@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from openenv_gym.errors import EngineMissingError, MissingDependencyError
-from tests.stock.peers import missing as missing_peers
+from tests.openenv.peers import missing as missing_peers
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -27,7 +27,7 @@ settings.load_profile("any-machine")
 @cache
 def no_engine() -> str | None:
     """Why there is no Docker engine; None if there is one."""
-    from openenv_gym_transports.engine import connect
+    from openenv_gym_transports.containers.engine import connect
 
     try:
         connect().close()
@@ -77,7 +77,7 @@ def _skip_unless_required(variable: str, reason: str) -> None:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[DockerClient]:
     """The Docker engine, for tests that are marked ``docker``."""
-    from openenv_gym_transports.engine import connect
+    from openenv_gym_transports.containers.engine import connect
 
     client = connect()
     yield client

@@ -12,12 +12,12 @@ from openenv_gym.environment import Environment
 from openenv_gym.errors import (
     OpenEnvGymError,
 )
-from openenv_gym.messages import (
+from openenv_gym.models import Action, Choice, Info, LegalActions, Observation, OwnerOnly, State
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.messages import (
     Open,
     Reset,
 )
-from openenv_gym.models import Action, Choice, Info, LegalActions, Observation, OwnerOnly, State
-from openenv_gym.session import Session
 
 SECRET = "/home/someone/secret"
 

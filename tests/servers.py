@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 
 from openenv_gym.server.app import create_app
-from openenv_gym.server.network import uvicorn_settings
+from openenv_gym.server.run import uvicorn_settings
 from openenv_gym.server.sessions import Sessions
 
 

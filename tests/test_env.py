@@ -23,9 +23,9 @@ from openenv_gym.errors import (
     ProtocolError,
     RegistryError,
 )
-from openenv_gym.messages import Open, Reply, Request
-from openenv_gym.session import Session
+from openenv_gym.sessions.session import Session
 from openenv_gym.transport import Transport
+from openenv_gym.wire.messages import Open, Reply, Request
 from openenv_gym_transports.inprocess import InProcessTransport
 from openenv_gym_transports.process import ProcessTransport
 from tests.recorded import HERE, Recorded

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _suite() -> Any:
     try:
-        from openenv_gym.bench import suite
+        from openenv_gym.cli.benchmark import suite
     except ImportError as error:
         raise missing_package("Measuring", error.name or str(error), "bench") from error
     return suite

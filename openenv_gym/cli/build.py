@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from openenv_gym_transports.image import Progress
+    from openenv_gym_transports.images.build import Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def built(arguments: argparse.Namespace, tag: str | None) -> str:
     """Builds what the arguments of :func:`add_what_to_build` say; gives the image's name."""
-    from openenv_gym_transports.image import build_image
+    from openenv_gym_transports.images.build import build_image
 
     with progress_bar("sending what goes into the image") as progress:
         return build_image(

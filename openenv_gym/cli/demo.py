@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openenv_gym import registry
-from openenv_gym.entry import Entry
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import (
     EngineMissingError,
@@ -17,7 +16,8 @@ from openenv_gym.errors import (
     MissingDependencyError,
     OpenEnvGymError,
 )
-from openenv_gym.trajectory import Transition, play, same
+from openenv_gym.registry.entry import Entry
+from openenv_gym.testing.trajectory import Transition, play, same
 
 SEED = 2026
 TRANSPORTS = ("inprocess", "docker")

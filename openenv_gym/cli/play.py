@@ -17,7 +17,7 @@ from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import ActionError, OpenEnvGymError, OptionError, SpaceError
 from openenv_gym.registry import TRANSPORTS
 from openenv_gym.spaces.derive import ModelSpace, fitted
-from openenv_gym.spaces.jsonvalues import json_values
+from openenv_gym.spaces.json.values import json_values
 
 RANDOM_STEPS = 100
 """Steps of a random episode that does not end before."""

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Pushes, and prints the image's name with its digest."""
-    from openenv_gym_transports.push import push_image
+    from openenv_gym_transports.images.push import push_image
 
     image = arguments.image or built(arguments, arguments.name)
     with progress_bar(f"pushing {arguments.name}") as progress:

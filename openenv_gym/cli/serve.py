@@ -10,11 +10,9 @@ from typing import Any
 
 from openenv_gym import registry
 from openenv_gym.cli.arguments import add_options, options_of
-from openenv_gym.entry import Entry
 from openenv_gym.errors import OptionError, StartError
-from openenv_gym.server.limits import check_limit
-from openenv_gym.server.memory import keep_freed_memory
-from openenv_gym.server.orphans import end_group_at_exit
+from openenv_gym.registry.entry import Entry
+from openenv_gym.server.process import check_limit, end_group_at_exit, keep_freed_memory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     if pipe:
         _serve_pipe(entry, options, arguments)
     else:
-        from openenv_gym.server.network import serve
+        from openenv_gym.server.run import serve
 
         serve(entry.name, options, arguments)
     return 0

@@ -6,9 +6,9 @@ import argparse
 import json
 from dataclasses import asdict
 
-from openenv_gym.checks import Findings, check_environment, check_server
 from openenv_gym.cli.arguments import add_options, add_server, options_of
 from openenv_gym.errors import OptionError
+from openenv_gym.testing.checks import Findings, check_environment, check_server
 
 _MARKS = {"ok": "ok  ", "warning": "WARN", "failed": "FAIL"}
 

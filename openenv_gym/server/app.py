@@ -19,10 +19,10 @@ from openenv_gym import registry
 from openenv_gym.environment import Environment
 from openenv_gym.server import http, websocket
 from openenv_gym.server.guard import Guard
+from openenv_gym.server.openenv_protocol.http import RPC_PATH, StockRoutes
+from openenv_gym.server.openenv_protocol.lobby import Lobby
+from openenv_gym.server.openenv_protocol.websocket import RpcWebSocket, StockWebSocket
 from openenv_gym.server.sessions import Sessions
-from openenv_gym.server.stock.http import RPC_PATH, StockRoutes
-from openenv_gym.server.stock.lobby import Lobby
-from openenv_gym.server.stock.websocket import RpcWebSocket, StockWebSocket
 from openenv_gym.server.web import WebRoutes
 
 _DESCRIPTION = f"""

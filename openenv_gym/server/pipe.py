@@ -20,11 +20,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from openenv_gym.channel import Channel
 from openenv_gym.errors import OpenEnvGymError, ServerFullError, StartError
-from openenv_gym.server.answer import answer, read, refusal
-from openenv_gym.server.orphans import end_group, owner_left
-from openenv_gym.session import Session
+from openenv_gym.server.exchange import answer, read, refusal
+from openenv_gym.server.process import end_group, owner_left
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.stream import Stream
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ _HANG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 
 class _Connection(NamedTuple):
-    channel: Channel
+    stream: Stream
     thread: threading.Thread
     unwatched: threading.Event  # the watcher has let go of it, so it may be closed
 
@@ -69,13 +69,13 @@ class PipeServer:
         self._max_sessions = max_sessions
         self._free = threading.BoundedSemaphore(max_sessions)
         self._connections: dict[int, _Connection] = {}
-        self._owner: Channel | None = None
+        self._owner: Stream | None = None
         self._poll = select.poll()
         self._signals: socket.socket | None = None
 
     def serve_connection(self, sock: socket.socket) -> None:
         """Serves the one session of an owner that is connected already; ends with it."""
-        self._converse_in_thread(Channel(sock), None)
+        self._converse_in_thread(Stream(sock), None)
         self._watch(None, b"", None)
 
     def serve_listener(
@@ -108,44 +108,44 @@ class PipeServer:
                     self._end_sessions()
                     raise SystemExit(128 + signum)
                 if listener is not None and fd == listener.fileno():
-                    self._converse_in_thread(Channel(listener.accept()[0]), key)
+                    self._converse_in_thread(Stream(listener.accept()[0]), key)
                     continue
                 self._poll.unregister(fd)
                 connection = self._connections.pop(fd)
                 connection.unwatched.set()
                 owned = listener is None or owner_limit is not None
-                if owned and connection.channel is self._owner:
+                if owned and connection.stream is self._owner:
                     owner_left()
                     _join_or_abandon(connection.thread)
                     return
 
-    def _converse_in_thread(self, channel: Channel, key: bytes | None) -> None:
+    def _converse_in_thread(self, stream: Stream, key: bytes | None) -> None:
         unwatched = threading.Event()
         thread = threading.Thread(
-            target=self._converse, args=(channel, key, unwatched), daemon=True, name="session"
+            target=self._converse, args=(stream, key, unwatched), daemon=True, name="session"
         )
         if key is None:
-            self._owner = channel
-        self._connections[channel.fileno()] = _Connection(channel, thread, unwatched)
-        self._poll.register(channel.fileno(), _HANG_UP)
+            self._owner = stream
+        self._connections[stream.fileno()] = _Connection(stream, thread, unwatched)
+        self._poll.register(stream.fileno(), _HANG_UP)
         thread.start()
 
-    def _converse(self, channel: Channel, key: bytes | None, unwatched: threading.Event) -> None:
+    def _converse(self, stream: Stream, key: bytes | None, unwatched: threading.Event) -> None:
         """One connection, from the handshake to the hang-up, on one thread."""
         try:
             if key is not None:
-                channel.set_timeout(_HANDSHAKE_LIMIT)
-                channel.prove(key, first=True)
-                self._owner = self._owner or channel
-            channel.set_timeout(self._idle_timeout)
+                stream.set_timeout(_HANDSHAKE_LIMIT)
+                stream.prove(key, first=True)
+                self._owner = self._owner or stream
+            stream.set_timeout(self._idle_timeout)
             if self._free.acquire(blocking=False):
                 try:
-                    goodbye = self._serve_session(channel)
+                    goodbye = self._serve_session(stream)
                 finally:
                     self._free.release()
-                channel.send_bytes(goodbye)  # now whoever reads it may come again
+                stream.send_bytes(goodbye)  # now whoever reads it may come again
             else:
-                self._refuse(channel)
+                self._refuse(stream)
         except EOFError:
             pass  # the client is gone, the ordinary end
         except BlockingIOError:
@@ -153,34 +153,34 @@ class PipeServer:
         except (OSError, OpenEnvGymError) as error:
             _log.warning("a connection ended: %s", error)
         finally:
-            channel.shutdown()  # which the watcher takes for a hang-up
+            stream.shutdown()  # which the watcher takes for a hang-up
             unwatched.wait()
-            channel.close()
+            stream.close()
 
-    def _serve_session(self, channel: Channel) -> bytes:
+    def _serve_session(self, stream: Stream) -> bytes:
         """Answers until the session is closed; gives the reply to that, which is not sent yet."""
         session = Session(self._environment, options=self._options)
         try:
             while True:
-                reply = answer(session, channel.recv_bytes())
+                reply = answer(session, stream.recv_bytes())
                 if session.is_closed:
                     return reply
-                channel.send_bytes(reply)
+                stream.send_bytes(reply)
         finally:
             try:
                 session.close()
             except OpenEnvGymError as error:
                 _log.warning("closing the environment: %s", error)
 
-    def _refuse(self, channel: Channel) -> None:
-        request = read(channel.recv_bytes())
+    def _refuse(self, stream: Stream) -> None:
+        request = read(stream.recv_bytes())
         error = ServerFullError(
             f"All {self._max_sessions} sessions of this server are taken. Close one, or serve with "
             "a larger --max-sessions.",
             max_sessions=self._max_sessions,
             free=0,
         )
-        channel.send_bytes(refusal(error, request.id))
+        stream.send_bytes(refusal(error, request.id))
 
     @contextlib.contextmanager
     def ending_at(self, *signums: int) -> Iterator[None]:
@@ -206,7 +206,7 @@ class PipeServer:
     def _end_sessions(self) -> None:
         connections = list(self._connections.values())
         for connection in connections:
-            connection.channel.shutdown()
+            connection.stream.shutdown()
             connection.unwatched.set()
         for connection in connections:
             _join_or_abandon(connection.thread)

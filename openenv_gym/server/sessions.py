@@ -16,19 +16,19 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from openenv_gym.entry import Entry
 from openenv_gym.errors import (
     OpenEnvGymError,
     ProtocolError,
     ServerFullError,
     SessionLostError,
 )
-from openenv_gym.hosting import host
-from openenv_gym.messages import Open, OpenVector, Request
-from openenv_gym.server.answer import CarryOut, read, refusal
-from openenv_gym.server.hosted import STEPS, Hosted, Line
-from openenv_gym.server.limits import check_limit
-from openenv_gym.session import MakeHost, Session
+from openenv_gym.registry.entry import Entry
+from openenv_gym.server.attached import STEPS, AttachedSession, Line
+from openenv_gym.server.exchange import CarryOut, read, refusal
+from openenv_gym.server.process import check_limit
+from openenv_gym.sessions.make import make_adapter
+from openenv_gym.sessions.session import MakeAdapter, Session
+from openenv_gym.wire.messages import Open, OpenVector, Request
 
 _log = logging.getLogger(__name__)
 
@@ -87,13 +87,13 @@ class Sessions:
         self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
         self._resume_timeout = math.inf if resume_timeout is None else resume_timeout
         self._settings: dict[str, Any] = {"options": options, "owner": owner, "reveal": reveal}
-        self._sessions: dict[str, Hosted] = {}
+        self._sessions: dict[str, AttachedSession] = {}
         self._reaper: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def __len__(self) -> int:
-        return sum(hosted.lanes for hosted in self._sessions.values())
+        return sum(attached.lanes for attached in self._sessions.values())
 
     def submit(self, id: str, data: Any, line: Line | None = None) -> bytes | asyncio.Future[bytes]:
         """Takes a request.
@@ -113,11 +113,11 @@ class Sessions:
         except OpenEnvGymError as error:
             return refusal(error, 0)
         try:
-            hosted = self._sessions.get(id) or self._open(id, request)
-            if not hosted.numbered:
+            attached = self._sessions.get(id) or self._open(id, request)
+            if not attached.numbered:
                 raise self.lost()
-            hosted.attach(line)
-            reply: bytes | asyncio.Future[bytes] = hosted.submit(request)
+            attached.attach(line)
+            reply: bytes | asyncio.Future[bytes] = attached.submit(request)
             return reply
         except OpenEnvGymError as error:
             return refusal(error, request.id)
@@ -133,8 +133,8 @@ class Sessions:
         Returns:
             The encoded reply; None for what only :meth:`submit` can take.
         """
-        hosted = self._sessions.get(id)
-        if hosted is None or hosted.line is not line or not hosted.inline or hosted.busy:
+        attached = self._sessions.get(id)
+        if attached is None or attached.line is not line or not attached.inline or attached.busy:
             return None
         try:
             request = read(data)
@@ -143,19 +143,19 @@ class Sessions:
         if type(request) not in STEPS:
             return None
         try:
-            reply = hosted.submit(request)
+            reply = attached.submit(request)
         except OpenEnvGymError as error:
             return refusal(error, request.id)
         return reply if isinstance(reply, bytes) else None
 
     def begin(
-        self, id: str, make_host: MakeHost, lanes: int = 1, *, numbered: bool = False
+        self, id: str, make_adapter: MakeAdapter, lanes: int = 1, *, numbered: bool = False
     ) -> None:
         """Begins a session; its first request is to be Open, or OpenVector.
 
         Args:
             id: Its id, which no session has.
-            make_host: How its environments are made.
+            make_adapter: How its environments are made.
             lanes: How many sessions it counts for.
             numbered: Its client numbers its requests, as ours do; else see :meth:`ask`.
 
@@ -173,8 +173,10 @@ class Sessions:
             )
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._reap())
-        session = Session(self._served, **self._settings, make_host=make_host)
-        self._sessions[id] = Hosted(session, lanes, lambda: self._forget(id), numbered=numbered)
+        session = Session(self._served, **self._settings, make_adapter=make_adapter)
+        self._sessions[id] = AttachedSession(
+            session, lanes, lambda: self._forget(id), numbered=numbered
+        )
 
     def ask(self, id: str, request: Request, carry_out: CarryOut) -> Any:
         """Takes a request of a client that does not number them: it comes after all before it.
@@ -190,11 +192,11 @@ class Sessions:
         Raises:
             SessionLostError: There is no such session, or no longer.
         """
-        hosted = self._unnumbered(id)
-        if hosted.line is None:
-            hosted.left = None
-        request.id = hosted.next
-        return hosted.submit(request, carry_out)
+        attached = self._unnumbered(id)
+        if attached.line is None:
+            attached.left = None
+        request.id = attached.next
+        return attached.submit(request, carry_out)
 
     def has(self, id: str) -> bool:
         """There is a session of this id whose client does not number its requests."""
@@ -221,18 +223,18 @@ class Sessions:
         Raises:
             SessionLostError: There is no such session, or no longer.
         """
-        hosted = self._unnumbered(id)
-        hosted.unwanted = True
-        return None if hosted.line is not None else hosted.end()
+        attached = self._unnumbered(id)
+        attached.unwanted = True
+        return None if attached.line is not None else attached.end()
 
     def detach(self, id: str, line: Line | None) -> None:
         """Notes that a connection is gone: from now on the session waits to be resumed."""
-        hosted = self._sessions.get(id)
-        if hosted is not None and hosted.line is line:
-            hosted.line = None
-            hosted.left = monotonic()
-            if hosted.unwanted and not hosted.ending:
-                hosted.end()
+        attached = self._sessions.get(id)
+        if attached is not None and attached.line is line:
+            attached.line = None
+            attached.left = monotonic()
+            if attached.unwanted and not attached.ending:
+                attached.end()
 
     async def close(self) -> None:
         """Ends all sessions, within :data:`CLOSE_LIMIT`; from now on there are none."""
@@ -244,11 +246,11 @@ class Sessions:
         if self._endings:
             await asyncio.wait(self._endings)
 
-    def _unnumbered(self, id: str) -> Hosted:
-        hosted = self._sessions.get(id)
-        if hosted is None or hosted.numbered or (hosted.unwanted and hosted.line is None):
+    def _unnumbered(self, id: str) -> AttachedSession:
+        attached = self._sessions.get(id)
+        if attached is None or attached.numbered or (attached.unwanted and attached.line is None):
             raise self.lost()
-        return hosted
+        return attached
 
     def lost(self) -> SessionLostError:
         """The error for a session that is not there, or no longer."""
@@ -260,7 +262,7 @@ class Sessions:
             resume_timeout=self._resume_timeout,
         )
 
-    def _open(self, id: str, request: Request) -> Hosted:
+    def _open(self, id: str, request: Request) -> AttachedSession:
         if not isinstance(request, Open | OpenVector):
             raise self.lost()
         if not _ID.fullmatch(id):
@@ -269,7 +271,7 @@ class Sessions:
                 "to be guessed: secrets.token_urlsafe(24). Or leave it to the server."
             )
         lanes = len(request.options) if isinstance(request, OpenVector) else 1
-        self.begin(id, host, lanes, numbered=True)
+        self.begin(id, make_adapter, lanes, numbered=True)
         return self._sessions[id]
 
     async def _reap(self) -> None:
@@ -278,32 +280,32 @@ class Sessions:
         while True:
             await asyncio.sleep(tick)
             now = monotonic()
-            for id, hosted in list(self._sessions.items()):
-                if hosted.left is not None and now - hosted.left > self._resume_timeout:
+            for id, attached in list(self._sessions.items()):
+                if attached.left is not None and now - attached.left > self._resume_timeout:
                     self._end(id, "its connection did not come back")
-                elif not hosted.busy and now - hosted.used > self._idle_timeout:
+                elif not attached.busy and now - attached.used > self._idle_timeout:
                     self._end(id, f"idle for {self._idle_timeout:g} s")
 
     def _forget(self, id: str) -> None:
         """Takes out a session that has no environment: it was closed, or could not be made."""
-        hosted = self._sessions.pop(id, None)
-        if hosted is not None:
-            hosted.finish()
+        attached = self._sessions.pop(id, None)
+        if attached is not None:
+            attached.finish()
 
     def _end(self, id: str, reason: str) -> None:
         """Begins to end a session; its place is free when its environment is closed."""
-        hosted = self._sessions[id]
-        if hosted.ending:
+        attached = self._sessions[id]
+        if attached.ending:
             return
-        hosted.ending = True
+        attached.ending = True
         _log.info("a session ends: %s", reason)
-        hosted.hang_up(reason)
-        task = asyncio.create_task(self._finish(id, hosted))
+        attached.hang_up(reason)
+        task = asyncio.create_task(self._finish(id, attached))
         self._endings.add(task)
         task.add_done_callback(self._endings.discard)
 
-    async def _finish(self, id: str, hosted: Hosted) -> None:
-        if not await hosted.close(CLOSE_LIMIT):
+    async def _finish(self, id: str, attached: AttachedSession) -> None:
+        if not await attached.close(CLOSE_LIMIT):
             # Its thread cannot be ended. Its place is given away all the same: a server must not
             # fill up with sessions that nobody can use.
             _log.error("a session was given up: its environment does not come back")

@@ -9,16 +9,16 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces import Space
 
-from openenv_gym.spaces import jsonvalues
 from openenv_gym.spaces.convert import Converter
 from openenv_gym.spaces.derive import Spaced
+from openenv_gym.spaces.json import values as jsonvalues
 
 
 def list_of(part: Spaced, length: int, place: str) -> Spaced:
     """The Space of a list of one length, and how JSON's values become its values.
 
     Args:
-        part: Of its items, with the converter of :mod:`openenv_gym.spaces.jsonvalues`.
+        part: Of its items, with the converter of :mod:`openenv_gym.spaces.json.values`.
         length: How many.
         place: The field, for errors.
     """

@@ -21,8 +21,8 @@ from gymnasium.wrappers import (
 
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.errors import OptionError
+from openenv_gym.registry.variants import ATARI
 from openenv_gym.testing import Env, same
-from openenv_gym.variants import ATARI
 from openenv_gym_envs.atari import AtariAction, AtariEnv, AtariObservation
 from openenv_gym_envs.atari.environment import AtariEnvironment, games
 
@@ -254,9 +254,9 @@ def test_lanes_over_a_wire() -> None:
 
 
 def test_frames_of_lanes_travel_as_one_buffer() -> None:
-    from openenv_gym.codec import encode
-    from openenv_gym.messages import OpenVector, ResetVector, StepVector
-    from openenv_gym.session import Session
+    from openenv_gym.sessions.session import Session
+    from openenv_gym.wire.codec import encode
+    from openenv_gym.wire.messages import OpenVector, ResetVector, StepVector
 
     session = Session("atari")
     session.handle(OpenVector(None, [{}] * 8))

@@ -15,8 +15,8 @@ from gymnasium.spaces import Box, Dict
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import MissingDependencyError, OptionError
-from openenv_gym.messages import Open
-from openenv_gym.session import Session
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.messages import Open
 from openenv_gym_envs.browsergym.environment import fitting
 
 ID = "openenv/BrowserGym-v0"

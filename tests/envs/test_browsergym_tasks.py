@@ -15,8 +15,8 @@ import pytest
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import EpisodeError, MissingDependencyError, OptionError
+from openenv_gym.registry.variants import BROWSERGYM
 from openenv_gym.testing import assert_same_trajectory, play
-from openenv_gym.variants import BROWSERGYM
 from openenv_gym_envs.browsergym import BrowserGymAction, BrowserGymEnv
 from openenv_gym_envs.browsergym.benchmarks import BENCHMARKS, Tasks
 

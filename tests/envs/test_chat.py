@@ -20,8 +20,8 @@ from openenv_gym.errors import (
     OptionError,
     RegistryError,
 )
-from openenv_gym.messages import Open
-from openenv_gym.session import Session
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.messages import Open
 from openenv_gym_envs.chat import ChatAction, ChatEnv, ChatTextAction, ChatTextEnv
 from openenv_gym_envs.chat.tokenizer import ChatTokenizer, load
 from tests.servers import serving

@@ -11,8 +11,8 @@ import pytest
 
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.errors import OptionError
-from openenv_gym.messages import Open
-from openenv_gym.session import Session
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.messages import Open
 from openenv_gym_envs.dipg.items import load
 from tests.envs.dipg import line, started, written
 

@@ -16,9 +16,9 @@ from stockstats import StockDataFrame
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import MissingDependencyError, OptionError
-from openenv_gym.messages import Open
 from openenv_gym.registry import ENVIRONMENTS, load
-from openenv_gym.session import Session
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.messages import Open
 from openenv_gym_envs.finrl import FinRLAction, FinRLEnv
 from openenv_gym_envs.finrl.environment import FinRLEnvironment
 from openenv_gym_envs.finrl.market import Market, choose

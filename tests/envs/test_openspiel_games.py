@@ -15,8 +15,8 @@ import pytest
 
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.errors import OptionError
+from openenv_gym.registry.variants import OPENSPIEL
 from openenv_gym.testing import Env, Transition, assert_same_trajectory, play
-from openenv_gym.variants import OPENSPIEL
 from openenv_gym_envs.openspiel.loading import FILE_PARAMETERS, Source
 from tests.servers import serving
 

@@ -10,9 +10,9 @@ import pytest
 
 from openenv_gym.errors import EnvironmentFailedError
 from openenv_gym_envs.sandbox import boundary
-from openenv_gym_transports.needs import Needs
-from openenv_gym_transports.provide import provide
-from openenv_gym_transports.sandbox import Limits, hardened
+from openenv_gym_transports.containers.hardening import Limits, hardened
+from openenv_gym_transports.containers.needs import Needs
+from openenv_gym_transports.images.provide import provide
 
 if TYPE_CHECKING:
     from docker import DockerClient

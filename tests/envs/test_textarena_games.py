@@ -14,8 +14,8 @@ import gymnasium
 import pytest
 
 import openenv_gym  # noqa: F401  # registers the ids
+from openenv_gym.registry.variants import TEXTARENA
 from openenv_gym.testing import play
-from openenv_gym.variants import TEXTARENA
 
 SWEEP = Path(__file__).with_name("textarena_sweep.py")
 

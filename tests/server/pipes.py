@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from openenv_gym.channel import Channel
-from openenv_gym.codec import decode, encode
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import (
     ServerFullError,
 )
-from openenv_gym_transports.pipe import connect
+from openenv_gym.wire.codec import decode, encode
+from openenv_gym.wire.stream import Stream
+from openenv_gym_transports.links.pipe import connect
 
 Serve = Callable[..., subprocess.Popen[str]]
 
@@ -39,12 +39,12 @@ def opens(directory: Path) -> bool:
     return True
 
 
-def channel_to(directory: Path) -> Channel:
+def channel_to(directory: Path) -> Stream:
     """A connection that sends what the test says, no more."""
     return connect(directory / "socket", (directory / "key").read_bytes())
 
 
-def asked(channel: Channel, message: Any) -> Any:
+def asked(stream: Stream, message: Any) -> Any:
     """The reply to a message."""
-    channel.send_bytes(encode(message))
-    return decode(channel.recv_bytes())
+    stream.send_bytes(encode(message))
+    return decode(stream.recv_bytes())

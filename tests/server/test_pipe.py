@@ -23,9 +23,9 @@ from openenv_gym.errors import (
     ServerFullError,
     SessionLostError,
 )
-from openenv_gym.messages import Description, Open
 from openenv_gym.server import pipe
-from openenv_gym_transports.pipe import connect
+from openenv_gym.wire.messages import Description, Open
+from openenv_gym_transports.links.pipe import connect
 from tests.server.pipes import Serve, asked, log_of, make, opens
 from tests.servers import eventually
 from tests.troubles import AT_ONCE, COUNT, HANG, TROUBLE
@@ -126,9 +126,9 @@ def test_over_tcp(serve: Serve, tmp_path: Path) -> None:
     address = ("127.0.0.1", port)
     with pytest.raises(AuthenticationError):
         connect(address, b"wrong", limit=AT_ONCE)
-    channel = connect(address, key, limit=AT_ONCE)
-    assert type(asked(channel, Open(None, {}, id=1))) is Description
-    channel.close()
+    stream = connect(address, key, limit=AT_ONCE)
+    assert type(asked(stream, Open(None, {}, id=1))) is Description
+    stream.close()
     assert not (tmp_path / "socket").exists()
     with socket.create_connection(address):
         pass  # one who goes at once

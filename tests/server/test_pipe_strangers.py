@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from openenv_gym.codec import decode, encode
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import (
     ConnectError,
     OptionError,
     ProtocolError,
 )
-from openenv_gym.messages import Close, Closed, Failure, Open, Reset, Step
+from openenv_gym.wire.codec import decode, encode
+from openenv_gym.wire.messages import Close, Closed, Failure, Open, Reset, Step
 from tests.server.pipes import Serve, asked, channel_to, log_of, make, opens
 from tests.servers import eventually
 from tests.troubles import AT_ONCE, COUNT
@@ -115,40 +115,40 @@ def test_what_strangers_send(serve: Serve, tmp_path: Path) -> None:
 
 def test_garbage_of_one_who_knows_the_key(serve: Serve, tmp_path: Path) -> None:
     server = serve()
-    channel = channel_to(tmp_path)
+    stream = channel_to(tmp_path)
     for data in (b"", b"garbage", b"\xc1", b"\xdd\xff\xff\xff\xff", encode(Closed()), bytes(10**6)):
-        channel.send_bytes(data)
-        reply = decode(channel.recv_bytes())
+        stream.send_bytes(data)
+        reply = decode(stream.recv_bytes())
         assert type(reply) is Failure
         assert reply.kind in ("CodecError", "ProtocolError")
         assert reply.id == 0
     # It is none the worse for it.
-    assert asked(channel, Open(None, {}, id=1)).id == 1
-    assert type(asked(channel, Open(None, {}, id=2))) is Failure
-    assert type(asked(channel, Reset(0, id=3))).__name__ == "Result"
-    assert type(asked(channel, Step(COUNT, id=4))).__name__ == "Result"
-    assert type(asked(channel, Close(id=5))) is Closed
+    assert asked(stream, Open(None, {}, id=1)).id == 1
+    assert type(asked(stream, Open(None, {}, id=2))) is Failure
+    assert type(asked(stream, Reset(0, id=3))).__name__ == "Result"
+    assert type(asked(stream, Step(COUNT, id=4))).__name__ == "Result"
+    assert type(asked(stream, Close(id=5))) is Closed
     with pytest.raises(EOFError):
-        channel.recv_bytes()
-    channel.close()
+        stream.recv_bytes()
+    stream.close()
     assert "Traceback" not in log_of(server)
 
 
 def test_a_length_beyond_all_bounds(serve: Serve, tmp_path: Path) -> None:
     server = serve()
-    channel = channel_to(tmp_path)
-    channel._socket.sendall(struct.pack("!I", 2**32 - 1))
+    stream = channel_to(tmp_path)
+    stream._socket.sendall(struct.pack("!I", 2**32 - 1))
     with pytest.raises((EOFError, ConnectionError)):
-        channel.recv_bytes()
-    channel.close()
+        stream.recv_bytes()
+    stream.close()
     make(tmp_path).close()
     assert "Traceback" not in log_of(server)
 
 
 def test_a_message_cut_off(serve: Serve, tmp_path: Path) -> None:
     server = serve()
-    channel = channel_to(tmp_path)
-    channel._socket.sendall(struct.pack("!I", 1000) + b"half")
-    channel.close()
+    stream = channel_to(tmp_path)
+    stream._socket.sendall(struct.pack("!I", 1000) + b"half")
+    stream.close()
     eventually(lambda: opens(tmp_path))
     assert "Traceback" not in log_of(server)

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
-from openenv_gym.codec import decode, encode
 from openenv_gym.errors import (
     OptionError,
     ProtocolError,
     ServerFullError,
     SessionLostError,
 )
-from openenv_gym.messages import (
+from openenv_gym.server import sessions as module
+from openenv_gym.server.events import Events
+from openenv_gym.server.sessions import Sessions, new_id
+from openenv_gym.wire.codec import decode, encode
+from openenv_gym.wire.messages import (
     Close,
     Closed,
     Description,
@@ -28,9 +31,6 @@ from openenv_gym.messages import (
     Result,
     Step,
 )
-from openenv_gym.server import sessions as module
-from openenv_gym.server.events import Events
-from openenv_gym.server.sessions import Sessions, new_id
 from tests.environments import COUNT, EXIT, FAIL, INLINE, SECRET, THREADED, WAIT
 
 

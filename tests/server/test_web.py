@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.server.web.routes import png
 from tests.environments import FAIL, SECRET, THREADED
+from tests.openenv.counterparts import NESTED
 from tests.servers import Served, eventually, process, serving
-from tests.stock.counterparts import NESTED
 
 CHROMIUM = ("chromium-headless-shell", "chromium")
 

@@ -12,7 +12,7 @@ from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space
 from hypothesis import given, settings
 
 from openenv_gym.errors import SpaceError
-from openenv_gym.spaces.admit import admission
+from openenv_gym.spaces.action_check import admission
 from openenv_gym.spaces.convert import converter, table
 from openenv_gym.spaces.utf8 import Utf8
 from openenv_gym.testing import same

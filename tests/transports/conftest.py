@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from openenv_gym.messages import Reset
+from openenv_gym.wire.messages import Reset
 from openenv_gym_transports.docker import DockerTransport
-from openenv_gym_transports.image import build_image
-from openenv_gym_transports.provide import provide
+from openenv_gym_transports.images.build import build_image
+from openenv_gym_transports.images.provide import provide
 from tests.environments import INLINE, THREADED
 from tests.servers import Served, serving
 from tests.transports.containers import HERE, PROBE, containers_of, lost_volumes, open_transport

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openenv_gym.messages import Open
-from openenv_gym_transports import owner
+from openenv_gym.wire.messages import Open
+from openenv_gym_transports.containers import owner
 from openenv_gym_transports.docker import DockerTransport
 
 if TYPE_CHECKING:

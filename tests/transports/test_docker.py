@@ -19,11 +19,11 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
 )
-from openenv_gym.messages import Open, Reset, Step
-from openenv_gym_transports import engine as engines
-from openenv_gym_transports import sandbox
+from openenv_gym.wire.messages import Open, Reset, Step
+from openenv_gym_transports.containers import engine as engines
+from openenv_gym_transports.containers import hardening as sandbox
+from openenv_gym_transports.containers.needs import Needs, needs_of
 from openenv_gym_transports.docker import DockerTransport
-from openenv_gym_transports.needs import Needs, needs_of
 from tests.transports.containers import (
     EAT,
     EXIT,
@@ -185,9 +185,9 @@ class TestDeath:
     def test_a_forgotten_transport_ends_its_container(self, engine: DockerClient) -> None:
         transport = open_transport()
         assert containers_of(engine)
-        channel = transport._channel
-        assert channel is not None
-        channel.close()
+        stream = transport._stream
+        assert stream is not None
+        stream.close()
         del transport
         assert not containers_of(engine)
 

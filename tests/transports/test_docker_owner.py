@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from openenv_gym.messages import Reset
-from openenv_gym_transports import owner
+from openenv_gym.wire.messages import Reset
+from openenv_gym_transports.containers import owner
 from tests.servers import eventually
 from tests.transports.containers import HERE, PROBE, containers_of, open_transport
 
@@ -31,7 +31,7 @@ pytestmark = [
 
 OWNER = """
 import sys
-from openenv_gym.messages import Open, Reset, Step
+from openenv_gym.wire.messages import Open, Reset, Step
 from openenv_gym_transports.docker import DockerTransport
 
 transport = DockerTransport(image=sys.argv[1])
@@ -48,7 +48,7 @@ elif sys.argv[3] == "raise":
 # Imported as root, since an ordinary user may not be allowed to read what root installed.
 ORDINARY = """
 import os, sys
-from openenv_gym.messages import Open, Reset
+from openenv_gym.wire.messages import Open, Reset
 from openenv_gym_transports.docker import DockerTransport
 
 def start():

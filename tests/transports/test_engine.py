@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from openenv_gym.errors import EngineMissingError
-from openenv_gym_transports import engine
+from openenv_gym_transports.containers import engine
 
 
 @pytest.mark.parametrize(

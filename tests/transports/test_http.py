@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from openenv_gym.codec import encode
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import ConnectError, ExchangeTimeoutError, ProtocolError
-from openenv_gym.messages import Closed, Open, Reset, Step
-from openenv_gym.server.answer import answer
-from openenv_gym.session import Session
+from openenv_gym.server.exchange import answer
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.codec import encode
+from openenv_gym.wire.messages import Closed, Open, Reset, Step
 from openenv_gym_transports.http import CONTENT_TYPE, HttpTransport
 from tests.environments import COUNT, THREADED, WAIT
 from tests.servers import Served

@@ -12,10 +12,10 @@ import pytest
 
 from openenv_gym import registry
 from openenv_gym.errors import BuildError, OptionError, RegistryError
-from openenv_gym_transports import contents
-from openenv_gym_transports.contents import image_name, requirements, write_context
-from openenv_gym_transports.image import build_image
-from openenv_gym_transports.provide import provide
+from openenv_gym_transports.images import contents
+from openenv_gym_transports.images.build import build_image
+from openenv_gym_transports.images.contents import image_name, requirements, write_context
+from openenv_gym_transports.images.provide import provide
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -16,9 +16,9 @@ import pytest
 
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.errors import DockerError, OptionError
-from openenv_gym.messages import Open
+from openenv_gym.wire.messages import Open
+from openenv_gym_transports.containers.mounts import checked
 from openenv_gym_transports.docker import DockerTransport
-from openenv_gym_transports.mounts import checked
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -17,7 +17,7 @@ from openenv_gym.errors import (
     ServerFullError,
     SessionLostError,
 )
-from openenv_gym.messages import Step
+from openenv_gym.wire.messages import Step
 from tests.environments import COUNT, EXIT, FAIL, SECRET, THREADED, WAIT
 from tests.servers import Served, eventually, serving
 from tests.transports.clients import count_of, make

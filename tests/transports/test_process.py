@@ -22,7 +22,9 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
 )
-from openenv_gym_transports import launch, pipe, process
+from openenv_gym_transports import process
+from openenv_gym_transports.links import child_process as launch
+from openenv_gym_transports.links import pipe
 from tests.servers import eventually, is_running, kill
 from tests.troubles import (
     AT_ONCE,

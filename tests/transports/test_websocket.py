@@ -17,14 +17,14 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from openenv_gym.codec import encode
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import ConnectError, ProtocolError
-from openenv_gym.messages import Closed, Open
-from openenv_gym.server.answer import answer
-from openenv_gym.session import Session
+from openenv_gym.server.exchange import answer
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.codec import encode
+from openenv_gym.wire.messages import Closed, Open
+from openenv_gym_transports.links.websocket_client import WebSocket
 from openenv_gym_transports.websocket import SUBPROTOCOL, WebSocketTransport
-from openenv_gym_transports.wsclient import WebSocket
 from tests.environments import COUNT, THREADED
 from tests.servers import serving
 

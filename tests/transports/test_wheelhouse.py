@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from openenv_gym.errors import BuildError, ImageMissingError, OptionError
-from openenv_gym_transports.contents import requirements
-from openenv_gym_transports.image import build_image
-from openenv_gym_transports.wheelhouse import check, command
+from openenv_gym_transports.images.build import build_image
+from openenv_gym_transports.images.contents import requirements
+from openenv_gym_transports.images.wheelhouse import check, command
 
 
 def wheelhouse(folder: Path, *wheels: str) -> Path:
@@ -59,7 +59,7 @@ def test_a_build_from_a_stale_one_fails_before_it_begins(tmp_path: Path) -> None
 def test_the_first_use_says_it_too(
     engine: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openenv_gym_transports import provide
+    from openenv_gym_transports.images import provide
 
     monkeypatch.setenv("OPENENV_GYM_WHEELHOUSE", str(wheelhouse(tmp_path, "numpy-0.9")))
     # A name that no image has: that of the echo environment may be there already.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openenv_gym.infos import gather, merge_infos, rows_of
+from openenv_gym.wire.vector_infos import gather, merge_infos, rows_of
 
 
 @pytest.mark.parametrize("values", [[None, 3, 4], [3, None, 4], [3, 4, None], [None, None, None]])

@@ -14,7 +14,6 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import vector as wrappers
 
 import openenv_gym  # noqa: F401  # registers the ids
-from openenv_gym.awake import LANES_LIMIT, LIMIT
 from openenv_gym.errors import (
     ActionError,
     EnvironmentFailedError,
@@ -22,10 +21,11 @@ from openenv_gym.errors import (
     OpenEnvGymError,
     OptionError,
 )
-from openenv_gym.messages import OpenVector
 from openenv_gym.testing import same
 from openenv_gym.vector import OpenEnvVectorEnv
-from openenv_gym.workers import Worker
+from openenv_gym.vector.workers import Worker
+from openenv_gym.wire.busy_wait import LANES_LIMIT, LIMIT
+from openenv_gym.wire.messages import OpenVector
 from openenv_gym_transports.inprocess import InProcessTransport
 from tests.environments import COUNT, EXIT, FAIL, PICKY, THREADED, WAIT
 from tests.servers import Served, eventually, serving

@@ -9,23 +9,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openenv_gym.channel import Channel
 from openenv_gym.errors import ConnectError, OptionError, StartError
-from openenv_gym.messages import Description, Open, OpenVector
 from openenv_gym.transport import STEP_TIMEOUT
-from openenv_gym_transports import engine, owner, sandbox
-from openenv_gym_transports import mounts as files
-from openenv_gym_transports.container import Container
-from openenv_gym_transports.contents import image_name
-from openenv_gym_transports.image import ENVIRONMENT
-from openenv_gym_transports.needs import SIZE, Needs, needs_of
-from openenv_gym_transports.pipe import PipeTransport, connect
-from openenv_gym_transports.provide import labels, provide
+from openenv_gym.wire.messages import Description, Open, OpenVector
+from openenv_gym.wire.stream import Stream
+from openenv_gym_transports.containers import engine, owner
+from openenv_gym_transports.containers import hardening as sandbox
+from openenv_gym_transports.containers import mounts as files
+from openenv_gym_transports.containers.container import Container
+from openenv_gym_transports.containers.needs import SIZE, Needs, needs_of
+from openenv_gym_transports.images.build import ENVIRONMENT
+from openenv_gym_transports.images.contents import image_name
+from openenv_gym_transports.images.provide import labels, provide
+from openenv_gym_transports.links.pipe import PipeTransport, connect
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from openenv_gym_transports.served import ServedTransport
+    from openenv_gym_transports.containers.served import ServedTransport
 
 __all__ = ["DockerTransport"]
 
@@ -38,7 +39,7 @@ class DockerTransport(PipeTransport):
     The container has no network: it is reached through a Unix socket in a private folder.
     Its root is read-only, it has no capabilities and cannot gain any, runs as an ordinary
     user, and is limited in memory, processes, CPU and log. What an environment needs
-    beyond that its ``openenv.yaml`` says (:mod:`openenv_gym_transports.needs`), and
+    beyond that its ``openenv.yaml`` says (:mod:`openenv_gym_transports.containers.needs`), and
     :attr:`isolation` shows. It is gone with its owner, also when that is killed.
 
     An image that is none of ours serves by itself: one of OpenEnv's own make, or any whose
@@ -53,7 +54,7 @@ class DockerTransport(PipeTransport):
         variables: Environment variables for the server in an image that serves by itself,
             whose options are set by these.
         action_space: Description of the action space, where such a server does not tell
-            enough; see :mod:`openenv_gym_transports.stock`.
+            enough; see :mod:`openenv_gym_transports.openenv_servers`.
         observation_space: Likewise of the observation space.
         mounts: Files and folders of this host that it may read, by their paths in the
             container, which an option of the environment can name then:
@@ -143,7 +144,7 @@ class DockerTransport(PipeTransport):
             self.close()
             raise
 
-    def _connect(self, environment: str | None) -> Channel:
+    def _connect(self, environment: str | None) -> Stream:
         named, container, client = self._named, self._container, self._client
         assert named is not None
         assert container is not None
@@ -181,7 +182,7 @@ class DockerTransport(PipeTransport):
         owner.remove_folders(sandbox.folders())
         self._isolation = sandbox.isolation(container.inspect(), needs)
 
-    def _reach(self, container: Container, environment: str, key: bytes) -> Channel:
+    def _reach(self, container: Container, environment: str, key: bytes) -> Stream:
         """Connects as soon as the server in the container listens."""
         address: Path | tuple[str, int]
         if container.folder is not None:
@@ -204,7 +205,7 @@ class DockerTransport(PipeTransport):
     def _open_served(self, request: Open | OpenVector, container: Container) -> Description:
         """Opens the session at the server that the image brings."""
         # Here, since most containers need no WebSocket, and importing that takes a while.
-        from openenv_gym_transports.served import ServedTransport
+        from openenv_gym_transports.containers.served import ServedTransport
 
         engine.check_loopback()
         needs = Needs() if request.environment is None else needs_of(request.environment)

@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from openenv_gym.errors import ProtocolError
-from openenv_gym.messages import Open, OpenVector, Reply
 from openenv_gym.transport import Transport
-from openenv_gym_transports.httpclient import Poster
-from openenv_gym_transports.network import (
+from openenv_gym.wire.messages import Open, OpenVector, Reply
+from openenv_gym_transports.links.http_client import Poster
+from openenv_gym_transports.links.reconnecting import (
     CONNECT_LIMIT,
     RETRIED,
     NetworkTransport,
@@ -101,7 +101,7 @@ class HttpTransport(NetworkTransport[Poster]):
 
     def _carrier(self, found: NotOursError, request: Open | OpenVector) -> Transport:
         # Here, since only servers of another make need it.
-        from openenv_gym_transports.stock.connect import over_http
+        from openenv_gym_transports.openenv_servers.connect import over_http
 
         assert self._url is not None, "a URL is given or made on opening"
         return over_http(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from time import perf_counter_ns
 
-from openenv_gym.messages import Description, Open, OpenVector, Reply, Request
-from openenv_gym.session import Session
-from openenv_gym.timing import Timing
+from openenv_gym.sessions.session import Session
 from openenv_gym.transport import STEP_TIMEOUT, Transport
+from openenv_gym.wire.messages import Description, Open, OpenVector, Reply, Request
+from openenv_gym.wire.timing import Timing
 
 
 class InProcessTransport(Transport):

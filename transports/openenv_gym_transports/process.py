@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from openenv_gym.channel import Channel
 from openenv_gym.errors import ConnectError, OptionError
 from openenv_gym.transport import STEP_TIMEOUT
-from openenv_gym_transports.launch import Child
-from openenv_gym_transports.pipe import PipeTransport, connect
+from openenv_gym.wire.stream import Stream
+from openenv_gym_transports.links.child_process import Child
+from openenv_gym_transports.links.pipe import PipeTransport, connect
 
 _CLOSE_LIMIT = 5.0
 
@@ -42,7 +42,7 @@ class ProcessTransport(PipeTransport):
         self._directory = None if url is None else _directory(url)
         self._child: Child | None = None
 
-    def _connect(self, environment: str | None) -> Channel:
+    def _connect(self, environment: str | None) -> Stream:
         if self._directory is not None:
             return connect(self._directory / "socket", _key(self._directory))
         if environment is None:
@@ -55,7 +55,7 @@ class ProcessTransport(PipeTransport):
             except BaseException:
                 ours.close()
                 raise
-        return Channel(ours)
+        return Stream(ours)
 
     def _fate(self) -> str:
         return "" if self._child is None else self._child.fate()

@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from openenv_gym.errors import ConnectError, ProtocolError
-from openenv_gym.messages import Open, OpenVector, Reply
 from openenv_gym.transport import STEP_TIMEOUT, Transport
-from openenv_gym_transports.network import (
+from openenv_gym.wire.messages import Open, OpenVector, Reply
+from openenv_gym_transports.links.reconnecting import (
     CONNECT_LIMIT,
     RETRIED,
     NetworkTransport,
     NotOursError,
 )
-from openenv_gym_transports.wsclient import WebSocket
+from openenv_gym_transports.links.websocket_client import WebSocket
 
 SUBPROTOCOL = "openenv-gym.1"
 
@@ -32,7 +32,7 @@ class WebSocketTransport(NetworkTransport[WebSocket]):
     When it drops, the transport connects anew and goes on with the same session; each step is
     carried out exactly once. Proxies of the environment variables are not used. To a server of
     OpenEnv's own make, which selects no subprotocol of ours, it speaks OpenEnv's own protocol
-    (:mod:`openenv_gym_transports.stock`), and warns once.
+    (:mod:`openenv_gym_transports.openenv_servers`), and warns once.
 
     Args:
         url: ``ws://host:port`` or ``wss://host`` of a server that runs already. Without it one is
@@ -89,7 +89,7 @@ class WebSocketTransport(NetworkTransport[WebSocket]):
 
     def _carrier(self, found: NotOursError, request: Open | OpenVector) -> Transport:
         # Here, since only servers of another make need it.
-        from openenv_gym_transports.stock.connect import over_websocket
+        from openenv_gym_transports.openenv_servers.connect import over_websocket
 
         assert self._url is not None, "a URL is given or made on opening"
         return over_websocket(

@@ -17,10 +17,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from openenv_gym.errors import OpenEnvGymError
-from openenv_gym.messages import Frame, Render, Reply
-from openenv_gym.server.stock.answer import carrier, error_body
-from openenv_gym.server.stock.http import StockRoutes, answering
-from openenv_gym.server.stock.lobby import Lobby
+from openenv_gym.server.openenv_protocol.exchange import carrier, error_body
+from openenv_gym.server.openenv_protocol.http import StockRoutes, answering
+from openenv_gym.server.openenv_protocol.lobby import Lobby
+from openenv_gym.wire.messages import Frame, Render, Reply
 
 PATH = "/web"
 

@@ -1,0 +1,339 @@
+"""Registry: names to ``module:Class`` strings; what they name is imported at first use.
+
+This is the only place where the core knows of environments and transports, and it knows no more
+than their names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import gymnasium
+
+from openenv_gym.errors import RegistryError, did_you_mean, missing_package
+from openenv_gym.registry.entry import Entry
+from openenv_gym.registry.variants import ATARI, BROWSERGYM, OPENSPIEL, TEXTARENA
+
+_GROUP = "openenv_gym.environments"
+
+
+def _bundled(
+    name: str,
+    target: str,
+    id: str,
+    summary: str,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Entry:
+    home = f"openenv_gym_envs.{target}"
+    return Entry(name, home, id, extra=name, summary=summary, variants=variants or {})
+
+
+ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            _bundled(
+                "atari",
+                "atari.environment:AtariEnvironment",
+                "openenv/Atari-v0",
+                "more than a hundred games of the Atari 2600",
+                ATARI,
+            ),
+            _bundled(
+                "browsergym",
+                "browsergym.environment:BrowserGymEnvironment",
+                "openenv/BrowserGym-v0",
+                "tasks for agents that use a browser; MiniWoB++ runs offline",
+                BROWSERGYM,
+            ),
+            _bundled(
+                "chat",
+                "chat.environment:make",
+                "openenv/Chat-v0",
+                "a conversation in tokens or text, with any tokenizer and chat template",
+            ),
+            _bundled(
+                "chess",
+                "chess.environment:ChessEnvironment",
+                "openenv/Chess-v0",
+                "chess against random, greedy, Stockfish or itself",
+            ),
+            _bundled(
+                "coding",
+                "coding.environment:CodingEnvironment",
+                "openenv/Coding-v0",
+                "Python code, run in a sandbox",
+            ),
+            _bundled(
+                "connect4",
+                "connect4.environment:Connect4Environment",
+                "openenv/Connect4-v0",
+                "four in a row on 6 x 7",
+            ),
+            _bundled(
+                "dipg",
+                "dipg.environment:DIPGEnvironment",
+                "openenv/DIPGSafety-v0",
+                "questions about medical texts, answered with proofs",
+            ),
+            _bundled(
+                "echo",
+                "echo.environment:EchoEnvironment",
+                "openenv/Echo-v0",
+                "says back what it is told",
+            ),
+            _bundled(
+                "finrl",
+                "finrl.environment:FinRLEnvironment",
+                "openenv/FinRL-v0",
+                "shares traded day by day, on real prices",
+            ),
+            _bundled(
+                "git",
+                "git.environment:GitEnvironment",
+                "openenv/Git-v0",
+                "git commands and tasks, on repositories of a server",
+            ),
+            _bundled(
+                "gymnasium",
+                "gymnasium.environment:make",
+                "openenv/Gymnasium-v0",
+                "any registered gymnasium environment, isolated",
+            ),
+            _bundled(
+                "openspiel",
+                "openspiel.environment:OpenSpielEnvironment",
+                "openenv/OpenSpiel-v0",
+                "more than a hundred board, card and matrix games",
+                OPENSPIEL,
+            ),
+            _bundled(
+                "sumo",
+                "sumo.environment:make",
+                "openenv/SumoRL-v0",
+                "traffic lights of one junction, or of all",
+            ),
+            _bundled(
+                "textarena",
+                "textarena.environment:TextArenaEnvironment",
+                "openenv/TextArena-v0",
+                "word games, puzzles and board games in plain text",
+                TEXTARENA,
+            ),
+        )
+    }
+)
+"""Environments that come with the package, by short name."""
+
+TRANSPORTS: Mapping[str, Entry] = MappingProxyType(
+    {
+        name: Entry(name, f"openenv_gym_transports.{name}:{cls}", extra=extra, summary=summary)
+        for name, cls, extra, summary in (
+            ("inprocess", "InProcessTransport", None, "in this process"),
+            ("http", "HttpTransport", "server", "HTTP requests"),
+            ("websocket", "WebSocketTransport", "server", "a WebSocket"),
+            ("process", "ProcessTransport", None, "a process on this machine"),
+            ("docker", "DockerTransport", "docker", "a hardened container"),
+        )
+    }
+)
+"""Transports by the name that ``transport=`` takes."""
+
+_IDS = {
+    id: replace(entry, id=id, options=options) if options else entry
+    for entry in ENVIRONMENTS.values()
+    for id, options in entry.ids().items()
+}
+
+
+def environment(name: str) -> Entry:
+    """The environment of a name.
+
+    Args:
+        name: Short name, id, ``module:Class``, or the path of a folder with an ``openenv.yaml``,
+            which begins with ``.``, ``/`` or ``~``. Behind the last two may stand the models, where
+            the class does not tell them: ``module:Class[module:Action,module:Observation]``. The id
+            of a variant is the environment with the options that it stands for.
+
+    Raises:
+        RegistryError: There is none.
+        MissingDependencyError: There is no YAML parser for the folder's ``openenv.yaml``.
+    """
+    found = ENVIRONMENTS.get(name) or _IDS.get(name)
+    if found is not None:
+        return found
+    target, models = _split(name)
+    if target.startswith((".", "/", "~")):
+        from openenv_gym.registry.folder import entry_of
+
+        entry = entry_of(target)
+        return replace(
+            entry, name=entry.name + name[len(target) :], models={**entry.models, **models}
+        )
+    if ":" in target:
+        return Entry(name, target, models=models)
+    found = installed().get(name)
+    if found is not None:
+        return found
+    raise _unknown("environment", name, [*ENVIRONMENTS, *_IDS, *installed()])
+
+
+_MODELS = re.compile(r"(.*)\[([^\[\],]*),([^\[\],]*)\]")
+
+
+def _split(name: str) -> tuple[str, dict[str, str]]:
+    """The environment, and the models that stand in brackets behind it."""
+    found = _MODELS.fullmatch(name)
+    if found is None:
+        return name, {}
+    target, *models = found.groups()
+    sides = zip(("action", "observation"), models, strict=True)
+    return target, {side: model.strip() for side, model in sides if model.strip()}
+
+
+@cache
+def installed() -> Mapping[str, Entry]:
+    """Environments of other packages that are installed here, by id.
+
+    A package brings them in the entry point group ``openenv_gym.environments``: the name is the id,
+    the value ``module:Class``.
+    """
+    # Asking importlib.metadata, and importing it, takes 15 times as long as looking for the name of
+    # the group, which mostly nobody has; and every import of openenv_gym asks.
+    if not _has_group():
+        return {}
+    from importlib.metadata import entry_points
+
+    found: dict[str, Entry] = {}
+    for point in entry_points(group=_GROUP):
+        target = f"{point.module}:{point.attr}"
+        by = f"of the package {point.dist.name}" if point.dist is not None else ""
+        found.setdefault(point.name, Entry(target, target, point.name, summary=by))
+    return found
+
+
+def _has_group() -> bool:
+    for place in sys.path:
+        with suppress(OSError), os.scandir(place or os.curdir) as entries:
+            for entry in entries:
+                if entry.name.endswith((".dist-info", ".egg-info")):
+                    with suppress(OSError), open(f"{entry.path}/entry_points.txt", "rb") as file:
+                        if _GROUP.encode() in file.read():
+                            return True
+    return False
+
+
+class Registered(NamedTuple):
+    """What an id stands for.
+
+    Attributes:
+        environment: Short name or ``module:Class``.
+        options: Keywords that the id stands for.
+        max_episode_steps: After so many steps an episode is truncated.
+    """
+
+    environment: str
+    options: dict[str, Any]
+    max_episode_steps: int | None
+
+
+def registered(id: str) -> Registered:
+    """What an id stands for that is registered with gymnasium, or that this package knows.
+
+    Raises:
+        RegistryError: There is no such environment.
+    """
+    spec = gymnasium.registry.get(id)
+    if spec is not None and "environment" in spec.kwargs:
+        options = dict(spec.kwargs)
+        return Registered(options.pop("environment"), options, spec.max_episode_steps)
+    entry = environment(id)
+    return Registered(entry.name, dict(entry.options), None)
+
+
+def transport(name: str) -> Entry:
+    """The transport of a name.
+
+    Raises:
+        RegistryError: There is none.
+    """
+    found = TRANSPORTS.get(name)
+    if found is None:
+        raise _unknown("transport", name, list(TRANSPORTS))
+    return found
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> RegistryError:
+    own = ""
+    if kind == "environment":
+        own = ", or 'module:Class' for one of your own, or the path of its folder: './thing_env'"
+    told = [one for one in known if "." not in one]  # the variants are too many to list
+    return RegistryError(
+        f"There is no {kind} {name!r}.{did_you_mean(name, known)} "
+        f"Known are {', '.join(told)}{own}.",
+        name=name,
+        known=known,
+    )
+
+
+def load(entry: Entry) -> Callable[..., Any]:
+    """Imports the class or function that an entry names.
+
+    Raises:
+        MissingDependencyError: A package that it needs is not installed.
+        RegistryError: There is no such module or class.
+    """
+    module, _, attribute = entry.target.partition(":")
+    try:
+        if entry.folder is not None:
+            from openenv_gym.registry.folder import import_package
+
+            import_package(entry.folder)
+        loaded: Any = importlib.import_module(module)
+    except ImportError as error:
+        raise _import_error(entry, module, error) from error
+    except (ValueError, TypeError) as error:
+        if module and not module.startswith("."):
+            raise
+        raise RegistryError(
+            f"{entry.target!r} names no module. Name a class as 'module:Class'.",
+            target=entry.target,
+        ) from error
+    try:
+        for part in attribute.split("."):
+            loaded = getattr(loaded, part)
+    except AttributeError as error:
+        raise RegistryError(
+            f"The module {module} has no {attribute}. Name a class as 'module:Class'.",
+            target=entry.target,
+        ) from error
+    if not callable(loaded):
+        raise RegistryError(
+            f"{entry.target} is no class or function. Name a class as 'module:Class'.",
+            target=entry.target,
+        )
+    made: Callable[..., Any] = loaded
+    return made
+
+
+def _import_error(entry: Entry, module: str, error: ImportError) -> Exception:
+    if error.name is not None and (module == error.name or module.startswith(error.name + ".")):
+        return RegistryError(
+            f"There is no module {error.name!r} to take {entry.target} from, in any of the "
+            f"{len(sys.path)} places of sys.path. Install its package, or put the folder that it "
+            "is in on PYTHONPATH.",
+            target=entry.target,
+        )
+    package = error.name
+    if package is not None and sys.modules.get(package.partition(".")[0]) is None:
+        package = package.partition(".")[0]  # not only a part of it is missing
+    return missing_package(entry.name, package or str(error), entry.extra, name=entry.name)

@@ -1,0 +1,186 @@
+"""A session of a network server, with its thread, its last reply and its connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from time import monotonic, perf_counter_ns
+from typing import Any, Protocol
+
+from openenv_gym.errors import OpenEnvGymError, ProtocolError, SessionLostError
+from openenv_gym.server.exchange import CarryOut, carry_out
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.messages import Close, Request, Step, StepVector
+
+STEPS = (Step, StepVector)
+"""Requests that an inline environment carries out on the event loop."""
+
+_log = logging.getLogger(__name__)
+
+
+class Line(Protocol):
+    """A connection that stays: what a session is attached to."""
+
+    def hang_up(self, reason: str) -> None:
+        """Ends the connection."""
+
+
+class AttachedSession:
+    """A session with its thread, its last reply, and the connection that it is attached to.
+
+    Args:
+        session: The session.
+        lanes: How many sessions it counts for: each lane of a vector is one.
+        over: Called when it has no environment any more.
+        numbered: Its client numbers its requests.
+
+    Attributes:
+        line: Its connection.
+        left: When that dropped.
+        used: When it was used last.
+        unwanted: Its client wants it no longer: it ends without a connection.
+        ending: It is being closed, whatever its client says.
+    """
+
+    def __init__(
+        self, session: Session, lanes: int, over: Callable[[], None], *, numbered: bool
+    ) -> None:
+        self._session = session
+        self.lanes = lanes
+        self.numbered = numbered
+        self._over = over
+        self._worker = _Worker()
+        self._last = 0  # number of the request that was taken last
+        self._reply: Any = b""  # or its future
+        self.line: Line | None = None
+        self.left: float | None = None
+        self.used = monotonic()
+        self.unwanted = False
+        self.ending = False
+
+    @property
+    def inline(self) -> bool:
+        """Its steps are carried out on the event loop."""
+        return self._session.inline
+
+    @property
+    def busy(self) -> bool:
+        """A request is being carried out."""
+        return isinstance(self._reply, asyncio.Future) and not self._reply.done()
+
+    @property
+    def next(self) -> int:
+        """The number of the next request."""
+        return self._last + 1
+
+    def attach(self, line: Line | None) -> None:
+        """Attaches it to a connection, or to none; any other is hung up."""
+        self.left = None
+        if line is not self.line:
+            self.hang_up("the session goes on over another connection")
+            self.line = line
+
+    def hang_up(self, reason: str) -> None:
+        """Hangs up its connection, if it has one."""
+        if self.line is not None:
+            self.line.hang_up(reason)
+            self.line = None
+
+    def submit(self, request: Request, carry_out: CarryOut = carry_out) -> Any:
+        """Takes a request; gives what ``carry_out`` makes of it, or its future.
+
+        Raises:
+            SessionLostError: It ends.
+            ProtocolError: The request is out of turn.
+        """
+        if self.ending:
+            raise SessionLostError("The session is over: make a new environment.")
+        self.used = monotonic()
+        if request.id == self._last:
+            return self._reply
+        if request.id != self._last + 1:
+            raise ProtocolError(
+                f"Request {request.id} is out of turn: {self._last + 1} was due, or {self._last} "
+                "once more. One client must use a session, and one thread at a time.",
+                got=request.id,
+                expected=self._last + 1,
+            )
+        # An inline environment says that its steps are short and that the thread is all one to
+        # it. All else that it does may take its time, and stays on the session's thread.
+        if type(request) in STEPS and self.inline and not self.busy:
+            self._reply = carry_out(self._session, request, 0)
+        else:
+            arrived = perf_counter_ns() if request.timed else 0
+            self._reply = self._worker.run(carry_out, self._session, request, arrived)
+            self._reply.add_done_callback(self._check)
+        self._last = request.id
+        return self._reply
+
+    def end(self) -> Any:
+        """Closes the environment after the requests so far; if it hangs, the reaper gives it up."""
+        self.left = monotonic()
+        return self.submit(Close(id=self.next))
+
+    def _check(self, reply: asyncio.Future[Any]) -> None:
+        self.used = monotonic()
+        if not self._session.is_open and not self.busy:
+            self._over()
+
+    def finish(self) -> None:
+        """Lets the thread end."""
+        self._worker.finish()
+
+    async def close(self, limit: float) -> bool:
+        """Closes the environment; False where that takes more than so many seconds."""
+        closed = self._worker.run(_close, self._session)
+        done, _ = await asyncio.wait({closed}, timeout=limit)
+        return bool(done)
+
+
+def _close(session: Session) -> None:
+    try:
+        session.close()
+    except (OpenEnvGymError, SystemExit) as error:
+        _log.warning("closing the environment: %s", error)
+
+
+class _Worker:
+    """A thread that makes calls, in order, for an event loop.
+
+    Unlike an executor's it is not waited for when the process ends: a step may hang.
+    """
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, daemon=True, name="session").start()
+
+    def run(self, call: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Makes a call that does not raise."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def work() -> None:
+            result = call(*arguments)
+            loop.call_soon_threadsafe(_deliver, future, result)
+
+        self._calls.put(work)
+        return future
+
+    def finish(self) -> None:
+        """Lets the thread end after the calls so far."""
+        self._calls.put(None)
+
+    def _work(self) -> None:
+        while (work := self._calls.get()) is not None:
+            # Where the loop is closed nobody waits any more, but the environment is to be closed.
+            with contextlib.suppress(RuntimeError):
+                work()
+
+
+def _deliver(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)

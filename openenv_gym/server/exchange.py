@@ -1,0 +1,93 @@
+"""Bytes in, bytes out: what every face of the server does with a request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any
+
+from openenv_gym.errors import EnvironmentFailedError, OpenEnvGymError, ProtocolError
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.codec import decode, encode
+from openenv_gym.wire.messages import Failure, Reply, Request
+
+CarryOut = Callable[[Session, Request, int], Any]
+"""What :func:`carry_out` is; another gives replies of another form."""
+
+_log = logging.getLogger(__name__)
+
+
+def read(data: Any) -> Request:
+    """The request in the bytes.
+
+    Raises:
+        CodecError: They are no message of ours.
+        ProtocolError: They are a reply.
+    """
+    message = decode(data)
+    if not isinstance(message, Request):
+        raise ProtocolError(f"A {type(message).__name__} is no request.")
+    return message
+
+
+def carry_out(session: Session, request: Request, arrived: int = 0) -> bytes:
+    """The encoded reply to a request; a failure, if it fails. Never raises.
+
+    Args:
+        session: Carries it out.
+        request: What is asked.
+        arrived: When a timed request came, by ``perf_counter_ns``.
+    """
+    try:
+        reply = _timed(session, request, arrived) if request.timed else session.handle(request)
+        reply.id = request.id
+        return encode(reply)
+    except OpenEnvGymError as error:
+        return refusal(error, request.id)
+    # An environment that calls sys.exit() must not end the server, or leave the client waiting.
+    except BaseException as error:
+        return refusal(unforeseen(error), request.id)
+
+
+def unforeseen(error: BaseException) -> OpenEnvGymError:
+    """The error that tells a client of one that nothing in the session took care of."""
+    _log.error("a session failed", exc_info=error)
+    return EnvironmentFailedError(
+        f"The server failed with {type(error).__name__}; its log says more.",
+        error=type(error).__name__,
+    )
+
+
+def _timed(session: Session, request: Request, arrived: int) -> Reply:
+    begun = perf_counter_ns()
+    reply = session.handle(request)
+    reply.spent = (begun - arrived if arrived else 0, perf_counter_ns() - begun)
+    return reply
+
+
+def refusal(error: OpenEnvGymError, id: int) -> bytes:
+    """The encoded failure that tells of an error."""
+    failure = Failure.of(error)
+    failure.id = id
+    try:
+        return encode(failure)
+    except OpenEnvGymError:
+        # Something in it does not travel: its text does.
+        failure.message = _text(failure.message)
+        failure.fields = {_text(name): _text(value) for name, value in failure.fields.items()}
+        return encode(failure)
+
+
+def _text(value: Any) -> str:
+    """What a value says, as Unicode text: an error may quote what is none."""
+    return str(value).encode(errors="backslashreplace").decode()
+
+
+def answer(session: Session, data: Any) -> bytes:
+    """The encoded reply to an encoded request. Never raises."""
+    try:
+        request = read(data)
+    except OpenEnvGymError as error:
+        return refusal(error, 0)
+    return carry_out(session, request)

@@ -1,0 +1,233 @@
+"""Hosts for OpenEnv's protocol: actions and observations are JSON of the environment's models.
+
+An action comes as the fields of the action model. An observation goes as those of the observation
+model, all of them, less the base fields that travel beside it. A ``gymnasium.Env`` has no models:
+its values are written as :mod:`openenv_gym.spaces.json.values` does it, those of a Dict as fields
+of its keys, those of any other Space as one field, ``action`` or ``observation``.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from openenv_gym.models import TRUNCATED, State
+from openenv_gym.options import options_schema
+from openenv_gym.registry.entry import Entry
+from openenv_gym.server.openenv_protocol.check import space_check
+from openenv_gym.server.openenv_protocol.exchange import plain
+from openenv_gym.server.openenv_protocol.problems import problems_of, refused_action
+from openenv_gym.server.openenv_protocol.schemas import Fields, action_schema, observation_schema
+from openenv_gym.sessions.adapters import NOT_OPTIONS, Adapter, GymnasiumAdapter, ModelAdapter
+from openenv_gym.sessions.make import make_adapter
+from openenv_gym.wire.messages import Description, StepOutcome
+
+_BESIDE = {"done", "reward", "truncated", "terminated"}
+
+
+class StockDescription(Description, kw_only=True):
+    """What there is to know of an environment behind OpenEnv's protocol.
+
+    The Spaces of the description are the JSON schemas of actions and observations.
+
+    Attributes:
+        state_schema: JSON schema of the state.
+        reset_schema: JSON schema of what a reset takes beside seed and id of the episode.
+        config: What ``/config`` tells; None: there is no such route.
+    """
+
+    state_schema: dict[str, Any]
+    reset_schema: dict[str, Any]
+    config: dict[str, Any] | None = None
+
+
+def make_json_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Adapter:
+    """Makes an environment as ``sessions.make.make_adapter`` does, for OpenEnv's protocol."""
+    adapter = make_adapter(entry, options, render_mode)
+    if isinstance(adapter, ModelAdapter):
+        if render_mode == "human?" and "rgb_array" in adapter.metadata.get("render_modes", []):
+            # Who sits before a page likes a picture better than a text.
+            adapter.environment.render_mode = adapter.render_mode = "rgb_array"
+        return JsonModelAdapter(adapter)
+    return JsonGymnasiumAdapter(cast("GymnasiumAdapter", adapter))
+
+
+class JsonAdapter(Adapter):
+    """A host whose actions and observations are JSON, and who counts the steps.
+
+    Args:
+        adapter: The environment's own host.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._hosted = adapter
+        self.action_space = adapter.action_space
+        self.observation_space = adapter.observation_space
+        self.metadata = adapter.metadata
+        self.render_mode = adapter.render_mode
+        self.inline = adapter.inline
+        self.steps_after_end = adapter.steps_after_end
+        self._episode_id: str | None = None
+        self._steps = 0
+
+    @abstractmethod
+    def _begin(self, seed: int | None, options: dict[str, Any]) -> Any:
+        """Begins an episode; gives what :meth:`_told` takes."""
+
+    @abstractmethod
+    def _advance(self, action: Any) -> Any:
+        """Carries out an action; gives what :meth:`_told` takes."""
+
+    @abstractmethod
+    def _told(self, outcome: Any) -> StepOutcome:
+        """The observation as JSON, the metadata as info."""
+
+    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
+        """Implements Adapter.reset."""
+        outcome = self._begin(seed, options)
+        self._episode_id = options.get("episode_id")
+        self._steps = 0
+        return self._told(outcome)
+
+    def step(self, action: Any) -> StepOutcome:
+        """Implements Adapter.step."""
+        outcome = self._advance(action)
+        self._steps += 1  # before what may fail though the step was made
+        return self._told(outcome)
+
+    def state(self) -> dict[str, Any]:
+        """Implements Adapter.state: with the episode's id as asked for, and the steps in it."""
+        state = {"episode_id": None, **self._hosted.state(), "step_count": self._steps}
+        if self._episode_id is not None:
+            state["episode_id"] = self._episode_id
+        return state
+
+    def render(self) -> Any:
+        """Implements Adapter.render."""
+        return self._hosted.render()
+
+    def close(self) -> None:
+        """Implements Adapter.close."""
+        self._hosted.close()
+
+
+class JsonModelAdapter(JsonAdapter):
+    """Hosts an environment that has models.
+
+    Args:
+        adapter: Its own host.
+    """
+
+    def __init__(self, adapter: ModelAdapter) -> None:
+        super().__init__(adapter)
+        self._models = adapter
+        self._environment = adapter.environment
+        self._check = space_check(adapter.actions)
+
+    def description(self, name: str) -> StockDescription:
+        """Implements Adapter.description."""
+        state_type = getattr(self._environment, "state_type", State)
+        config = self._environment.config()
+        return StockDescription(
+            name,
+            action_schema(self._models.actions),
+            observation_schema(self._models.observations, hidden=_BESIDE - {"done", "reward"}),
+            self.metadata,
+            state_schema=state_type.model_json_schema(),
+            reset_schema=options_schema(type(self._environment).reset, reserved=NOT_OPTIONS),
+            config=None if config is None else dict(config),
+        )
+
+    def admission(self) -> Callable[[Any], bool]:
+        """Implements Adapter.admission."""
+
+        def admits(action: Any) -> bool:
+            try:
+                model = self._model(action)
+            except ValidationError as error:
+                raise refused_action(problems_of(error)) from error
+            problems = self._check(model)
+            if problems:
+                raise refused_action(problems)
+            return True
+
+        return admits
+
+    def _model(self, action: Any) -> Any:
+        return self._models.actions.model.model_validate(action)
+
+    def _begin(self, seed: int | None, options: dict[str, Any]) -> Any:
+        return self._models.begin(seed, options)
+
+    def _advance(self, action: Any) -> Any:
+        return self._environment.step(self._model(action))
+
+    def _told(self, outcome: Any) -> StepOutcome:
+        fields = outcome.__pydantic_serializer__.to_python(
+            outcome, mode="json", exclude=_BESIDE, fallback=plain
+        )
+        further = self._environment.stock_metadata(outcome)
+        if further:
+            fields["metadata"] = {**further, **fields["metadata"]}
+        truncated = bool(getattr(outcome, "truncated", False))
+        if truncated:
+            fields["metadata"] = {**fields["metadata"], TRUNCATED: True}
+        done = bool(outcome.done or getattr(outcome, "terminated", None))
+        return fields, outcome.reward, done, truncated, fields["metadata"]
+
+
+class JsonGymnasiumAdapter(JsonAdapter):
+    """Hosts a ``gymnasium.Env``.
+
+    Args:
+        adapter: Its own host.
+
+    Raises:
+        SpaceError: One of its Spaces has no form in JSON.
+    """
+
+    def __init__(self, adapter: GymnasiumAdapter) -> None:
+        super().__init__(adapter)
+        self._actions = Fields(adapter.action_space, "action")
+        self._observations = Fields(adapter.observation_space, "observation")
+
+    def description(self, name: str) -> StockDescription:
+        """Implements Adapter.description."""
+        return StockDescription(
+            name,
+            self._actions.action_schema(),
+            self._observations.observation_schema(),
+            self.metadata,
+            state_schema=State.model_json_schema(),
+            reset_schema={"type": "object"},
+        )
+
+    def admission(self) -> Callable[[Any], bool]:
+        """Implements Adapter.admission."""
+
+        def admits(action: Any) -> bool:
+            try:
+                self._actions.read(action)
+            except ValidationError as error:
+                raise refused_action(problems_of(error)) from error
+            return True
+
+        return admits
+
+    def _begin(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
+        given = {name: value for name, value in options.items() if name != "episode_id"}
+        observation, _, terminated, truncated, info = self._hosted.reset(seed, given)
+        return observation, None, terminated, truncated, info
+
+    def _advance(self, action: Any) -> StepOutcome:
+        return self._hosted.step(self._actions.read(action))
+
+    def _told(self, outcome: StepOutcome) -> StepOutcome:
+        observation, reward, terminated, truncated, info = outcome
+        if truncated:
+            info = {**info, TRUNCATED: True}
+        fields = {"metadata": info, **self._observations.write(observation)}
+        return fields, reward, terminated, truncated, info

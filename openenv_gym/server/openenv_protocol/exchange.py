@@ -1,0 +1,123 @@
+"""Replies as JSON: how a session of OpenEnv's protocol tells what it carried out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from pydantic_core import PydanticSerializationError, to_json
+
+from openenv_gym.errors import EnvironmentFailedError, OpenEnvGymError
+from openenv_gym.server.exchange import CarryOut, unforeseen
+from openenv_gym.server.openenv_protocol.problems import code_of, facts_of, message_of, status_of
+from openenv_gym.sessions.session import Session
+from openenv_gym.wire.messages import Reply, Request, Result, StateReply
+
+T = TypeVar("T")
+
+
+def carrier(tell: Callable[[Reply], T], refuse: Callable[[OpenEnvGymError], T]) -> CarryOut:
+    """How a request is carried out: the reply told, or the error. Never raises."""
+
+    def carry_out(session: Session, request: Request, arrived: int) -> T:
+        try:
+            return tell(session.handle(request))
+        except OpenEnvGymError as error:
+            return refuse(error)
+        except BaseException as error:
+            return refuse(unforeseen(error))
+
+    return carry_out
+
+
+def plain(value: Any) -> Any:
+    """What JSON has for a value that Pydantic does not know.
+
+    Raises:
+        TypeError: It has nothing.
+    """
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"JSON has no {type(value).__module__}.{type(value).__qualname__}")
+
+
+def written(value: Any) -> bytes:
+    """A reply's value as JSON; infinity and NaN are null.
+
+    Raises:
+        EnvironmentFailedError: It holds what JSON does not.
+    """
+    try:
+        return to_json(value, fallback=plain, inf_nan_mode="null")
+    except PydanticSerializationError as error:
+        raise EnvironmentFailedError(
+            "What the environment gave cannot be told in JSON, though the request was carried "
+            f"out: {error}."
+        ) from error
+
+
+def _data(result: Result) -> dict[str, Any]:
+    return {
+        "observation": result.observation,
+        "reward": result.reward,
+        "done": result.terminated or result.truncated,
+    }
+
+
+# Over WebSocket: one text frame.
+
+
+def error_frame(code: str, message: str, **facts: Any) -> str:
+    """The frame that tells of an error."""
+    # Of this the client may have sent any part, also what is no Unicode text.
+    return json.dumps({"type": "error", "data": {"message": message, "code": code, **facts}})
+
+
+def refusal_frame(error: OpenEnvGymError) -> str:
+    """The frame that tells of an error of ours."""
+    return error_frame(code_of(error), message_of(error), **facts_of(error))
+
+
+def _frame(reply: Reply) -> str:
+    if isinstance(reply, Result):
+        data = _data(reply)
+        if reply.info:
+            data["metadata"] = reply.info
+        return written({"type": "observation", "data": data}).decode()
+    assert isinstance(reply, StateReply)
+    return written({"type": "state", "data": reply.state}).decode()
+
+
+FRAME = carrier(_frame, refusal_frame)
+"""Carries out a request; gives the frame."""
+
+
+# Over HTTP: status and body.
+
+
+def error_body(error: OpenEnvGymError) -> tuple[int, bytes]:
+    """Status and body that tell of an error."""
+    facts = facts_of(error)
+    if "errors" in facts:
+        body: dict[str, Any] = {"detail": facts["errors"]}
+    else:
+        body = {"detail": message_of(error), "code": code_of(error), **facts}
+    return status_of(error), json.dumps(body).encode()
+
+
+def _body(reply: Reply) -> tuple[int, bytes]:
+    if isinstance(reply, Result):
+        data = _data(reply)
+        data["reward"] = None if reply.reward is None else float(reply.reward)
+        data["metadata"] = reply.info or None
+        return 200, written(data)
+    assert isinstance(reply, StateReply)
+    return 200, written(reply.state)
+
+
+BODY = carrier(_body, error_body)
+"""Carries out a request; gives status and body."""

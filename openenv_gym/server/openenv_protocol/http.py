@@ -1,0 +1,274 @@
+"""The HTTP routes of OpenEnv's protocol, with a session for each client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from openenv_gym.errors import OpenEnvGymError
+from openenv_gym.server.exchange import CarryOut
+from openenv_gym.server.http import body_of, too_large
+from openenv_gym.server.openenv_protocol import mcp, openapi
+from openenv_gym.server.openenv_protocol.exchange import BODY, error_body, written
+from openenv_gym.server.openenv_protocol.lobby import Lobby
+from openenv_gym.server.openenv_protocol.problems import problems_of
+from openenv_gym.server.openenv_protocol.requests import ResetData, StepData
+from openenv_gym.wire import messages
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+RPC_PATH = "/mcp"
+COOKIE = "openenv_session"
+HEADER = "x-session-id"
+
+_NO_SESSION = (
+    f"This request names no session. POST /reset begins one, and its reply names it in the cookie "
+    f"{COOKIE!r} and the header {HEADER!r}: send one of them back with each further request. "
+    "(A client that keeps cookies does: curl with -b and -c, requests.Session.)"
+)
+
+
+_TASKS = {
+    "splits": ("GET", "list_splits"),
+    "tasks": ("POST", "list_tasks"),
+    "num_tasks": ("POST", "num_tasks"),
+    "task": ("POST", "get_task"),
+    "task_range": ("POST", "get_task_range"),
+}
+"""Routes of sets of tasks, and the methods of an environment that they stand for."""
+
+
+class _Refused(Exception):  # noqa: N818  # a response, raised
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class StockRoutes:
+    """The routes.
+
+    Args:
+        lobby: Where sessions begin.
+        info: Of the OpenAPI document: title, summary, description.
+        open_to_all: Whoever may read the OpenAPI document may use the server, and have an
+            environment made.
+    """
+
+    def __init__(self, lobby: Lobby, info: dict[str, Any], *, open_to_all: bool) -> None:
+        self._lobby = lobby
+        self._info = info
+        self._open_to_all = open_to_all
+
+    def routes(self) -> list[Route]:
+        """All of them."""
+        told: tuple[tuple[str, str, Endpoint], ...] = (
+            ("POST", "/reset", self._reset),
+            ("POST", "/step", self._step),
+            ("GET", "/state", self._state),
+            ("POST", RPC_PATH, self._mcp),
+            ("GET", "/schema", self._schema),
+            ("GET", "/metadata", self._metadata),
+            ("GET", "/config", self._config),
+            ("GET", "/list_environments", self._list),
+            ("GET", "/openapi.json", self._openapi),
+            ("GET", "/docs", self._docs),
+            ("GET", "/redoc", self._redoc),
+            ("GET", "/health", self._health),
+        )
+        tasks = (
+            (method, f"/{{name}}/{kind}", self._no_tasks) for kind, (method, _) in _TASKS.items()
+        )
+        return [
+            Route(path, answering(endpoint), methods=[method])
+            for method, path, endpoint in (*told, *tasks)
+        ]
+
+    async def _reset(self, request: Request) -> Response:
+        asked = await _read(request, ResetData)
+        id = self._session(request)
+        if id is None:
+            id = await self._lobby.open()
+        response = await self._ask(id, asked.request())
+        response.set_cookie(COOKIE, id, httponly=True, samesite="lax")
+        response.headers[HEADER] = id
+        return response
+
+    async def _step(self, request: Request) -> Response:
+        asked = await _read(request, StepData)
+        return await self._ask(self.session_of(request), messages.Step(asked.action))
+
+    async def _state(self, request: Request) -> Response:
+        return await self._ask(self.session_of(request), messages.GetState())
+
+    def _session(self, request: Request) -> str | None:
+        """The id of the client's session, if it has one.
+
+        Raises:
+            SessionLostError: It had one.
+        """
+        id = request.headers.get(HEADER)
+        if id is not None:
+            if not self._lobby.sessions.has(id):
+                raise self._lobby.sessions.lost()
+            return id
+        id = request.cookies.get(COOKIE)
+        # A browser keeps the cookie of a session that is over.
+        return id if id and self._lobby.sessions.has(id) else None
+
+    def session_of(self, request: Request) -> str:
+        """The id of the client's session; where it has none the response says so."""
+        id = self._session(request)
+        if id is not None:
+            return id
+        if COOKIE in request.cookies:
+            raise self._lobby.sessions.lost()
+        raise _Refused(JSONResponse({"detail": _NO_SESSION, "code": "SESSION_ERROR"}, 400))
+
+    async def _ask(self, id: str, request: messages.Request) -> Response:
+        status, body = await self.reply(id, request, BODY)
+        return Response(body, status, media_type="application/json")
+
+    async def reply(self, id: str, request: messages.Request, carry_out: CarryOut) -> Any:
+        """What ``carry_out`` gives for a request to a session.
+
+        Raises:
+            SessionLostError: There is no such session, or no longer.
+        """
+        reply = self._lobby.sessions.ask(id, request, carry_out)
+        if isinstance(reply, asyncio.Future):
+            await asyncio.wait({reply})  # not cancelled with this task: it is the session's
+            reply = reply.result()
+        return reply
+
+    async def _mcp(self, request: Request) -> Response:
+        return JSONResponse(await mcp.answer_bytes(self._lobby, await _body(request)))
+
+    async def _schema(self, request: Request) -> Response:
+        found = await self._lobby.description()
+        return JSONResponse(
+            {
+                "action": found.action_space,
+                "observation": found.observation_space,
+                "state": found.state_schema,
+                "reset_observation": found.observation_space,
+            }
+        )
+
+    async def _metadata(self, request: Request) -> Response:
+        return JSONResponse(await self._lobby.about())
+
+    async def _config(self, request: Request) -> Response:
+        config = (await self._lobby.description()).config
+        if config is None:
+            return JSONResponse({"detail": "Not Found"}, 404)
+        return Response(written(config), media_type="application/json")
+
+    async def _list(self, request: Request) -> Response:
+        return JSONResponse([self._lobby.entry.name])
+
+    async def _no_tasks(self, request: Request) -> Response:
+        """As openenv's own server answers of an environment that has no sets of tasks."""
+        name, kind = request.path_params["name"], request.url.path.rpartition("/")[2]
+        if name.lower() != self._lobby.entry.name.lower():
+            return JSONResponse({"detail": f"unknown environment {name!r}"}, 404)
+        _, method = _TASKS[kind]
+        return JSONResponse({"detail": f"{method} is not supported for this environment"}, 501)
+
+    async def _health(self, request: Request) -> Response:
+        return JSONResponse({"status": "healthy"})
+
+    async def _openapi(self, request: Request) -> Response:
+        found = self._lobby.known
+        if found is None and self._open_to_all:
+            # Else it says no more than that there are actions and observations.
+            with contextlib.suppress(OpenEnvGymError):
+                found = await self._lobby.description()
+        document = openapi.document(self._info, found)
+        root = request.scope.get("root_path", "")
+        return JSONResponse({**document, "servers": [{"url": root}]} if root else document)
+
+    async def _docs(self, request: Request) -> Response:
+        return get_swagger_ui_html(**self._shown(request))
+
+    async def _redoc(self, request: Request) -> Response:
+        return get_redoc_html(**self._shown(request))
+
+    def _shown(self, request: Request) -> dict[str, Any]:
+        """What a page of the OpenAPI document shows."""
+        root = request.scope.get("root_path", "")
+        return {"openapi_url": f"{root}/openapi.json", "title": str(self._info["title"])}
+
+
+def answering(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, whose errors are responses."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except _Refused as refused:
+            return refused.response
+        except OpenEnvGymError as error:
+            status, body = error_body(error)
+            return Response(body, status, media_type="application/json")
+
+    return answer
+
+
+async def _body(request: Request) -> bytes:
+    refusal = too_large(dict(request.scope["headers"]))
+    if refusal is not None:
+        raise _Refused(refusal)
+    data = await body_of(request.receive)
+    if data is None:
+        raise _Refused(Response(status_code=400))  # the client hung up: nobody will read it
+    refusal = too_large({b"content-length": b"%d" % len(data)})  # it did not say so
+    if refusal is not None:
+        raise _Refused(refusal)
+    return data
+
+
+async def _read(request: Request, model: type[ModelT]) -> ModelT:
+    """The body as a model; an empty one as an empty object."""
+    data = await _body(request)
+    try:
+        return model.model_validate(_object(request, data) if data else {})
+    except ValidationError as error:
+        problems = problems_of(error)
+        for problem in problems:
+            problem["loc"] = ("body", *problem["loc"])
+        raise _Refused(_unprocessable(problems)) from error
+
+
+def _object(request: Request, data: bytes) -> Any:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != "application/json" and not given.endswith("+json"):
+        message = "The body is JSON: send Content-Type: application/json"
+        raise _Refused(_unprocessable([{"type": "content_type", "loc": ["body"], "msg": message}]))
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        place = getattr(error, "pos", 0)
+        problem = {
+            "type": "json_invalid",
+            "loc": ["body", place],
+            "msg": "JSON decode error",
+            "input": {},
+            "ctx": {"error": getattr(error, "msg", str(error))},
+        }
+        raise _Refused(_unprocessable([problem])) from error
+
+
+def _unprocessable(problems: list[dict[str, Any]]) -> Response:
+    # ASCII, since a client may have sent what is no Unicode text.
+    body = json.dumps({"detail": problems})
+    return Response(body, 422, media_type="application/json")

@@ -1,0 +1,72 @@
+"""A server's process: its memory, its limits, and its end.
+
+What an environment started must not outlive its owner, who may have been killed. An owner that
+lives ends the group of its server. That cannot be relied on, or be asked for: the connection of one
+that was killed ends before the process does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import os
+import signal
+
+from openenv_gym.errors import OptionError
+
+_owner_left = False
+
+
+def end_group_at_exit() -> None:
+    """Has :func:`end_group` called at the end of this process, last of all."""
+    atexit.register(end_group)
+
+
+def owner_left() -> None:
+    """Notes that the owner of this server is gone, or has closed it."""
+    global _owner_left
+    _owner_left = True
+
+
+def end_group() -> None:
+    """Ends the group of this process, and it as well, if its owner left.
+
+    Before that the owner wants to know how this process ended.
+    """
+    if _owner_left and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+
+
+# Of <malloc.h>.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_BLOCK = 32 << 20  # the most that glibc takes
+_KEPT = 64 << 20
+
+
+def keep_freed_memory() -> None:
+    """Lets malloc keep what is freed, for the next step.
+
+    Otherwise each batch of pictures is given back to the kernel and asked for again, page by page:
+    with 64 lanes of 84 x 84 x 4 that took three quarters of a step. Where the C library is not
+    glibc, nothing changes.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)
+        mallopt(_TRIM_THRESHOLD, _KEPT)
+
+
+def check_limit(name: str, limit: float | None, told: str) -> None:
+    """Checks a limit; None is no limit at all.
+
+    Args:
+        name: Its name, for the error's fields.
+        limit: The limit.
+        told: It, as its giver wrote it.
+
+    Raises:
+        OptionError: It is none.
+    """
+    if limit is not None and not limit > 0:
+        raise OptionError(f"{told} is no limit: give a number above 0.", name=name)

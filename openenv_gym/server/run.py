@@ -1,0 +1,195 @@
+"""Running the network faces: uvicorn, with the settings that suit sessions."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import ipaddress
+import logging
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from openenv_gym import registry
+from openenv_gym.errors import OptionError, StartError, missing_package
+from openenv_gym.server.process import end_group, owner_left
+
+if TYPE_CHECKING:
+    import uvicorn
+
+TOKEN_VARIABLE = "OPENENV_GYM_TOKEN"
+"""Environment variable for the token, which a command line would show to every user."""
+
+_HOST, _PORT, _BACKLOG = "127.0.0.1", 8000, 2048
+_MAX_SESSIONS, _IDLE_TIMEOUT, _RESUME_TIMEOUT = 64, 3600.0, 60.0
+_OWNED_SESSIONS = 1 << 20  # an owner has one, of as many lanes as it likes
+_MAX_FRAME = 1 << 26  # bytes of a request
+_KEEP_ALIVE = 120  # seconds that an HTTP connection may be silent
+_GRACE = 1  # second that running requests get when the server is told to end
+_HARD_LIMIT = 5.0  # seconds until an owned server is gone, whatever hangs
+
+
+def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    """Serves until a signal comes, or the owner is gone.
+
+    Args:
+        environment: Name of the environment.
+        options: Options of the environment, which clients cannot change.
+        arguments: Those of ``openenv-gym serve``.
+
+    Raises:
+        MissingDependencyError: The server's packages are not installed.
+        OptionError: Strangers could reach it, and there is no token.
+        StartError: It cannot listen there.
+    """
+    try:
+        import uvicorn
+
+        from openenv_gym.server.app import create_app
+    except ImportError as error:
+        raise missing_package("Serving for the network", str(error.name), "server") from error
+    owned: bool = arguments.owned
+    token = _secret() if owned else _token(arguments.token)
+    if not owned:
+        registry.load(registry.environment(environment))  # what is missing is said now
+    # An owner is there as long as the standard input is, and is the only client.
+    forever = float("inf")
+    app = create_app(
+        environment,
+        options=options,
+        max_sessions=arguments.max_sessions or (_OWNED_SESSIONS if owned else _MAX_SESSIONS),
+        idle_timeout=_given(arguments.idle_timeout, forever if owned else _IDLE_TIMEOUT),
+        resume_timeout=_given(arguments.resume_timeout, forever if owned else _RESUME_TIMEOUT),
+        token=token,
+        debug=arguments.debug,
+        owner=owned,
+        web=arguments.web,
+    )
+    listener = _listener(arguments, token)
+    server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings()))
+    if owned:
+        threading.Thread(target=_end_with_owner, args=(server,), daemon=True).start()
+    else:
+        _announce(environment, listener, web=arguments.web)
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass  # uvicorn raises it again once it has shut down
+    finally:
+        if app.state.sessions.stuck:
+            _exit(1)
+
+
+def uvicorn_settings() -> dict[str, Any]:
+    """What uvicorn needs to be told."""
+    from openenv_gym.server.uvicorn_protocols import FrameProtocol
+
+    http: Any = "h11"
+    if importlib.util.find_spec("httptools"):
+        from openenv_gym.server.uvicorn_protocols import RequestProtocol
+
+        http = RequestProtocol
+    return {
+        "loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
+        "http": http,
+        "ws": FrameProtocol,
+        "ws_per_message_deflate": False,
+        "ws_max_size": _MAX_FRAME,
+        # Pings keep proxies from closing a silent connection. A pong is not waited for: a client
+        # reads nothing while its model thinks for minutes.
+        "ws_ping_interval": 20.0,
+        "ws_ping_timeout": None,
+        "timeout_keep_alive": _KEEP_ALIVE,
+        "timeout_graceful_shutdown": _GRACE,
+        "access_log": False,
+        "server_header": False,
+        "date_header": False,
+        "log_config": None,
+        "log_level": "warning",
+    }
+
+
+def _given(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def _token(given: str | None) -> str | None:
+    """The token: of the command line, else of the variable, which is not passed on."""
+    variable = os.environ.pop(TOKEN_VARIABLE, None)
+    return variable if given is None else given
+
+
+def _listener(arguments: argparse.Namespace, token: str | None) -> socket.socket:
+    """The listening socket: inherited, or bound here."""
+    if arguments.fd is not None:
+        listener = socket.socket(fileno=arguments.fd)
+        listener.set_inheritable(False)
+        return listener
+    host = arguments.host or _HOST
+    port = _PORT if arguments.port is None else arguments.port
+    if token is None and not _is_local(host):
+        raise OptionError(
+            f"Whoever reaches {host} could use the server, and the environment may be worth "
+            f"protecting: give --token, or the variable {TOKEN_VARIABLE}. --token '' serves "
+            "without one.",
+            host=host,
+        )
+    if not 0 <= port < 1 << 16:
+        raise OptionError(f"There is no port {port}: they end at 65535.", port=port)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise StartError(
+            f"Cannot listen at {host}, port {port}: {error}. Name another with --host or --port; "
+            "--port 0 takes a free one.",
+            host=host,
+            port=port,
+        ) from error
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _announce(environment: str, listener: socket.socket, *, web: bool) -> None:
+    host, port = listener.getsockname()[:2]
+    at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    log = logging.getLogger(__name__)
+    log.info("serving %s at ws://%s and http://%s; Ctrl-C ends it", environment, at, at)
+    if web:
+        log.info("to play it by hand: http://%s/web", at)
+
+
+def _secret() -> str:
+    """The first line of the standard input, read without a buffer: the watcher reads on."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte:
+            raise StartError("The owner was gone before it named a token.")
+        line += byte
+    return line.decode().strip()
+
+
+def _end_with_owner(server: uvicorn.Server) -> None:
+    """Ends the server when the standard input ends, which its owner holds open."""
+    while os.read(0, 4096):
+        pass
+    owner_left()
+    server.should_exit = True
+    threading.Event().wait(_HARD_LIMIT)  # the process is gone before, unless a step hangs
+    _exit(1)
+
+
+def _exit(code: int) -> None:
+    """Ends the process at once: a thread that hangs in a step may hang its ordinary end."""
+    logging.getLogger(__name__).error("a step does not end, and nobody waits for it")
+    logging.shutdown()
+    end_group()
+    os._exit(code)

@@ -1,0 +1,381 @@
+"""Adapters: an environment of either shape, as the session sees it.
+
+An adapter takes and returns values of the Spaces. :class:`ModelAdapter` converts for an
+:class:`~openenv_gym.environment.Environment`, which speaks in models; :class:`GymnasiumAdapter`
+passes them on to a ``gymnasium.Env``, which speaks in values itself.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Discrete, Space
+from numpy.typing import NDArray
+from pydantic import BaseModel, TypeAdapter
+
+from openenv_gym.environment import Environment
+from openenv_gym.errors import SpaceError
+from openenv_gym.models import State
+from openenv_gym.options import checked
+from openenv_gym.spaces.action_check import admission
+from openenv_gym.spaces.convert import identity, table
+from openenv_gym.spaces.derive import ModelSpace, derive
+from openenv_gym.spaces.describe import describe
+from openenv_gym.wire.messages import Description, StepOutcome
+
+NOT_OPTIONS = frozenset({"seed", "episode_id"})
+"""Parameters of an environment's reset that are no options of it."""
+
+_PLAIN = (str, int, float, bool)
+_NUMBER_OR_NONE = (int | None, float | None, bool | None)
+
+
+class Adapter(ABC):
+    """An environment that takes and gives values of its Spaces.
+
+    Attributes:
+        action_space: Space of its actions.
+        observation_space: Space of its observations.
+        metadata: For ``env.metadata``.
+        render_mode: The mode that it renders in, if any.
+        has_mask: Its infos carry ``action_mask``.
+        inline: Its steps are short and never block.
+        steps_after_end: A step after the end of the episode is its own affair.
+    """
+
+    action_space: Space[Any]
+    observation_space: Space[Any]
+    metadata: dict[str, Any]
+    render_mode: str | None
+    has_mask: bool = False
+    inline: bool = False
+    steps_after_end: bool = False
+
+    def admission(self) -> Callable[[Any], bool]:
+        """A function that tells whether an action may be carried out.
+
+        It may raise ActionError, which says why not.
+        """
+        return admission(self.action_space)
+
+    def field_spaces(self) -> Mapping[str, Space[Any] | None]:
+        """Spaces of its models' fields, by ``"action.name"``; None: in none. Empty: no models."""
+        return {}
+
+    def description(self, name: str) -> Description:
+        """What a client has to know of it, under its name."""
+        return Description(
+            name,
+            describe(self.action_space),
+            describe(self.observation_space),
+            self.metadata,
+            self.has_mask,
+        )
+
+    @abstractmethod
+    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
+        """Begins an episode."""
+
+    @abstractmethod
+    def step(self, action: Any) -> StepOutcome:
+        """Carries out an action, which is in the action space."""
+
+    def prepared(self, actions: list[Any]) -> Sequence[Any]:
+        """What :meth:`carry_out` takes for each of several actions, made faster together."""
+        return actions
+
+    def carry_out(self, prepared: Any) -> StepOutcome:
+        """As :meth:`step`, of an action that was prepared, by any host of lanes alike."""
+        return self.step(prepared)
+
+    @abstractmethod
+    def render(self) -> Any:
+        """The picture."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What there is to know beside the observation."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes the environment."""
+
+
+class GymnasiumAdapter(Adapter):
+    """Hosts a ``gymnasium.Env``: its Spaces, values, flags and infos as they are.
+
+    Args:
+        environment: What is adapter.
+    """
+
+    steps_after_end = True
+
+    def __init__(self, environment: gymnasium.Env[Any, Any]) -> None:
+        self._environment = environment
+        self.step = self.carry_out = environment.step  # type: ignore[method-assign,assignment]
+        self.action_space = environment.action_space
+        self.observation_space = environment.observation_space
+        self.render_mode = environment.render_mode
+        # Pictures first, since that is what gymnasium's own "human" shows.
+        modes = sorted(environment.metadata.get("render_modes", []), key=_not_a_picture)
+        self.metadata = {
+            "render_modes": modes,
+            "render_fps": environment.metadata.get("render_fps"),
+        }
+
+    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
+        """Implements Adapter.reset."""
+        observation, info = self._environment.reset(seed=seed, options=options or None)
+        return observation, 0.0, False, False, info
+
+    def step(self, action: Any) -> StepOutcome:
+        """Implements Adapter.step; in each instance it is the environment's own, as it is."""
+        raise NotImplementedError
+
+    def render(self) -> Any:
+        """Implements Adapter.render."""
+        return self._environment.render()
+
+    def state(self) -> dict[str, Any]:
+        """A ``gymnasium.Env`` tells nothing beside the observation."""
+        return {}
+
+    def close(self) -> None:
+        """Implements Adapter.close."""
+        self._environment.close()
+
+
+def _not_a_picture(mode: str) -> tuple[bool, bool]:
+    return mode != "rgb_array", mode == "human"
+
+
+class ModelAdapter(Adapter):
+    """Hosts an :class:`Environment`: converts between its models and values of the Spaces.
+
+    Args:
+        environment: What is adapter; its render mode is set.
+        name: Its name, for errors.
+
+    Attributes:
+        environment: What is adapter.
+        actions: Space of its action model.
+        observations: Space of its observation model.
+
+    Raises:
+        SpaceError: A model makes no Space.
+    """
+
+    def __init__(self, environment: Environment[Any, Any, Any], name: str) -> None:
+        self.environment = environment
+        self._step = environment.step
+        self._reset_takes = NOT_OPTIONS & inspect.signature(environment.reset).parameters.keys()
+        self._name = name
+        overrides = environment.spaces()
+        self.actions = actions = derive(environment.action_type, overrides)
+        self.observations = observations = derive(environment.observation_type, overrides)
+        self._mask = _mask_maker(actions, observations)
+        self._perhaps = _perhaps_numbers(observations)
+        self._info = _info_getters(observations, self._perhaps)
+        self._has_more = bool(self._info or self._perhaps or self._mask)
+        self._to_space = observations.to_space
+        self._only: str | None = None
+        if observations.only is not None:
+            self._only, part = observations.only
+            self._convert = part.converter.to_space
+        self._action = _action_maker(actions)
+        self._actions: Callable[[list[Any]], Sequence[Any]] | None = None
+        self.action_space, self.observation_space = actions.space, observations.space
+        self.metadata = dict(environment.metadata())
+        self.render_mode = environment.render_mode
+        self.has_mask = self._mask is not None
+        self.inline = environment.inline
+        self.steps_after_end = environment.steps_after_end
+
+    def field_spaces(self) -> Mapping[str, Space[Any] | None]:
+        """Implements Adapter.field_spaces."""
+        found: dict[str, Space[Any] | None] = {}
+        for side, models in (("action", self.actions), ("observation", self.observations)):
+            for name in models.model.model_fields:
+                part = models.fields.get(name)
+                found[f"{side}.{name}"] = None if part is None else part.space
+        return found
+
+    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
+        """Implements Adapter.reset."""
+        return self._outcome(self.begin(seed, options))
+
+    def begin(self, seed: int | None, options: dict[str, Any]) -> Any:
+        """Begins an episode; gives the observation as the environment gives it.
+
+        Raises:
+            OptionError: An option is unknown or wrong.
+        """
+        environment = self.environment
+        keywords = checked(
+            type(environment).reset,
+            {name: value for name, value in options.items() if name not in NOT_OPTIONS},
+            f"{self._name}'s reset",
+            reserved=NOT_OPTIONS,
+        )
+        if "seed" in self._reset_takes:
+            keywords["seed"] = seed
+        if "episode_id" in self._reset_takes:
+            keywords["episode_id"] = options.get("episode_id")
+        if seed is not None:
+            environment.seed(seed)
+        return environment.reset(**keywords)
+
+    def step(self, action: Any) -> StepOutcome:
+        """Implements Adapter.step."""
+        return self._outcome(self._step(self._action(action)))
+
+    def prepared(self, actions: list[Any]) -> Sequence[Any]:
+        """Implements Adapter.prepared."""
+        if self._actions is None:
+            self._actions = _actions_maker(self.actions)
+        return self._actions(actions)
+
+    def carry_out(self, prepared: Any) -> StepOutcome:
+        """Implements Adapter.carry_out."""
+        return self._outcome(self._step(prepared))
+
+    def _outcome(self, observation: Any) -> StepOutcome:
+        truncated = observation.truncated
+        terminated = observation.terminated
+        if terminated is None:
+            terminated = observation.done and not truncated
+        info = observation.metadata
+        if self._has_more:
+            self._add(observation, info)
+        reward = observation.reward
+        if reward is None:
+            reward = 0.0
+        if self._only is None:
+            value = self._to_space(observation)
+        else:  # as that does it, in one call less
+            value = self._convert(getattr(observation, self._only))
+        return value, reward, terminated, truncated, info
+
+    def _add(self, observation: Any, info: dict[str, Any]) -> None:
+        """Adds to the info what is in the observation beside values of the Space."""
+        for name, get in self._info:
+            info[name] = get(getattr(observation, name))
+        for name in self._perhaps:
+            number = getattr(observation, name)
+            if number is not None:
+                info[name] = number
+        if self._mask is not None:
+            info["action_mask"] = self._mask(observation)
+
+    def render(self) -> Any:
+        """Implements Adapter.render."""
+        return self.environment.render()
+
+    def state(self) -> dict[str, Any]:
+        """Implements Adapter.state."""
+        state: State = self.environment.state
+        return cast("dict[str, Any]", _without_enums(state.model_dump()))
+
+    def close(self) -> None:
+        """Implements Adapter.close."""
+        self.environment.close()
+
+
+def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:
+    """How a value of the action space becomes the model."""
+    # What Model(**fields) calls, without the frame around it.
+    validate: Callable[[Any], BaseModel] = actions.model.__pydantic_validator__.validate_python
+    from_space = actions.from_space
+    if actions.only is not None:  # as below, in one call less
+        name, part = actions.only
+        from_value = part.converter.from_space
+        return lambda value: validate({name: from_value(value)})
+    return lambda value: validate(from_space(value))
+
+
+def _actions_maker(actions: ModelSpace) -> Callable[[list[Any]], Sequence[Any]]:
+    """How values of the action space become models, all at once."""
+    validate = TypeAdapter[Any](list[actions.model]).validator.validate_python  # type: ignore[name-defined]
+    if actions.only is not None:  # as below, in one call less for each
+        name, part = actions.only
+        from_value = part.converter.from_space
+        return lambda values: validate([{name: from_value(value)} for value in values])
+    from_space = actions.from_space
+    return lambda values: validate([from_space(value) for value in values])
+
+
+def _info_getters(
+    observations: ModelSpace, without: list[str]
+) -> list[tuple[str, Callable[[Any], Any]]]:
+    """How each other Info field is read: plain values as they are, models and enums dumped."""
+    getters: list[tuple[str, Callable[[Any], Any]]] = []
+    for name in (name for name in observations.info_fields if name not in without):
+        field = observations.model.model_fields[name]
+        plain = field.annotation in _PLAIN or field.annotation == str | None
+        getters.append((name, identity if plain else _dumper(field.rebuild_annotation())))
+    return getters
+
+
+def _perhaps_numbers(observations: ModelSpace) -> list[str]:
+    """Info fields that hold a number or None.
+
+    None is left out of the info: where a lane of gymnasium's own vector environments has a number,
+    another can have no None.
+    """
+    fields = observations.model.model_fields
+    return [name for name in observations.info_fields if fields[name].annotation in _NUMBER_OR_NONE]
+
+
+def _dumper(annotation: Any) -> Callable[[Any], Any]:
+    dump = TypeAdapter[Any](annotation).dump_python
+    return lambda value: _without_enums(dump(value))
+
+
+def _without_enums(value: Any) -> Any:
+    """The value with the values of enums, which travel, in place of their members."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {_without_enums(key): _without_enums(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return type(value)(map(_without_enums, value))
+    return value
+
+
+def _mask_maker(
+    actions: ModelSpace, observations: ModelSpace
+) -> Callable[[BaseModel], NDArray[np.int8]] | None:
+    """How the list of legal actions becomes a mask over the action space."""
+    name = observations.legal_actions
+    if name is None:
+        return None
+    space = actions.space
+    if not isinstance(space, Discrete):
+        raise SpaceError(
+            f"{observations.model.__name__}.{name} lists legal actions, which needs a Discrete "
+            f"action space, not {space}.",
+            field=name,
+        )
+    size, start = int(space.n), int(space.start)
+    converter = next(iter(actions.fields.values())).converter
+    index: Callable[[Any], int] = converter.to_space
+    counted = index is identity and start == 0
+    if index is identity:
+        index = table(range(start, start + size), start, name).to_space
+
+    def mask(observation: BaseModel) -> NDArray[np.int8]:
+        legal: list[int] = getattr(observation, name)
+        if not counted or (legal and (min(legal) < 0 or max(legal) >= size)):
+            legal = [index(value) - start for value in legal]
+        flags = bytearray(size)  # filled in half the time that an array takes
+        for place in legal:
+            flags[place] = 1
+        return np.frombuffer(flags, np.int8)
+
+    return mask

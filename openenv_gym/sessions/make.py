@@ -1,0 +1,134 @@
+"""Hosting: makes an environment, and the host of the shape that it has."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+from gymnasium.spaces import Space
+
+from openenv_gym import registry
+from openenv_gym.environment import Environment
+from openenv_gym.errors import OptionError, RegistryError
+from openenv_gym.options import checked
+from openenv_gym.registry.entry import Entry
+from openenv_gym.sessions.adapters import Adapter, GymnasiumAdapter, ModelAdapter
+from openenv_gym.sessions.openenv_core.models import is_stock_class
+from openenv_gym.spaces.describe import parse
+
+
+def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Adapter:
+    """Makes an environment.
+
+    Args:
+        entry: A class derived from ``Environment``, ours or that of ``openenv.core``, or from
+            ``gymnasium.Env``; or a function that makes an instance of one.
+        options: Its options.
+        render_mode: The mode to render in; ``"human"`` for the first that it has. With a question
+            mark behind it, as in ``"ansi?"``, only if it has that.
+
+    Raises:
+        OptionError: An option is unknown or wrong.
+        MissingDependencyError: A package that it needs is not installed.
+        RegistryError: It makes no environment.
+    """
+    make = registry.load(entry)
+    try:
+        takes_mode = "render_mode" in inspect.signature(make).parameters
+    except ValueError as error:  # builtins have none
+        raise RegistryError(f"{entry.target} makes no environment.", target=entry.target) from error
+    keywords = checked(make, options, entry.name, reserved=frozenset({"render_mode"}))
+
+    def made(mode: str | None) -> Any:
+        return make(**keywords, render_mode=mode) if takes_mode else make(**keywords)
+
+    # Only once there is one it is known what it can render.
+    undecided = render_mode is not None and (render_mode == "human" or render_mode.endswith("?"))
+    environment = made(None if undecided else render_mode)
+    try:
+        if isinstance(environment, Environment):
+            modes = environment.metadata().get("render_modes", [])
+            environment.render_mode = _chosen(render_mode, modes, entry.name)
+            return ModelAdapter(environment, entry.name)
+        if isinstance(environment, gymnasium.Env):
+            modes = environment.metadata.get("render_modes", [])
+            mode = _chosen(render_mode, modes, entry.name)
+            if takes_mode and undecided and mode is not None:
+                environment.close()
+                environment = made(mode)
+            return GymnasiumAdapter(environment)
+        if is_stock_class(type(environment)):
+            from openenv_gym.sessions.openenv_core.adapter import OpenEnvCoreAdapter
+
+            _chosen(render_mode, [], entry.name)
+            return OpenEnvCoreAdapter(environment, entry)
+    except BaseException:
+        with contextlib.suppress(Exception):  # why it cannot be used matters more
+            environment.close()
+        raise
+    raise RegistryError(
+        f"{entry.target} makes a {type(environment).__name__}, which is no environment. Derive it "
+        "from the Environment of openenv_gym or openenv.core, or from gymnasium.Env.",
+        target=entry.target,
+    )
+
+
+def check_spaces(adapter: Adapter, given: Mapping[str, Any], name: str) -> None:
+    """Checks that the Spaces that a client gives of fields are those that they have.
+
+    They are where the client's own give bounds to an environment of ``openenv.core``. Any other has
+    its own, as has one that somebody else serves.
+
+    Args:
+        adapter: The environment.
+        given: Descriptions by the name of the field, or ``"action.name"``; None: it has no Space.
+        name: Of the environment, for errors.
+
+    Raises:
+        OptionError: One is another, or of a field that there is not.
+        SpaceError: One describes no Space.
+    """
+    fields = adapter.field_spaces() if given else {}
+    for field, told in given.items():
+        places = [place for place in fields if field in (place, place.partition(".")[2])]
+        if not places:
+            known = ", ".join(fields) or "none that has a name"
+            raise OptionError(
+                f"spaces= names {field!r}, which is no field of {name}. It has {known}.",
+                field=field,
+                known=[*fields],
+            )
+        wanted = None if told is None else parse(told)
+        for place in places:
+            if fields[place] != wanted:
+                raise OptionError(
+                    f"spaces= says that {place} of {name} {_told(wanted)}; but by its models, or "
+                    f"by who serves it, it {_told(fields[place])}. Leave it out to take that.",
+                    field=place,
+                )
+
+
+def _told(space: Space[Any] | None) -> str:
+    return "is in no Space" if space is None else f"is in the Space {space!r:.200}"
+
+
+def _chosen(wanted: str | None, modes: list[str], name: str) -> str | None:
+    """The mode to render in: for a human, who sits at the other end, the first there is.
+
+    Raises:
+        OptionError: There is none such.
+    """
+    if wanted is None:
+        return None
+    asked = wanted.removesuffix("?")
+    given = [mode for mode in modes if mode != "human"]
+    found = next((mode for mode in given if asked in ("human", mode)), None)
+    if found is None and asked == wanted:
+        told = ", ".join(map(repr, given)) or "none: it shows nothing"
+        raise OptionError(
+            f"{name} has no render_mode={wanted!r}. It has {told}.", name=name, render_mode=wanted
+        )
+    return found

@@ -1,0 +1,184 @@
+"""Adapter of environments of ``openenv.core``: what they give and take is what ours do."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, cast
+
+from gymnasium.spaces import Space
+from pydantic import BaseModel
+
+from openenv_gym.environment import Environment
+from openenv_gym.errors import OptionError, SpaceError
+from openenv_gym.models import TRUNCATED
+from openenv_gym.registry.entry import Entry
+from openenv_gym.sessions.adapters import ModelAdapter
+from openenv_gym.sessions.openenv_core.loop import EventLoop
+from openenv_gym.sessions.openenv_core.models import Models, models_of, overrides
+from openenv_gym.spaces.derive import derive
+from openenv_gym.spaces.describe import parse
+from openenv_gym.wire.messages import StepOutcome
+
+_GIVEN = ("seed", "episode_id")
+
+_log = logging.getLogger(__name__)
+
+
+class OpenEnvCoreAdapter(ModelAdapter):
+    """Hosts an environment of ``openenv.core``.
+
+    Args:
+        environment: What is adapter.
+        entry: What it was found by.
+
+    Raises:
+        OptionError: Its models are not told, or a Space is given for what is no field.
+        SpaceError: Fields have no bounds and no Space is given for them.
+    """
+
+    def __init__(self, environment: Any, entry: Entry) -> None:
+        models = models_of(type(environment), entry)
+        given = _given_spaces(models, entry)
+        _check_spaces(models, given, entry)
+        adapter = _adapter(cast("Hashable", type(environment)))
+        super().__init__(adapter(environment, models, given), entry.name)
+
+    def _outcome(self, observation: Any) -> StepOutcome:
+        # A copy: what is added to it is none of the environment's, which may have kept it.
+        info = dict(observation.metadata)
+        truncated = bool(getattr(observation, "truncated", info.get(TRUNCATED, False)))
+        self._add(observation, info)
+        reward = 0.0 if observation.reward is None else observation.reward
+        terminated = bool(observation.done) and not truncated
+        return self._to_space(observation), reward, terminated, truncated, info
+
+
+class StockEnvironment(Environment[Any, Any, Any]):
+    """An environment of ``openenv.core`` in the shape of ours.
+
+    Args:
+        environment: The environment.
+        models: Its models.
+        given: Spaces of fields, by name.
+    """
+
+    def __init__(
+        self, environment: Any, models: Models, given: Mapping[str, Space[Any] | None]
+    ) -> None:
+        self._environment = environment
+        self._given = given
+        kinds: Any = models  # which are not derived from ours
+        self.action_type, self.observation_type, self.state_type = kinds  # type: ignore[misc]
+        self._loop = EventLoop()
+        self._reset = self._method("reset")
+        self.step = self._method("step")  # type: ignore[method-assign]
+
+    def _method(self, name: str) -> Callable[..., Any]:
+        """A method of the environment: the asynchronous one if it has that, as OpenEnv takes it."""
+        if not overrides(type(self._environment), f"{name}_async"):
+            return cast("Callable[..., Any]", getattr(self._environment, name))
+        method, run = getattr(self._environment, f"{name}_async"), self._loop.run
+        return lambda *positional, **named: run(method(*positional, **named))
+
+    def spaces(self) -> Mapping[str, Any]:
+        """Implements Environment.spaces."""
+        return self._given
+
+    def reset(self, **options: Any) -> Any:
+        """Begins an episode."""
+        return self._reset(**options)
+
+    def step(self, action: Any) -> Any:  # replaced in each instance
+        """Implements Environment.step."""
+        raise NotImplementedError
+
+    @property
+    def state(self) -> Any:
+        """Implements Environment.state."""
+        return self._environment.state
+
+    def close(self) -> None:
+        """Implements Environment.close."""
+        try:
+            self._environment.close()
+        finally:
+            self._loop.close()
+
+
+@functools.cache
+def _adapter(kind: Any) -> type[StockEnvironment]:
+    """A subclass whose reset has the signature of that class's reset, for options to be checked."""
+    inner = kind.reset_async if overrides(kind, "reset_async") else kind.reset
+
+    @functools.wraps(inner)
+    def reset(self: StockEnvironment, **options: Any) -> Any:
+        return self._reset(**options)
+
+    signature = inspect.signature(inner)
+    parameters = [*signature.parameters.values()]
+    if parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
+        # It takes them too, though it does not name them.
+        missing = [name for name in _GIVEN if name not in signature.parameters]
+        named = [
+            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None) for n in missing
+        ]
+        parameters[-1:-1] = named
+    elif "seed" not in signature.parameters:
+        _log.warning("%s.reset() takes no seed: its episodes cannot be repeated.", kind.__name__)
+    vars(reset)["__signature__"] = signature.replace(parameters=parameters)
+    return type(f"Adapted{kind.__name__}", (StockEnvironment,), {"reset": reset})
+
+
+def _given_spaces(models: Models, entry: Entry) -> dict[str, Space[Any] | None]:
+    given = entry.spaces
+    known = [*models.action.model_fields, *models.observation.model_fields]
+    unknown = sorted(given.keys() - set(known))
+    if unknown:
+        raise OptionError(
+            f"spaces= of {entry.name} names {', '.join(unknown)}, which its models do not have. "
+            f"They have {', '.join(dict.fromkeys(known))}.",
+            fields=unknown,
+            known=known,
+        )
+    return {name: None if told is None else parse(told) for name, told in given.items()}
+
+
+def _check_spaces(models: Models, given: Mapping[str, Space[Any] | None], entry: Entry) -> None:
+    """Raises one error for all fields of both models that make no Space."""
+    lines: list[str] = []
+    causes: list[SpaceError] = []
+    for model in (models.action, models.observation):
+        try:
+            derive(model, given)
+        except SpaceError as error:
+            if "unbounded" not in error.fields:
+                raise
+            causes.append(error)
+            for name in error.fields["unbounded"]:
+                told = f"{model.__name__}.{name}: {_shown(model, name)}"
+                lines.append(f'    "{name}": {_advice(model, name)},  # {told}')
+    if lines:
+        listed = "\n".join(lines)
+        raise SpaceError(
+            f"Fields of {entry.name} have no bounds, which make no Space. Give each its own where "
+            "you register the environment; None sends one of the observation to info:\n"
+            f"register_environment(..., spaces={{\n{listed}\n}})\n"
+            "or name models in which they are bounded: action='module:Class', "
+            "observation='module:Class'.",
+            environment=entry.name,
+            unbounded=[name for error in causes for name in error.fields["unbounded"]],
+        ) from causes[0]
+
+
+def _advice(model: type[BaseModel], name: str) -> str:
+    """A Space such as would do for a field."""
+    scalars = {int: "Discrete(n)", float: "Box(low, high, ())", str: "Utf8(max_length)"}
+    annotation: Any = model.model_fields[name].annotation
+    return scalars.get(annotation, "Box(low, high, shape)")
+
+
+def _shown(model: type[BaseModel], name: str) -> str:
+    return inspect.formatannotation(model.model_fields[name].annotation).replace("typing.", "")

@@ -1,0 +1,369 @@
+"""Session: owns one environment and answers messages. It does no I/O.
+
+The in-process transport and all faces of the server call the same :meth:`Session.handle`, so there
+is one place where a step happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import Any, TypeVar
+
+import numpy as np
+from gymnasium.spaces import Space
+from gymnasium.vector import AutoresetMode
+
+from openenv_gym import registry
+from openenv_gym.errors import (
+    ActionError,
+    EnvironmentFailedError,
+    EpisodeError,
+    OpenEnvGymError,
+    OptionError,
+    ProtocolError,
+    RegistryError,
+    SpaceError,
+)
+from openenv_gym.options import check_allowed
+from openenv_gym.registry.entry import Entry
+from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.lanes import Lanes, check_alike
+from openenv_gym.sessions.make import check_spaces, make_adapter
+from openenv_gym.wire.messages import (
+    Close,
+    Closed,
+    Description,
+    Frame,
+    GetState,
+    Open,
+    OpenVector,
+    Render,
+    Reply,
+    Request,
+    Reset,
+    ResetVector,
+    Result,
+    StateReply,
+    Step,
+    StepOutcome,
+    StepVector,
+    VectorResult,
+)
+
+T = TypeVar("T")
+
+MakeAdapter = Callable[[Entry, Mapping[str, Any], str | None], Adapter]
+"""Makes the adapter of an environment, its options and its render mode, as
+:func:`~openenv_gym.sessions.make.make_adapter` does."""
+
+_SHORT_STEP = 1e-3  # seconds; many lanes may take longer, however short the step of each
+
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """One environment, from :class:`Open` to :class:`Close`.
+
+    Args:
+        environment: The one that is served here, or its name; None serves whatever is asked for.
+        options: Options that the owner of the server sets; only the owner can override them.
+        owner: The client is the owner.
+        reveal: Tell the client what the environment's own errors say. Where clients are strangers
+            it stays in the log.
+        make_adapter: Makes the host of an environment. Another than the usual one gives actions and
+            observations another form than values of the Spaces.
+    """
+
+    def __init__(
+        self,
+        environment: str | Entry | None = None,
+        *,
+        options: Mapping[str, Any] | None = None,
+        owner: bool = True,
+        reveal: bool = True,
+        make_adapter: MakeAdapter = make_adapter,
+    ) -> None:
+        if isinstance(environment, str):
+            environment = registry.environment(environment)
+        self._served = environment
+        self._options = options or {}
+        self._owner = owner
+        self._reveal = reveal
+        self._make_adapter = make_adapter
+        self._adapter: Adapter | None = None
+        self._lanes: Lanes | None = None
+        self._took = math.inf  # seconds of the last step of the lanes
+        self._running = False  # the next step can be made
+        self._over = False  # the episode has ended
+        self._closed = False
+        self._handlers: dict[type[Request], Callable[[Any], Reply]] = {
+            Open: self._open,
+            OpenVector: self._open_vector,
+            Reset: self._reset,
+            ResetVector: self._reset_vector,
+            Step: self._step,
+            StepVector: self._step_vector,
+            Render: self._render,
+            GetState: self._get_state,
+            Close: self._close,
+        }
+
+    def handle(self, request: Request) -> Reply:
+        """Carries out one request.
+
+        Raises:
+            OpenEnvGymError: It failed; the error says why.
+        """
+        return self._handlers[type(request)](request)
+
+    @property
+    def inline(self) -> bool:
+        """Steps are short and never block; those of lanes, if the last of them was short."""
+        if self._lanes is not None:
+            return self._took < _SHORT_STEP and all(
+                adapter.inline for adapter in self._lanes.adapters
+            )
+        return self._adapter is not None and self._adapter.inline
+
+    @property
+    def is_open(self) -> bool:
+        """There is an environment: it was made, and not closed yet."""
+        return self._adapter is not None or self._lanes is not None
+
+    @property
+    def is_closed(self) -> bool:
+        """It was closed, and answers no more."""
+        return self._closed
+
+    def close(self) -> None:
+        """Closes the environment; a second call does nothing."""
+        self._closed = True
+        self._running = False
+        adapter, self._adapter = self._adapter, None
+        if adapter is not None:
+            self._run(adapter.close)
+        lanes, self._lanes = self._lanes, None
+        if lanes is not None:
+            lanes.close(self._run)
+
+    def _open(self, request: Open) -> Description:
+        entry = self._entry(request)
+        adapter = self._make(entry, request.options, request)
+        self._admits = adapter.admission()
+        self._carry_out = adapter.step
+        self._adapter = adapter
+        return adapter.description(entry.name)
+
+    def _open_vector(self, request: OpenVector) -> Description:
+        entry = self._entry(request)
+        adapters: list[Adapter] = []
+        try:
+            mode = AutoresetMode(request.autoreset_mode)
+            for options in request.options:
+                adapters.append(self._make(entry, options, request))
+                check_alike(adapters[0], adapters[-1])
+            limit = request.max_episode_steps
+            self._lanes = Lanes(adapters, mode, limit, request.ended, request.first)
+        except BaseException:
+            for adapter in adapters:
+                with contextlib.suppress(Exception):  # why it failed is what matters
+                    adapter.close()
+            raise
+        return adapters[0].description(entry.name)
+
+    def _make(self, entry: Entry, given: Mapping[str, Any], request: Open | OpenVector) -> Adapter:
+        if not self._owner:
+            check_allowed(registry.load(entry), given, self._options, entry.name)
+        options = {**self._options, **given}
+        try:
+            adapter = self._make_adapter(entry, options, request.render_mode)
+        except SpaceError:
+            raise  # which says what to write in a model; in an episode it is the environment's
+        except Exception as error:
+            raise self._failed(error) from error
+        try:
+            check_spaces(adapter, request.spaces or {}, entry.name)
+        except BaseException:
+            with contextlib.suppress(Exception):  # what is wrong with the request matters more
+                adapter.close()
+            raise
+        return adapter
+
+    def _entry(self, request: Open | OpenVector) -> Entry:
+        """What is to be made, in a session that has nothing yet."""
+        if self.is_open or self._closed:
+            raise ProtocolError("This session is open already; a session serves one environment.")
+        served = self._served
+        entry = served if request.environment is None else registry.environment(request.environment)
+        if entry is None:
+            raise OptionError(
+                "No environment was named, and this session serves any: name one, or connect to "
+                "what serves one, by url= or image=."
+            )
+        if served is not None and entry.target != served.target:
+            raise RegistryError(
+                f"This server has the environment {served.name!r}, not {entry.name!r}. "
+                f"Connect to another, or start one: openenv-gym serve {entry.name}.",
+                served=served.name,
+                wanted=entry.name,
+            )
+        if not self._owner:  # to whom it is what it was served as, whatever models they name
+            return served or entry
+        told = {} if served is None else served.spaces
+        return replace(entry, spaces={**told, **entry.spaces, **(request.spaces or {})})
+
+    def _ready(self) -> Adapter:
+        if self._adapter is None:
+            raise EpisodeError(
+                "The environment is closed: make a new one."
+                if self._closed
+                else "The session has no environment yet: the first request is Open.",
+                closed=self._closed,
+            )
+        return self._adapter
+
+    def _reset(self, request: Reset) -> Result:
+        adapter = self._ready()
+        self._running = False
+        outcome = self._run(lambda: adapter.reset(request.seed, request.options or {}))
+        self._running = True
+        self._over = False  # whatever a reset says of it: its caller could not see it
+        return Result(*outcome)
+
+    def _reset_vector(self, request: ResetVector) -> VectorResult:
+        lanes = self._ready_lanes()
+        options = request.options or {}
+        return self._run(lambda: lanes.reset(request.seeds, options, request.lanes))
+
+    def _step_vector(self, request: StepVector) -> VectorResult:
+        lanes = self._ready_lanes()
+        begun = perf_counter()
+        try:
+            return lanes.step(request.actions, request.lanes)
+        except Exception as error:
+            raise self._failed(error, lanes.failed) from error
+        finally:
+            self._took = perf_counter() - begun
+
+    def _ready_lanes(self) -> Lanes:
+        if self._lanes is None:
+            self._ready()
+            raise ProtocolError("This session has one environment, no lanes.")
+        return self._lanes
+
+    def _step(self, request: Step) -> Result:
+        return Result(*self.step(request.action))
+
+    def step(self, action: Any) -> StepOutcome:
+        """One step; what :meth:`handle` does with Step, for who is in this process.
+
+        Raises:
+            OpenEnvGymError: It failed; the error says why.
+        """
+        if not self._running:
+            self._ready()
+            if self._over:
+                raise EpisodeError("The episode is over: call reset() before the next step().")
+            raise EpisodeError("There is no running episode: call reset() before step().")
+        try:
+            admitted = self._admits(action)
+        except ActionError:  # which says more
+            raise
+        except Exception:  # contains() of a strange value may raise anything
+            admitted = False
+        if not admitted:
+            raise _action_error(action, self._ready().action_space)
+        try:
+            outcome = self._carry_out(action)
+            _, _, terminated, truncated, _ = outcome
+            if terminated is not False or truncated is not False:
+                outcome = self._ended(outcome)
+        except Exception as error:
+            # Nobody knows what state a failure left behind.
+            self._running, self._over = self._ready().steps_after_end, False
+            raise self._failed(error) from error
+        return outcome
+
+    def _ended(self, outcome: StepOutcome) -> StepOutcome:
+        """Notes the end of the episode, if it is that: the flags may be numpy's."""
+        observation, reward, terminated, truncated, info = outcome
+        terminated, truncated = bool(terminated), bool(truncated)
+        if terminated or truncated:
+            self._over, self._running = True, self._ready().steps_after_end
+        return observation, reward, terminated, truncated, info
+
+    def _render(self, request: Render) -> Frame:
+        if self._lanes is not None:
+            return Frame([self._picture(adapter) for adapter in self._lanes.adapters])
+        return Frame(self._picture(self._ready()))
+
+    def _picture(self, adapter: Adapter) -> Any:
+        if adapter.render_mode is None:
+            raise EpisodeError(
+                "render() needs a render mode: give render_mode= to gymnasium.make, one of "
+                f"{adapter.metadata.get('render_modes', [])}."
+            )
+        begun = self._running or self._over
+        if not (begun or (self._lanes is not None and self._lanes.begun)):
+            raise EpisodeError("There is nothing to render yet: call reset() before render().")
+        return self._run(adapter.render)
+
+    def _get_state(self, request: GetState) -> StateReply:
+        if self._lanes is not None:
+            return StateReply(
+                {"lanes": [self._run(adapter.state) for adapter in self._lanes.adapters]}
+            )
+        return StateReply(self._run(self._ready().state))
+
+    def _close(self, request: Close) -> Closed:
+        self.close()
+        return Closed()
+
+    def _run(self, call: Callable[[], T]) -> T:
+        """Calls the environment's own code."""
+        try:
+            return call()
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception, lane: int | None = None) -> OpenEnvGymError:
+        """The error that tells of one raised by the environment's code, in a lane if there are."""
+        if isinstance(error, OpenEnvGymError) and not isinstance(error, SpaceError):
+            return error
+        kind = type(error).__name__
+        which = "The environment"
+        fields: dict[str, Any] = {"error": kind}
+        if lane is not None:
+            which, fields = f"The environment of lane {lane}", {**fields, "lane": lane}
+        if not self._reveal:
+            _log.exception("the environment raised", exc_info=error)
+            return EnvironmentFailedError(
+                f"{which} raised {kind}. What it said is in the server's log; start the "
+                "server with --debug to see it here.",
+                **fields,
+            )
+        return EnvironmentFailedError(
+            f"{which} raised {kind}: {error}",
+            **fields,
+            traceback="".join(traceback.format_exception(error)),
+        )
+
+
+def _action_error(action: Any, action_space: Space[Any]) -> ActionError:
+    shown = repr(action)
+    if isinstance(action, np.ndarray):
+        shown = f"array of shape {action.shape}, dtype {action.dtype}: {shown}"
+    space = repr(action_space)
+    return ActionError(
+        f"The action {shown[:200]} ({type(action).__name__}) is not in the action space "
+        f"{space[:200]}; the environment was not stepped. env.action_space.sample() shows one "
+        "that is.",
+        action=shown[:1000],
+        space=space[:1000],
+    )

@@ -1,0 +1,1 @@
+"""Spaces from JSON schemas, and values of Spaces as JSON."""

@@ -1,0 +1,396 @@
+"""JSON schemas to Spaces: what a server of another make tells of its actions and observations.
+
+:class:`SchemaReader` reads a schema (the part of JSON Schema 2020-12 that Pydantic writes) as
+:mod:`openenv_gym.spaces.derive` reads a model: bounds make Discrete and Box, enums Discrete, lists
+of one length arrays, ``maxLength`` Utf8, objects Dict. Where the schema leaves open what only data
+shows (the length of a list, the keys of an object), a sample of the data tells it. What neither
+tells is kept in :attr:`SchemaReader.problems`, all of it, for one error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.spaces import Space
+
+from openenv_gym.spaces.convert import IDENTITY, Converter
+from openenv_gym.spaces.derive import Spaced
+from openenv_gym.spaces.json import samples
+from openenv_gym.spaces.json import values as jsonvalues
+from openenv_gym.spaces.json.samples import MISSING
+from openenv_gym.spaces.lists import list_of
+from openenv_gym.spaces.nonempty import NonEmpty
+from openenv_gym.spaces.utf8 import Utf8
+
+_MOST_ITEMS = 1 << 26  # of a list of one length
+_MOST_LENGTHS = 64  # of a list in an action, each of which is a Space
+_LONGEST_CHAIN = 8  # of references to references
+_TOO_WIDE = 2**63  # for a Discrete
+_WIDEST = 1e308  # Box that can be sampled
+
+# What samples of no Space keep. Observations are not sampled to be sent: there it is no matter.
+_UNKEPT = (
+    "pattern",
+    "format",
+    "multipleOf",
+    "uniqueItems",
+    "contains",
+    "not",
+    "if",
+    "patternProperties",
+    "propertyNames",
+    "minProperties",
+    "maxProperties",
+    "dependentRequired",
+    "dependentSchemas",
+)
+
+
+_ANY: dict[str, Any] = {"type": ...}
+_BOUNDED: dict[str, Any] = {"type": "Box", "low": ..., "high": ..., "shape": []}
+_BOUNDED_INTEGER: dict[str, Any] = {"type": "Discrete", "n": ...}
+_BOUNDED_TEXT: dict[str, Any] = {"type": "Utf8", "max_length": ...}
+
+
+class Problem(NamedTuple):
+    """A field that makes no Space.
+
+    Attributes:
+        place: The field.
+        reason: Why.
+        advice: A description of a Space such as would do; ``...`` is what the reader has to know.
+    """
+
+    place: str
+    reason: str
+    advice: dict[str, Any]
+
+
+class SchemaReader:
+    """Reads the schemas of one model, field by field.
+
+    Args:
+        definitions: The schema that each ``$ref`` points into.
+        observed: It is of what arrives, so that a float without bounds is one of any size, and a
+            constraint that samples do not keep is no matter.
+        given: Spaces that the caller gives, by place; the schema is not asked for those.
+        shapes: Shapes of lists that arrive flat, by place.
+
+    Attributes:
+        problems: What made no Space.
+        sources: Where the bounds of each leaf came from: ``"schema"``, ``"probe"``, ``"given"``.
+    """
+
+    def __init__(
+        self,
+        definitions: Mapping[str, Any],
+        *,
+        observed: bool,
+        given: Mapping[str, Space[Any]] | None = None,
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> None:
+        self._definitions = definitions
+        self._observed = observed
+        self._given = given or {}
+        self._shapes = shapes or {}
+        self._following: list[str] = []
+        self.problems: list[Problem] = []
+        self.sources: dict[str, str] = {}
+
+    def read(self, schema: Any, place: str, sample: Any = MISSING) -> Spaced:
+        """The Space of a schema, and how values of JSON become its values.
+
+        Args:
+            schema: The schema.
+            place: What it is of, such as ``"observation.board"``.
+            sample: A value of it.
+
+        Returns:
+            What is of use only if there are no :attr:`problems`.
+        """
+        try:
+            return self._read(schema, place, sample)
+        # What a schema that is none leads to, and gymnasium's constructors raise.
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            AssertionError,
+            AttributeError,
+            MemoryError,
+            RecursionError,
+        ) as error:
+            reason = f"what its schema does not tell ({type(error).__name__}: {error})"
+            return self._problem(place, reason, _ANY)
+
+    def _read(self, schema: Any, place: str, sample: Any = MISSING) -> Spaced:
+        given = self._given.get(place)
+        if given is not None and (isinstance(given, spaces.OneOf) or not self._nullable(schema)):
+            return self._as_given(schema, given, place)
+        if schema is True:
+            return self._untyped(place, sample)
+        if "$ref" in schema:
+            return self._followed(schema, place, sample)
+        unkept = [name for name in _UNKEPT if schema.get(name)]
+        if unkept and not self._observed:
+            reason = f"of the constraint {unkept[0]}, which samples of no Space keep"
+            return self._problem(place, reason, _ANY)
+        if "const" in schema:
+            return self._choice([schema["const"]], place)
+        if "enum" in schema:
+            return self._choice(schema["enum"], place)
+        for name in ("anyOf", "oneOf"):
+            if name in schema:
+                return self._any_of(schema[name], _without(schema, name), place, sample)
+        if "allOf" in schema:
+            return self._all_of(schema, place, sample)
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            return self._any_of([{"type": one} for one in kind], schema, place, sample)
+        if kind is None:
+            return self._untyped(place, sample)
+        return _READERS[kind](self, schema, place, sample)
+
+    def _problem(self, place: str, reason: str, advice: dict[str, Any]) -> Spaced:
+        """Something in place of the Space, since there may be more problems to find."""
+        self.problems.append(Problem(place, reason, advice))
+        return Spaced(spaces.Discrete(1), IDENTITY)
+
+    def _leaf(
+        self,
+        space: Space[Any],
+        place: str,
+        converter: Converter | None = None,
+        source: str = "schema",
+    ) -> Spaced:
+        self.sources[place] = source
+        return Spaced(space, converter or jsonvalues.json_values(space, place))
+
+    def _as_given(self, schema: Any, space: Space[Any], place: str) -> Spaced:
+        told = self._resolved(schema)
+        values, converter = told.get("enum"), jsonvalues.json_values(space, place)
+        if isinstance(space, spaces.Discrete):
+            if isinstance(values, list) and len(values) == space.n:
+                converter = jsonvalues.choice(values, int(space.start), place)
+            elif told.get("type") == "boolean":
+                converter = jsonvalues.boolean(place)
+        return self._leaf(space, place, converter, "given")
+
+    def _choice(self, values: list[Any], place: str) -> Spaced:
+        if not values:
+            return self._problem(place, "one of no values", _ANY)
+        converter = jsonvalues.choice(values, 0, place)
+        return self._leaf(spaces.Discrete(len(values)), place, converter)
+
+    def _resolved(self, schema: Any) -> dict[str, Any]:
+        """The schema that a reference points to."""
+        for _ in range(_LONGEST_CHAIN):
+            if not isinstance(schema, dict) or "$ref" not in schema:
+                break
+            schema = self._target(schema["$ref"])
+        return schema if isinstance(schema, dict) else {}
+
+    def _nullable(self, schema: Any) -> bool:
+        """It is null or one other, whose Space is the one to give."""
+        kinds = self._resolved(schema).get("anyOf", ())
+        return len(kinds) == 2 and {"type": "null"} in kinds
+
+    def _target(self, reference: str) -> Any:
+        """What a reference within the schema points to."""
+        found: Any = self._definitions
+        for part in reference.removeprefix("#").split("/")[1:]:
+            found = found[part.replace("~1", "/").replace("~0", "~")]
+        return found
+
+    def _followed(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
+        reference = schema["$ref"]
+        if reference in self._following:
+            return self._problem(place, "nested in itself", _ANY)
+        self._following.append(reference)
+        try:
+            merged = {**self._target(reference), **_without(schema, "$ref")}
+            return self._read(merged, place, sample)
+        finally:
+            self._following.pop()
+
+    def _untyped(self, place: str, sample: Any) -> Spaced:
+        if sample is MISSING or sample is None:
+            return self._problem(place, "of any type", _ANY)
+        known = set(self.sources)
+        spaced = self._read(samples.inferred(sample), place, sample)
+        self.sources |= dict.fromkeys(self.sources.keys() - known, "probe")
+        return spaced
+
+    def _any_of(
+        self, options: list[Any], beside: dict[str, Any], place: str, sample: Any
+    ) -> Spaced:
+        """One of several. null comes first, as it does for ``X | None`` in a model."""
+        kinds = [{**_without(beside, "type", "default"), **option} for option in options]
+        kinds.sort(key=lambda kind: kind.get("type") != "null")
+        nullable = kinds[0].get("type") == "null"
+        if len(kinds) == 1:
+            return self._read(kinds[0], place, sample)
+        parts = []
+        for number, kind in enumerate(kinds):
+            # Where null is the other, there is one Space to give.
+            where = place if nullable and len(kinds) == 2 else f"{place}({number})"
+            if nullable and number == 0:
+                parts.append(Spaced(spaces.Discrete(1), jsonvalues.nothing(place)))
+            else:
+                parts.append(self._read(kind, where, MISSING if sample is None else sample))
+        converter = jsonvalues.alternatives([part.converter for part in parts], place)
+        return Spaced(spaces.OneOf([part.space for part in parts]), converter)
+
+    def _all_of(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
+        merged = _without(schema, "allOf")
+        for part in schema["allOf"]:
+            told = {**self._resolved(part), **_without(part, "$ref")}
+            if any(merged.get(name, value) != value for name, value in told.items()):
+                return self._problem(place, "of several schemas at once", _ANY)
+            merged |= told
+        return self._read(merged, place, sample)
+
+    def _null(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
+        return self._leaf(spaces.Discrete(1), place, jsonvalues.nothing(place))
+
+    def _boolean(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
+        return self._leaf(spaces.Discrete(2), place, jsonvalues.boolean(place))
+
+    def _integer(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
+        low, high = schema.get("minimum"), schema.get("maximum")
+        if "exclusiveMinimum" in schema:
+            low = math.floor(schema["exclusiveMinimum"]) + 1
+        if "exclusiveMaximum" in schema:
+            high = math.ceil(schema["exclusiveMaximum"]) - 1
+        if low is None or high is None:
+            return self._problem(place, "an integer without bounds", _BOUNDED_INTEGER)
+        start, size = math.ceil(low), math.floor(high) - math.ceil(low) + 1
+        if not 1 <= size < _TOO_WIDE or not -_TOO_WIDE <= start < _TOO_WIDE - size:
+            reason = f"an integer of {start} to {start + size - 1}, which makes no Discrete"
+            return self._problem(place, reason, _BOUNDED_INTEGER)
+        return self._leaf(spaces.Discrete(size, start=start), place)
+
+    def _number(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
+        low, high = schema.get("minimum"), schema.get("maximum")
+        if "exclusiveMinimum" in schema:
+            low = np.nextafter(schema["exclusiveMinimum"], np.inf)
+        if "exclusiveMaximum" in schema:
+            high = np.nextafter(schema["exclusiveMaximum"], -np.inf)
+        if self._observed:
+            low, high = -np.inf if low is None else low, np.inf if high is None else high
+        elif low is None or high is None or not low <= high < low + _WIDEST:
+            return self._problem(place, "a number without bounds that one can sample", _BOUNDED)
+        return self._leaf(spaces.Box(low, high, (), np.float64), place)
+
+    def _string(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
+        longest = schema.get("maxLength")
+        if longest is None:
+            return self._problem(place, "a text without maxLength", _BOUNDED_TEXT)
+        return self._leaf(Utf8(longest, min_length=schema.get("minLength", 0)), place)
+
+    def _object(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
+        properties: dict[str, Any] = schema.get("properties") or {}
+        others = schema.get("additionalProperties", True)
+        told = sample if isinstance(sample, dict) else {}
+        if not properties and others is not False:
+            properties = dict.fromkeys(told, others)
+        if not properties:
+            return self._problem(place, "an object of any fields, or none", _ANY)
+        parts = {
+            name: self._read(part, f"{place}.{name}", told.get(name, MISSING))
+            for name, part in properties.items()
+        }
+        space = spaces.Dict([(name, part.space) for name, part in parts.items()])
+        converters = {name: part.converter for name, part in parts.items()}
+        return Spaced(space, jsonvalues.fields(converters, place, jsonvalues.defaults(properties)))
+
+    def _array(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
+        if "prefixItems" in schema:
+            return self._tuple(schema, place)
+        kind, fixed = self._unbounded(schema)
+        if kind == "integer" or (kind == "number" and not (fixed and self._observed)):
+            return self._numbers(kind, place, sample)
+        if not schema.get("items"):
+            return self._problem(place, "a list of anything", _ANY)
+        part = self._read(schema["items"], f"{place}[]", samples.first(sample))
+        if f"{place}[]" in self.sources:
+            self.sources[place] = self.sources.pop(f"{place}[]")
+        return self._of_length(part, schema.get("minItems", 0), schema.get("maxItems"), place)
+
+    def _unbounded(self, schema: dict[str, Any]) -> tuple[str, bool]:
+        """Of a list: ``"integer"`` or ``"number"`` if its items are such and have no bounds.
+
+        Returns:
+            That, and whether the schema tells all lengths of the list and those nested in it.
+        """
+        fixed = True
+        while schema.get("type") == "array" and "prefixItems" not in schema:
+            fixed = fixed and schema.get("minItems", 0) == schema.get("maxItems")
+            schema = self._resolved(schema.get("items"))
+        low = "minimum" in schema or "exclusiveMinimum" in schema
+        high = "maximum" in schema or "exclusiveMaximum" in schema
+        bounded = (low and high) or "enum" in schema or "const" in schema
+        return "" if bounded else str(schema.get("type")), fixed
+
+    def _numbers(self, kind: str, place: str, sample: Any) -> Spaced:
+        """A list, maybe of lists, of numbers without bounds: as the sample is."""
+        array = samples.numbers(sample)
+        told = self._shapes.get(place)
+        if array is None:
+            return self._problem(place, f"{kind}s without bounds, of an unknown shape", _BOUNDED)
+        shape = array.shape if told is None or math.prod(told) != array.size else told
+        picture = told == shape or (len(shape) == 3 and shape[2] in (3, 4))
+        space: Space[Any]
+        if kind == "number" and self._observed:
+            space = spaces.Box(-np.inf, np.inf, shape, np.float64)
+        elif picture and array.min() >= 0 and array.max() <= 255:
+            space = spaces.Box(0, 255, shape, np.uint8)
+        else:
+            advice = {**_BOUNDED, "shape": list(shape), "dtype": "int64"}
+            return self._problem(place, f"{kind}s without bounds, of the shape {shape}", advice)
+        return self._leaf(space, place, source="probe")
+
+    def _tuple(self, schema: dict[str, Any], place: str) -> Spaced:
+        kinds = schema["prefixItems"]
+        if schema.get("items", schema.get("maxItems") != len(kinds)) not in (False, None):
+            return self._problem(place, "a list of any length", _ANY)
+        parts = [self._read(kind, f"{place}[{i}]") for i, kind in enumerate(kinds)]
+        space = spaces.Tuple([part.space for part in parts])
+        return Spaced(space, jsonvalues.items([part.converter for part in parts], place))
+
+    def _of_length(self, part: Spaced, shortest: int, longest: int | None, place: str) -> Spaced:
+        if longest is not None and not shortest <= longest <= _MOST_ITEMS:
+            return self._problem(place, f"a list of {shortest} to {longest} items", _ANY)
+        if shortest == longest and longest:
+            return list_of(part, longest, place)
+        if self._observed or (longest is None and shortest <= 1):
+            most = math.inf if longest is None else longest
+            fits: Callable[[int], bool] = lambda length: shortest <= length <= most  # noqa: E731
+            converter = jsonvalues.repeated(part.converter, place, fits)
+            kind = NonEmpty if shortest and not self._observed else spaces.Sequence
+            return Spaced(kind(part.space), converter)
+        if longest is None or longest - shortest >= _MOST_LENGTHS:
+            return self._problem(place, f"a list of {shortest} or more items", _ANY)
+        lists = [list_of(part, length, place) for length in range(shortest, longest + 1)]
+        converter = jsonvalues.alternatives([one.converter for one in lists], place)
+        return Spaced(spaces.OneOf([one.space for one in lists]), converter)
+
+
+_READERS: Mapping[str, Callable[[SchemaReader, dict[str, Any], str, Any], Spaced]] = {
+    "null": SchemaReader._null,
+    "boolean": SchemaReader._boolean,
+    "integer": SchemaReader._integer,
+    "number": SchemaReader._number,
+    "string": SchemaReader._string,
+    "object": SchemaReader._object,
+    "array": SchemaReader._array,
+}
+
+
+def _without(schema: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: told for name, told in schema.items() if name not in names}

@@ -1,0 +1,296 @@
+"""What ``openenv-gym validate`` checks: the contract of :mod:`openenv_gym.testing`, in short.
+
+For an environment of one's own, by its name or folder; and for a server that runs, ours or one of
+OpenEnv's own make, by its URL.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gymnasium.spaces import Space
+
+from openenv_gym import registry
+from openenv_gym.env import OpenEnvGym
+from openenv_gym.errors import (
+    ActionError,
+    EpisodeError,
+    OpenEnvGymError,
+    OptionError,
+    StockServerWarning,
+)
+from openenv_gym.testing.trajectory import Transition, play, same
+
+STEPS = 30
+"""Steps of the episodes that are played."""
+
+_LIMIT = 30.0  # seconds for an answer over HTTP
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: What was checked.
+        verdict: ``"ok"``, ``"warning"`` or ``"failed"``.
+        told: Why, unless it is ok.
+    """
+
+    check: str
+    verdict: str
+    told: str = ""
+
+
+class CheckError(Exception):
+    """A check found something wrong."""
+
+
+Make = Callable[..., OpenEnvGym]
+
+
+class Findings:
+    """What was found so far."""
+
+    def __init__(self) -> None:
+        self.all: list[Finding] = []
+
+    @property
+    def passed(self) -> bool:
+        """Nothing failed."""
+        return all(finding.verdict != "failed" for finding in self.all)
+
+    @contextmanager
+    def check(self, what: str, *, otherwise: str = "failed") -> Iterator[None]:
+        """Notes whether the block raises, and why."""
+        try:
+            yield
+        # An environment's own code may raise anything, also before there is a session around it.
+        except (CheckError, OpenEnvGymError) as error:
+            self.all.append(Finding(what, otherwise, str(error)))
+        except Exception as error:
+            self.all.append(Finding(what, otherwise, f"{type(error).__name__}: {error}"))
+        else:
+            self.all.append(Finding(what, "ok"))
+
+
+def _hold(condition: Any, told: str) -> None:
+    if not condition:
+        raise CheckError(told)
+
+
+# An environment
+
+
+def check_environment(name: str, options: Mapping[str, Any]) -> Findings:
+    """Checks an environment.
+
+    Args:
+        name: Name, id, ``module:Class`` or folder.
+        options: Options of the environment.
+    """
+    found = Findings()
+
+    def make(**keywords: Any) -> OpenEnvGym:
+        return OpenEnvGym(name, **{"transport": "inprocess", **keywords, **options})
+
+    with found.check("it is found"):
+        entry = registry.environment(name)
+        if entry.folder is not None:
+            _readme(Path(entry.folder))
+    if found.passed:
+        with found.check("it can be made, and has Spaces"), closing(make()) as env:
+            for space in (env.action_space, env.observation_space):
+                _hold(space.contains(space.sample()), f"{space} does not contain its own sample.")
+    if found.passed:
+        _check_episodes(found, make)
+        _check_refusals(found, make)
+        _check_pictures(found, make)
+        with (
+            found.check("in another process it is the same, bit for bit"),
+            closing(make()) as here,
+            closing(make(transport="process")) as there,
+        ):
+            _alike(_played(here), _played(there))
+    return found
+
+
+def _readme(folder: Path) -> None:
+    _hold((folder / "README.md").is_file(), f"{folder} has no README.md.")
+
+
+def _check_episodes(found: Findings, make: Make) -> None:
+    with (
+        found.check("observations, rewards and flags are what they must be"),
+        closing(make()) as env,
+    ):
+        for number, one in enumerate(_played(env)):
+            _check_transition(number, one, env.observation_space)
+    with found.check("the same seed gives the same episode"), closing(make()) as env:
+        first = _played(env)
+        list(play(env, seed=8, steps=3))
+        _alike(first, _played(env))
+
+
+def _check_transition(number: int, one: Transition, space: Space[Any]) -> None:
+    where = f"after {number} steps" if number else "after the reset"
+    _hold(space.contains(one.observation), f"The observation {where} is not in {space}.")
+    reward = one.reward
+    _hold(
+        isinstance(reward, int | float) and math.isfinite(reward),
+        f"The reward {where} is {reward!r}, no finite number.",
+    )
+    for flag in (one.terminated, one.truncated):
+        _hold(isinstance(flag, bool), f"A flag {where} is {flag!r}, no bool.")
+
+
+def _check_refusals(found: Findings, make: Make) -> None:
+    with found.check("what is no action is refused"), closing(make()) as env:
+        env.reset(seed=0)
+        _hold(_raises(ActionError, lambda: env.step(object())), "step(object()) was carried out.")
+    with found.check("a step before the reset is refused"), closing(make()) as env:
+        step = env.action_space.sample()
+        _hold(_raises(EpisodeError, lambda: env.step(step)), "It was carried out.")
+    with found.check("an option that there is not is refused"):
+        unknown = "no_such_option"
+        _hold(
+            _raises(OptionError, lambda: make(**{unknown: 1}).close()),
+            f"{unknown}=1 was taken: a constructor with **keywords hides what is misspelt.",
+        )
+
+
+def _raises(kind: type[Exception], call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except kind:
+        return True
+    return False
+
+
+def _check_pictures(found: Findings, make: Make) -> None:
+    with closing(make()) as env:
+        modes = [mode for mode in env.metadata["render_modes"] if mode != "human"]
+    for mode in modes:
+        with found.check(f"it renders {mode}"), closing(make(render_mode=mode)) as env:
+            env.reset(seed=0)
+            _hold(env.render() is not None, "render() gives None.")
+
+
+def _played(env: OpenEnvGym) -> list[Transition]:
+    return list(play(env, seed=7, steps=STEPS))
+
+
+def _alike(one: list[Transition], other: list[Transition]) -> None:
+    for number, (a, b) in enumerate(zip(one, other, strict=True)):
+        for field, left, right in zip(Transition._fields, a, b, strict=True):
+            told = f"{field} of step {number}: {left!r:.200} and {right!r:.200}."
+            _hold(same(left, right), told)
+
+
+# A server
+
+
+def check_server(url: str, token: str | None) -> Findings:
+    """Checks a server that runs.
+
+    Args:
+        url: ``http://``, ``https://``, ``ws://`` or ``wss://``.
+        token: Its token.
+    """
+    found = Findings()
+    scheme, _, rest = url.rstrip("/").partition("://")
+    secure = "s" if scheme in ("https", "wss") else ""
+    server = _Server(f"http{secure}://{rest}", token)
+    with found.check("GET /health says that it is healthy"):
+        _hold(server.get("/health").get("status") == "healthy", "It does not.")
+    if not found.passed:
+        return found
+    with found.check("GET /openapi.json tells a version and the routes of an episode"):
+        document = server.get("/openapi.json")
+        _hold(isinstance(document.get("info", {}).get("version"), str), "It has no info.version.")
+        missing = {"/reset", "/step", "/state"} - document.get("paths", {}).keys()
+        _hold(not missing, f"It has no {', '.join(sorted(missing))}.")
+    with found.check("GET /metadata tells a name and a description"):
+        _texts(server.get("/metadata"), "name", "description")
+    with found.check("GET /schema tells what actions, observations and states are"):
+        schema = server.get("/schema")
+        for name in ("action", "observation", "state"):
+            _hold(isinstance(schema.get(name), dict), f"It tells no {name}.")
+    with found.check("POST /mcp answers as JSON-RPC"):
+        _hold(server.post("/mcp", {}).get("jsonrpc") == "2.0", "It does not.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StockServerWarning)  # that it is one is no finding
+        _check_served(found, f"ws{secure}://{rest}", token)
+    return found
+
+
+def _check_served(found: Findings, url: str, token: str | None) -> None:
+    def make() -> OpenEnvGym:
+        return OpenEnvGym(None, transport="websocket", url=url, token=token)
+
+    def warn(what: str) -> AbstractContextManager[None]:
+        return found.check(what, otherwise="warning")
+
+    with (
+        found.check("its Spaces are known, and an episode can be played"),
+        closing(make()) as env,
+    ):
+        for number, one in enumerate(_played(env)):
+            _check_transition(number, one, env.observation_space)
+        _hold(isinstance(env.state(), dict), "It tells no state.")
+    if not found.passed:
+        return
+    with warn("the same seed gives the same episode"), closing(make()) as env:
+        _alike(_played(env), _played(env))
+    with (
+        warn("two clients at a time have an episode each"),
+        closing(make()) as first,
+        closing(make()) as second,
+    ):
+        first.reset(seed=0)
+        second.reset(seed=0)
+
+
+def _texts(told: Mapping[str, Any], *names: str) -> None:
+    for name in names:
+        _hold(isinstance(told.get(name), str), f"It tells no {name}.")
+
+
+class _Server:
+    """A server over HTTP."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url = url
+        self._headers = {"Content-Type": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The object that a GET gives."""
+        return self._ask(path, None)
+
+    def post(self, path: str, body: Any) -> dict[str, Any]:
+        """The object that a POST gives."""
+        return self._ask(path, json.dumps(body).encode())
+
+    def _ask(self, path: str, body: bytes | None) -> dict[str, Any]:
+        request = urllib.request.Request(self._url + path, body, self._headers)
+        try:
+            with urllib.request.urlopen(request, timeout=_LIMIT) as reply:
+                told = json.loads(reply.read())
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise CheckError(f"{self._url}{path} answered {error.code} {error.reason}.") from error
+        except (OSError, ValueError) as error:
+            raise CheckError(f"{self._url}{path}: {error}.") from error
+        _hold(isinstance(told, dict), f"{self._url}{path} answered with no JSON object.")
+        return dict(told)

@@ -1,0 +1,292 @@
+"""The contract that every environment keeps over every transport, as tests to inherit.
+
+::
+
+    class TestThing(EnvironmentContract):
+        id = "acme/Thing-v0"
+        options = {"size": 3}
+
+pytest runs all that is in :class:`EnvironmentContract` for each of ``transports``. A test of the
+transport ``docker`` is marked ``docker``, a mark to be listed in your configuration (``markers =
+["docker: needs an engine"]``); where there is no engine, deselect it with ``-m "not docker"``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pickle
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import Space
+from gymnasium.utils.env_checker import check_env
+
+from openenv_gym.errors import (
+    ActionError,
+    EpisodeError,
+    MissingDependencyError,
+    OpenEnvGymError,
+    OptionError,
+)
+from openenv_gym.registry import TRANSPORTS
+from openenv_gym.testing.trajectory import Env, Transition, play, same
+
+try:
+    import pytest
+except ImportError as error:
+    raise MissingDependencyError(
+        f"openenv_gym.testing needs the package {error.name}: pip install pytest.",
+        package=error.name,
+    ) from error
+
+__all__ = [
+    "Env",
+    "EnvironmentContract",
+    "TrajectoryContract",
+    "Transition",
+    "assert_checked",
+    "assert_same_trajectory",
+    "play",
+    "same",
+]
+
+
+def assert_same_trajectory(got: list[Transition], wanted: list[Transition]) -> None:
+    """Asserts that two trajectories are the same, bit for bit, and shows where they part."""
+    for number, (one, other) in enumerate(zip(got, wanted, strict=True)):
+        for field, a, b in zip(Transition._fields, one, other, strict=True):
+            assert same(a, b), f"{field} of transition {number}:\n{a!r}\nis not\n{b!r}"
+
+
+def assert_checked(env: Env) -> None:
+    """Asserts that gymnasium's ``check_env`` neither fails nor warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # About what the Space is, which is the environment's own affair.
+        for about in (".*infinity.*", ".*symmetric and normalized.*"):
+            warnings.filterwarnings("ignore", about)
+        check_env(env.unwrapped)
+
+
+def _contained(space: Space[Any], value: Any) -> bool:
+    """``contains``, which for strange values may warn or raise anything."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return space.contains(value)
+        except Exception:
+            return False
+
+
+def _transports() -> list[Any]:
+    return [
+        pytest.param(name, marks=pytest.mark.docker) if name == "docker" else name
+        for name in TRANSPORTS
+    ]
+
+
+class TrajectoryContract:
+    """What one environment over a transport and one in process must have in common.
+
+    The quick half of the contract, for variants of an environment that has passed the whole.
+
+    Attributes:
+        id: Its id.
+        options: Keywords for ``gymnasium.make``.
+        steps: Steps of the trajectories that are compared.
+        actions: The first actions of these, where random ones come to nothing; then random ones.
+    """
+
+    id: ClassVar[str]
+    options: ClassVar[dict[str, Any]] = {}
+    steps: ClassVar[int] = 40
+    actions: ClassVar[Sequence[Any]] = ()
+
+    @pytest.fixture(scope="class", params=_transports())
+    @classmethod
+    def transport(cls, request: pytest.FixtureRequest) -> str:
+        """Name of the transport under test."""
+        name: str = request.param
+        return name
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def env(cls, transport: str) -> Iterator[Env]:
+        """An environment over the transport, shared by tests, as users use one for long."""
+        env: Env = gymnasium.make(cls.id, transport=transport, **cls.options)
+        yield env
+        env.close()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reference(cls) -> Iterator[Env]:
+        """The same in process."""
+        env: Env = gymnasium.make(cls.id, transport="inprocess", **cls.options)
+        yield env
+        env.close()
+
+    @pytest.fixture
+    def make(self, transport: str) -> Iterator[Callable[..., Env]]:
+        """Makes environments over the transport, and closes them after the test."""
+        made: list[Env] = []
+
+        def make(**changes: Any) -> Env:
+            keywords = {"transport": transport, **self.options, **changes}
+            made.append(gymnasium.make(self.id, **keywords))
+            return made[-1]
+
+        yield make
+        for env in made:
+            env.close()
+
+    def play(self, env: Env, *, seed: int, steps: int) -> Iterator[Transition]:
+        """Plays, no more than ``steps`` of this class."""
+        return play(env, seed=seed, steps=min(steps, self.steps), actions=self.actions)
+
+    def test_trajectory_is_that_in_process(self, env: Env, reference: Env) -> None:
+        """Same seed, same actions: same observations, rewards, flags and infos, bit for bit."""
+        got = list(self.play(env, seed=7, steps=self.steps))
+        assert_same_trajectory(got, list(self.play(reference, seed=7, steps=self.steps)))
+
+    def test_seed_decides(self, env: Env) -> None:
+        """A second run with the seed gives the same, also on a used environment."""
+        first = list(self.play(env, seed=3, steps=10))
+        list(self.play(env, seed=4, steps=5))
+        assert_same_trajectory(list(self.play(env, seed=3, steps=10)), first)
+
+    def test_spaces_contain_what_is_returned(self, env: Env) -> None:
+        """Observations are in their Space, rewards are numbers, flags are bools."""
+        for transition in self.play(env, seed=1, steps=self.steps):
+            assert env.observation_space.contains(transition.observation)
+            assert np.isscalar(transition.reward)
+            assert isinstance(transition.terminated, bool)
+            assert isinstance(transition.truncated, bool)
+
+    def test_spaces_are_those_in_process(self, env: Env, reference: Env) -> None:
+        """The Spaces survive the wire: equal, and they sample alike."""
+        for name in ("action_space", "observation_space"):
+            ours, theirs = getattr(env, name), getattr(reference, name)
+            assert ours == theirs
+            ours.seed(5)
+            theirs.seed(5)
+            assert same(ours.sample(), theirs.sample())
+        assert env.metadata == reference.metadata
+
+    def test_reset_in_the_middle_of_an_episode(self, env: Env) -> None:
+        """It begins a new one, as if the old had never been."""
+        first = list(itertools.islice(self.play(env, seed=9, steps=3), 3))
+        assert_same_trajectory(list(itertools.islice(self.play(env, seed=9, steps=3), 3)), first)
+
+    def test_action_outside_the_space(self, env: Env) -> None:
+        """Is refused, whatever it is, and the episode goes on as if it had not come."""
+        wanted = list(self.play(env, seed=2, steps=3))
+        env.reset(seed=2)
+        for wrong in ("no action", None, object(), np.full((7, 7), np.nan), [1, {}]):
+            if not _contained(env.action_space, wrong):
+                with pytest.raises(OpenEnvGymError) as caught:
+                    env.unwrapped.step(wrong)
+                assert isinstance(caught.value, ActionError) or wrong.__class__ is object
+                pickled = pickle.loads(pickle.dumps(caught.value))
+                assert str(pickled) == str(caught.value)
+                assert pickled.fields.keys() == caught.value.fields.keys()
+        for transition in wanted[1:]:
+            if transition.action is None:  # between episodes as short as a step
+                env.reset()
+            else:
+                got = Transition(transition.action, *env.unwrapped.step(transition.action))
+                assert_same_trajectory([got], [transition])
+
+    def test_state_is_that_in_process(self, env: Env, reference: Env) -> None:
+        """What the environment tells beside the observation."""
+        states = []
+        for told in (env, reference):
+            list(self.play(told, seed=5, steps=3))
+            states.append(told.unwrapped.state())  # type: ignore[attr-defined]  # an OpenEnvGym
+        assert same(*states)
+
+
+class EnvironmentContract(TrajectoryContract):
+    """The whole contract: inherit, and name the environment."""
+
+    def test_gymnasiums_own_checker_is_content(self, env: Env) -> None:
+        """``check_env`` neither fails nor warns."""
+        assert_checked(env)
+
+    def test_two_environments_are_separate(self, env: Env, reference: Env, make: Any) -> None:
+        """Stepped in turn, each goes its own way."""
+        alone = list(self.play(reference, seed=11, steps=8))
+        pairs = zip(
+            self.play(env, seed=11, steps=8), self.play(make(), seed=12, steps=8), strict=True
+        )
+        assert_same_trajectory([pair[0] for pair in pairs], alone)
+
+    def test_close(self, make: Any) -> None:
+        """May be called twice; what comes after it is an error that says so."""
+        env = make()
+        env.reset(seed=0)
+        env.close()
+        env.close()
+        calls: list[Callable[[], Any]] = [
+            lambda: env.step(env.action_space.sample()),
+            env.unwrapped.reset,
+            env.unwrapped.render,
+        ]
+        for call in calls:
+            with pytest.raises(EpisodeError, match="closed"):
+                call()
+
+    def test_step_before_reset(self, make: Any) -> None:
+        """Is an error that says what to do."""
+        env = make()
+        with pytest.raises(EpisodeError, match=r"reset\(\)"):
+            env.unwrapped.step(env.action_space.sample())
+
+    def test_spec_survives_json_and_pickle(self, env: Env) -> None:
+        """The spec makes an equal environment again."""
+        assert env.spec is not None
+        told = EnvSpec.from_json(env.spec.to_json())
+        assert told == env.spec
+        assert json.loads(told.to_json()) == json.loads(env.spec.to_json())
+        assert pickle.loads(pickle.dumps(env.spec)) == env.spec
+        again = gymnasium.make(told)
+        try:
+            again.reset(seed=0)
+        finally:
+            again.close()
+
+    def test_unknown_option(self, make: Any) -> None:
+        """Is named, and the known ones are listed."""
+        with pytest.raises(OptionError, match="no_such_option") as caught:
+            make(no_such_option=1)
+        assert isinstance(caught.value.fields["known"], list)
+
+    def test_unknown_reset_option(self, env: Env) -> None:
+        """Is an error, not dropped; gymnasium environments take any."""
+        if self.id == "openenv/Gymnasium-v0":
+            env.reset(options={"anything": 1})
+        else:
+            with pytest.raises(OptionError, match="no_such_option"):
+                env.reset(options={"no_such_option": 1})
+
+    def test_rendering_is_that_in_process(self, env: Env, make: Any) -> None:
+        """Every mode gives the same picture over the wire."""
+        for mode in env.metadata["render_modes"]:
+            if mode in ("ansi", "rgb_array"):
+                frames = []
+                for changes in ({}, {"transport": "inprocess"}):
+                    rendered = make(render_mode=mode, **changes)
+                    list(self.play(rendered, seed=5, steps=2))
+                    frames.append(rendered.render())
+                assert frames[0] is not None
+                assert same(*frames)
+
+    def test_isolation_tells_the_transport(self, env: Env, transport: str) -> None:
+        """And what is between the environment and this process."""
+        told = env.unwrapped.isolation  # type: ignore[attr-defined]  # an OpenEnvGym
+        assert told["transport"] == transport
+        assert told["boundary"] in ("none", "process", "container")

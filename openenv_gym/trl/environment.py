@@ -1,0 +1,274 @@
+"""TRL: environments that ``GRPOTrainer`` makes its rollouts in.
+
+::
+
+    from openenv_gym.trl import environment_factory, episode_reward
+
+    GRPOTrainer(
+        model="Qwen/Qwen3-0.6B",
+        train_dataset=dataset,
+        reward_funcs=episode_reward,
+        environment_factory=environment_factory("openenv/Connect4-v0", opponent="random"),
+    )
+
+The model acts by calling a tool that is made of the environment's action: its arguments are the
+action's fields, with their types and what is said of them. It gives the observation as a text. What
+such a class looks like is said in https://huggingface.co/docs/trl/openenv.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import inspect
+import json
+import typing
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from gymnasium.spaces import Box
+from pydantic import TypeAdapter, ValidationError
+
+from openenv_gym.client import EnvClient, StepResult, client_class
+from openenv_gym.errors import ActionError, EpisodeError, OptionError, TransportError
+from openenv_gym.registry import registered
+from openenv_gym.trl.tools import Tool, tools_of
+
+Describe = Callable[[StepResult[Any]], str]
+
+_BASE = frozenset({"done", "reward", "metadata", "truncated", "terminated"})
+_TAKEN = frozenset({"reset", "get_reward", "reward", "done", "result"})
+
+
+class _Recipe(NamedTuple):
+    """What a class is made of."""
+
+    id: str
+    tool: str | None
+    reset_options: tuple[str, ...]
+    describe: Describe | None
+    keywords: dict[str, Any]
+
+
+class _Made(type):
+    """Type of the classes that are made here: they pickle as what they are made of."""
+
+    recipe: _Recipe
+
+
+class ToolEnvironment(metaclass=_Made):
+    """The environment of one rollout. Subclasses have the tools: their public methods, but reset.
+
+    It has a session of its own from its first reset on, and ends it when it is no more referred to.
+
+    Attributes:
+        reward: Sum of the rewards since the reset.
+        done: The episode is over.
+        result: What the last reset or step gave; None before the first.
+    """
+
+    _client_class: ClassVar[type[EnvClient[Any, Any, Any]]]
+    _keywords: ClassVar[dict[str, Any]]
+    _max_steps: ClassVar[int | None]
+
+    def __init__(self) -> None:
+        self.reward = 0.0
+        self.done = False
+        self.result: StepResult[Any] | None = None
+        self._steps = 0
+        self._client: EnvClient[Any, Any, Any] | None = None
+
+    def reset(self, **columns: Any) -> str:
+        """Begins an episode.
+
+        Args:
+            **columns: Of the dataset: ``seed``, ``episode_id`` and those named as ``reset_options``
+                are used, the others are the trainer's affair.
+
+        Returns:
+            The first observation, which TRL adds to the prompt.
+        """
+        names = ("seed", "episode_id", *type(self).recipe.reset_options)
+        options = {name: columns[name] for name in names if columns.get(name) is not None}
+        if "seed" in options:
+            options["seed"] = int(options["seed"])
+        self.reward, self.done, self._steps = 0.0, False, 0
+        fresh = self._client is None
+        client = self._opened()
+        try:
+            result = client.reset(**options)
+        except TransportError:
+            if fresh:
+                raise
+            # A session that was lost, in a pause between two batches say, costs no training run.
+            self._close()
+            client = self._opened()
+            result = client.reset(**options)
+        return self._told(client, result)
+
+    def _opened(self) -> EnvClient[Any, Any, Any]:
+        if self._client is None:
+            self._client = self._client_class(**self._keywords)
+            self._end = weakref.finalize(self, self._client.close)
+        return self._client
+
+    def _close(self) -> None:
+        if self._client is not None:
+            self._client = None
+            self._end()
+
+    def _call(self, tool: Tool, arguments: Mapping[str, Any]) -> str:
+        """Carries out an action; what it raises TRL tells the model."""
+        client = self._client
+        if client is None or self.result is None:
+            raise EpisodeError(f"There is no running episode: call reset() before {tool.name}().")
+        if self.done:
+            raise EpisodeError(f"The episode is over: {tool.name}() has no effect any more.")
+        try:
+            action = tool.action(arguments)
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()
+            )
+            raise ActionError(f"{tool.name}() was not carried out: {wrong}.") from error
+        result = client.step(action)
+        self._steps += 1
+        self.reward += result.reward
+        self.done = result.done or self._steps == self._max_steps
+        return self._told(client, result)
+
+    def _told(self, client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
+        self.result = result
+        describe = type(self).recipe.describe
+        told = _text(client, result) if describe is None else describe(result)
+        return f"{told}\nThe episode is over." if self.done else told
+
+
+def _text(client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
+    """The fields of an observation; in place of arrays the picture, if it can be drawn as text."""
+    fields = {
+        name: value for name, value in result.observation if name not in _BASE and value is not None
+    }
+    arrays = {
+        name
+        for name, part in client.observations.fields.items()
+        if isinstance(part.space, Box) and part.space.shape
+    }
+    lines = []
+    if arrays and client.env.render_mode == "ansi":
+        lines.append(str(client.env.render()).rstrip())
+        fields = {name: value for name, value in fields.items() if name not in arrays}
+    elif len(fields) == 1 and isinstance(text := next(iter(fields.values())), str):
+        return text
+    return "\n".join([*lines, *(f"{name}: {_line(value)}" for name, value in fields.items())])
+
+
+def _line(value: Any) -> str:
+    """A field's value: a text as it is, all else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return json.dumps(_JSON.dump_python(value, mode="json"), ensure_ascii=False)
+
+
+_JSON = TypeAdapter[Any](Any)
+
+
+def environment_factory(
+    id: str,
+    *,
+    tool: str | None = None,
+    reset_options: Iterable[str] = (),
+    describe: Describe | None = None,
+    **keywords: Any,
+) -> type[ToolEnvironment]:
+    """The class that TRL takes as ``environment_factory``.
+
+    TRL makes an instance for each rollout of a batch. Each has a session of its own: a server at
+    ``url`` must have as many, which ``openenv-gym serve --max-sessions`` sets.
+
+    Args:
+        id: As ``gymnasium.make`` takes it, short name, or ``module:Class``.
+        tool: Name of the tool; by default that of the action model: of ``GuessAction`` it is
+            ``guess``. Where the action is one of several models, each is a tool by its own name.
+        reset_options: Columns of the dataset that are options of the environment's reset. ``seed``
+            and ``episode_id`` always are. The completions of a group begin alike if their row has a
+            seed.
+        describe: Tells the model a result; by default the fields of the observation, and in place
+            of arrays the picture where the environment draws one as text.
+        **keywords: As of ``gymnasium.make``: ``transport``, ``url``, ``token``, ``timeout``,
+            ``transport_options``; all others are options of the environment.
+
+    Raises:
+        OptionError: A name is none of a method, or the environment tells no models.
+        RegistryError: There is no such environment.
+    """
+    recipe = _Recipe(id, tool, tuple(reset_options), describe, keywords)
+    known = registered(id)
+    client = client_class(known.environment)
+    given = {**known.options, **keywords}
+    if "url" in given:
+        given["base_url"] = given.pop("url")
+    methods: dict[str, Any] = {}
+    for found in tools_of(client.action_type, tool):
+        if not found.name.isidentifier() or found.name.startswith("_") or found.name in _TAKEN:
+            raise OptionError(f"{found.name!r} cannot be the name of a tool: give tool= another.")
+        methods[found.name] = _method(found)
+    made: Any = _Made(
+        client.__name__,
+        (ToolEnvironment,),
+        {
+            **methods,
+            "__doc__": f"{id} for TRL.",
+            "_client_class": client,
+            "_keywords": {"render_mode": "ansi?", **given},
+            "_max_steps": known.max_episode_steps,
+        },
+    )
+    made.recipe = recipe
+    return typing.cast("type[ToolEnvironment]", made)
+
+
+def _method(tool: Tool) -> Callable[..., str]:
+    """The tool as a method, with the signature and docstring that TRL makes its schema of."""
+    receiver = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = inspect.Signature([receiver, *tool.parameters], return_annotation=str)
+
+    def method(self: ToolEnvironment, *positional: Any, **named: Any) -> str:
+        try:
+            given = signature.bind(self, *positional, **named).arguments
+        except TypeError as error:
+            raise ActionError(f"{tool.name}() was not carried out: {error}.") from error
+        del given["self"]
+        return self._call(tool, given)
+
+    method.__name__ = method.__qualname__ = tool.name
+    method.__doc__ = f"{tool.doc}\n\nReturns:\n    What is seen then."
+    method.__annotations__ = {p.name: p.annotation for p in tool.parameters} | {"return": str}
+    method.__signature__ = signature  # type: ignore[attr-defined]
+    return method
+
+
+def _make(recipe: _Recipe) -> type[ToolEnvironment]:
+    return environment_factory(
+        recipe.id,
+        tool=recipe.tool,
+        reset_options=recipe.reset_options,
+        describe=recipe.describe,
+        **recipe.keywords,
+    )
+
+
+def _reduce(made: _Made) -> str | tuple[Any, ...]:
+    return made.__qualname__ if made is ToolEnvironment else (_make, (made.recipe,))
+
+
+# TRL's asynchronous trainers send the factory to another process.
+copyreg.pickle(_Made, _reduce)
+
+
+def episode_reward(environments: Iterable[ToolEnvironment], **columns: Any) -> list[float]:
+    """A reward function for ``GRPOTrainer``: the sum of the rewards of each episode."""
+    return [environment.reward for environment in environments]

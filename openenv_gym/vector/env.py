@@ -1,0 +1,396 @@
+"""OpenEnvVectorEnv: many environments, stepped by one round trip for each worker.
+
+A worker is a session with several lanes, over a transport of its own. All workers are sent their
+actions before any is waited for, so they step side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space, iterate
+from numpy.typing import NDArray
+
+from openenv_gym import registry
+from openenv_gym.env import make_transport
+from openenv_gym.errors import EpisodeError, OpenEnvGymError, OptionError, TransportError
+from openenv_gym.spaces.batch import join
+from openenv_gym.spaces.describe import described, parse
+from openenv_gym.transport import STEP_TIMEOUT, expect
+from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, seeds_of
+from openenv_gym.vector.recovery import Recovery, substitute
+from openenv_gym.vector.workers import Worker, open_all, own_core, split_evenly, wait_for_any
+from openenv_gym.wire.messages import (
+    Frame,
+    GetState,
+    OpenVector,
+    Render,
+    ResetVector,
+    StateReply,
+    StepVector,
+    VectorResult,
+)
+from openenv_gym.wire.vector_infos import merge_infos
+
+Results = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
+
+
+class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
+    """Many environments of one kind as a ``gymnasium.vector.VectorEnv``.
+
+    Made by ``gymnasium.make_vec("openenv/Chess-v0", num_envs=64, transport="process", workers=2)``.
+    It does to the bit what ``SyncVectorEnv`` does with as many single environments.
+
+    Args:
+        environment: As with :class:`~openenv_gym.env.OpenEnvGym`.
+        num_envs: Number of lanes.
+        workers: Number of sessions that share them; each steps its lanes one after the other.
+        autoreset_mode: What happens when a lane's episode ends: gymnasium's ``AutoresetMode``, or
+            its value: ``"NextStep"``, ``"SameStep"``, ``"Disabled"``.
+        max_episode_steps: After so many steps an episode is truncated.
+        lane_options: Options of each lane, on top of ``options``.
+        on_failure: What happens when a worker is lost: ``"raise"`` an error, or ``"restart"`` it;
+            then its lanes are truncated, and ``info["failure"]`` says why.
+        max_restarts: How many lost workers are restarted before the loss is an error.
+        render_mode, transport, url, image, token, timeout, transport_options, action_space,
+        observation_space, spaces, **options: As with :class:`~openenv_gym.env.OpenEnvGym`;
+            ``transport`` is a name.
+
+    Attributes:
+        metadata: That of the environment, with ``autoreset_mode``.
+
+    Raises:
+        ServerFullError: The server has not as many places as there are lanes; none was taken.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+
+    def __init__(
+        self,
+        environment: str | None = None,
+        *,
+        num_envs: int = 1,
+        workers: int = 1,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        lane_options: Sequence[Mapping[str, Any]] | None = None,
+        on_failure: str = "raise",
+        max_restarts: int = 3,
+        render_mode: str | None = None,
+        transport: str | None = None,
+        url: str | None = None,
+        image: str | None = None,
+        token: str | None = None,
+        timeout: float | None = STEP_TIMEOUT,
+        transport_options: dict[str, Any] | None = None,
+        action_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
+        observation_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
+        spaces: dict[str, gymnasium.Space[Any] | dict[str, Any] | None] | None = None,
+        **options: Any,
+    ) -> None:
+        check_counts(num_envs, workers, lane_options, on_failure)
+        mode = autoreset(autoreset_mode)
+        entry = None if environment is None else registry.environment(environment)
+        name = None
+        if entry is not None:
+            name, options = entry.name, {**entry.options, **options}
+        given = {
+            "action_space": described(action_space),
+            "observation_space": described(observation_space),
+        }
+        settings = {"url": url, "image": image, "token": token, "timeout": timeout, **given}
+        each = [{**options, **given} for given in lane_options or [{}] * num_envs]
+        self.num_envs = num_envs
+        self._numbers = frozenset(range(num_envs))
+        self.render_mode = render_mode
+        self.closed = False
+        self._timeout = timeout
+        self._recovery = Recovery(max_restarts, enabled=on_failure == "restart")
+        self._last: list[Any] = [None] * num_envs  # observations, for lanes that are lost
+        self._lost: TransportError | None = None
+        self._batches: dict[int, Any] = {}
+        self._workers = [
+            Worker(
+                lambda: make_transport(transport, settings, transport_options or {}),
+                OpenVector(
+                    name,
+                    each[first:end],
+                    render_mode,
+                    mode.value,
+                    max_episode_steps,
+                    first=first,
+                    spaces=described(spaces),
+                ),
+                range(first, end),
+                alone=workers == 1,
+                core=own_core(number, workers),
+            )
+            for number, (first, end) in enumerate(split_evenly(num_envs, workers))
+        ]
+        try:
+            description = open_all(self._workers)
+        except BaseException:
+            self.close()
+            raise
+        self.single_action_space = parse(description.action_space)
+        self.single_observation_space = parse(description.observation_space)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.metadata = {**description.metadata, "autoreset_mode": mode}  # type: ignore[misc]
+        self._mode = mode
+        if isinstance(self.single_action_space, gymnasium.spaces.Discrete):
+            self._mask = np.ones((num_envs, int(self.single_action_space.n)), np.bool_)
+
+    def reset(
+        self,
+        *,
+        seed: int | list[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Implements gymnasium.vector.VectorEnv.reset.
+
+        Args:
+            seed: Of lane i: seed + i; or one for each.
+            options: Those of the environment's reset. Beside them ``reset_mask``, a bool array:
+                only these lanes begin a new episode.
+        """
+        self._check_idle()
+        seeds = seeds_of(seed, self.num_envs)
+        given = dict(options or {})
+        chosen = reset_mask(given.pop("reset_mask", None), self.num_envs)
+        requests: list[ResetVector] = []
+        for worker in self._workers:
+            lanes = None
+            if chosen is not None:
+                lanes = [i for i, lane in enumerate(worker.lanes) if chosen[lane]]
+            requests.append(ResetVector([seeds[lane] for lane in worker.lanes], given, lanes))
+            worker.try_send(requests[-1])
+        results = self._received(self._workers, requests)
+        self._lost = None
+        observations, _, _, _, infos = self._joined(results)
+        return observations, infos
+
+    def step(self, actions: Any) -> Results:
+        """Implements gymnasium.vector.VectorEnv.step.
+
+        Raises:
+            ActionError: One is not in the action space; its worker stepped no lane.
+            TransportError: A worker is lost, and is not to be restarted.
+        """
+        self._check_idle()
+        self._check_whole()
+        rows = actions if isinstance(actions, np.ndarray) else list(self._rows(actions))
+        if len(rows) != self.num_envs:
+            raise OptionError(f"{len(rows)} actions for {self.num_envs} lanes: give one for each.")
+        for worker in self._workers:
+            worker.try_send(StepVector(rows[worker.lanes.start : worker.lanes.stop]))
+        return self._joined(self._received(self._workers))
+
+    def _received(
+        self, workers: list[Worker], resets: list[ResetVector] | None = None
+    ) -> list[VectorResult]:
+        """The results of workers; all are received before anything is raised.
+
+        Args:
+            workers: Those that were sent something.
+            resets: What they were sent, if that was resets.
+
+        Raises:
+            OpenEnvGymError: What one of them raised, and was not to be mended by a restart.
+        """
+        results: list[VectorResult] = []
+        errors: list[OpenEnvGymError] = []
+        for number, worker in enumerate(workers):
+            lanes = worker.sent or list(worker.lanes)
+            if resets is not None and (chosen := resets[number].lanes) is not None:
+                lanes = [worker.lanes[i] for i in chosen]
+            try:
+                try:
+                    results.append(expect(VectorResult, worker.receive(self._timeout)))
+                except TransportError as lost:
+                    self._recovery.start_anew(worker, lost, lanes)
+                    if resets is not None:  # by which nothing is lost
+                        results.append(expect(VectorResult, worker.ask(resets[number])))
+                        continue
+                    last = [self._last[lane] for lane in lanes]
+                    space, mode = self.single_observation_space, self._mode
+                    results.append(substitute(worker, str(lost), last, space, mode))
+            except OpenEnvGymError as error:
+                errors.append(error)
+        if errors:
+            self._lost = next((e for e in errors if isinstance(e, TransportError)), None)
+            raise errors[0]
+        return results
+
+    def _rows(self, actions: Any) -> Any:
+        return iterate(self.action_space, actions)
+
+    def _joined(self, results: list[VectorResult], lanes: Sequence[int] | None = None) -> Results:
+        """The results of workers as one, for all lanes or for some."""
+        if len(results) == 1:
+            only = results[0]
+            observations, rewards = only.observations, only.rewards
+            terminations, truncations = only.terminations, only.truncations
+        else:
+            observations = join(self.single_observation_space, [r.observations for r in results])
+            rewards = np.concatenate([r.rewards for r in results])
+            terminations = np.concatenate([r.terminations for r in results])
+            truncations = np.concatenate([r.truncations for r in results])
+        infos = merge_infos([(r.infos, len(r.rewards)) for r in results])
+        if self._recovery.enabled:
+            self._keep(observations, range(self.num_envs) if lanes is None else lanes)
+        if "action_mask" in infos:
+            told, masks = infos["_action_mask"], infos["action_mask"]
+            if lanes is None and np.count_nonzero(told) == len(told):
+                self._mask = masks.astype(np.bool_)
+            else:
+                rows = np.arange(self.num_envs) if lanes is None else np.array(lanes)
+                self._mask[rows[told]] = masks[told]
+        return observations, rewards, terminations, truncations, infos
+
+    def _keep(self, observations: Any, lanes: Sequence[int]) -> None:
+        """Keeps the observations of lanes, for when they are lost."""
+        batch = self._batches.get(len(lanes))
+        if batch is None:
+            batch = batch_space(self.single_observation_space, len(lanes))
+            self._batches[len(lanes)] = batch
+        for lane, observation in zip(lanes, iterate(batch, observations), strict=True):
+            self._last[lane] = observation
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are legal in each lane; all, where the environment does not tell.
+
+        Returns:
+            (num_envs, actions) bool, from the last observations, without a round trip.
+        """
+        if not isinstance(self.single_action_space, gymnasium.spaces.Discrete):
+            raise EpisodeError(f"There are no masks for the actions {self.single_action_space}.")
+        return self._mask.copy()
+
+    def send(self, actions: Any, lanes: Sequence[int]) -> None:
+        """Sends actions to some lanes, and does not wait: the others are not held up.
+
+        Lanes of one worker answer together, so that a slow lane holds up none, make as many workers
+        as lanes.
+
+        Args:
+            actions: One for each of the lanes.
+            lanes: Their numbers. All lanes of them that share a worker must be sent at once.
+
+        Raises:
+            EpisodeError: Their worker has not answered what it was sent before; nothing was sent.
+        """
+        self._check_whole()
+        by_lane = dict(zip(lanes, actions, strict=False))
+        if not len(by_lane) == len(lanes) == len(actions) or not by_lane.keys() <= self._numbers:
+            raise OptionError(
+                f"{len(actions)} actions for the lanes {list(lanes)}: give one for each, and each "
+                f"lane of 0 to {self.num_envs - 1} once."
+            )
+        sending: list[tuple[Worker, list[int]]] = []
+        for worker in self._workers:
+            mine = [lane for lane in worker.lanes if lane in by_lane]
+            if mine:
+                worker.check_received()
+                sending.append((worker, mine))
+        for worker, mine in sending:
+            rows = [lane - worker.lanes.start for lane in mine]
+            worker.try_send(StepVector([by_lane[lane] for lane in mine], rows), mine)
+
+    def recv(
+        self, min_lanes: int = 1, timeout: float | None = None
+    ) -> tuple[NDArray[np.int64], Any, Any, Any, Any, dict[str, Any]]:
+        """Receives the results that are there, of so many lanes at least.
+
+        Args:
+            min_lanes: Lanes to wait for.
+            timeout: Seconds to wait; by default those of ``make_vec``.
+
+        Returns:
+            The lanes' numbers, and what :meth:`step` returns, a row for each of them.
+
+        Raises:
+            EpisodeError: Fewer lanes were sent.
+            ExchangeTimeoutError: They did not come in time; the next call goes on waiting.
+        """
+        waiting = [worker for worker in self._workers if worker.sent]
+        if sum(len(worker.sent) for worker in waiting) < min_lanes:
+            raise EpisodeError(f"{min_lanes} lanes cannot answer: send() was called for fewer.")
+        limit = self._timeout if timeout is None else timeout
+        ready = wait_for_any(waiting, min_lanes, limit)
+        lanes = [lane for worker in ready for lane in worker.sent]
+        return (np.array(lanes, np.int64), *self._joined(self._received(ready), lanes))
+
+    def _check_idle(self) -> None:
+        if self.closed:
+            raise EpisodeError("The environments are closed: make new ones.")
+        if any(worker.sent for worker in self._workers):
+            raise EpisodeError("Some lanes were sent actions: recv() comes before step and reset.")
+
+    def _check_whole(self) -> None:
+        if self._lost is not None:
+            raise EpisodeError(
+                "The last step's outcome was lost on the way, so the episodes cannot go on: call "
+                "reset()."
+            ) from self._lost
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Implements gymnasium.vector.VectorEnv.render: a picture of each lane."""
+        self._check_idle()
+        frames: list[Any] = []
+        for worker in self._workers:
+            frames += expect(Frame, worker.ask(Render())).frame
+        return tuple(frames)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """What a method or attribute gives, for each lane.
+
+        Args:
+            name: ``"state"``, ``"render"``, ``"action_masks"``, or an attribute of this class,
+                which is the same for all. The environments themselves are somewhere else.
+            *args: None: there is no method with arguments.
+            **kwargs: None.
+        """
+        if args or kwargs:
+            raise OptionError(f"{name} takes no arguments over a transport.")
+        if name == "state":
+            self._check_idle()
+            told: list[Any] = []
+            for worker in self._workers:
+                told += expect(StateReply, worker.ask(GetState())).state["lanes"]
+            return tuple(told)
+        if name == "render":
+            return self.render() or ()
+        if name == "action_masks":
+            return tuple(self.action_masks())
+        if name.startswith("_") or not hasattr(self, name):
+            raise OptionError(
+                f"There is no {name!r} to be had of environments over a transport: state, render "
+                "and action_masks are."
+            )
+        return (getattr(self, name),) * self.num_envs
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """As :meth:`call`."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Refused: what makes an environment what it is are its options."""
+        raise OptionError(
+            f"{name!r} cannot be set over a transport: give options to make_vec, lane_options= for "
+            "some lanes."
+        )
+
+    @property
+    def isolation(self) -> list[dict[str, Any]]:
+        """What is between each worker and this process."""
+        return [worker.isolation for worker in self._workers]
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Implements gymnasium.vector.VectorEnv.close_extras; at any moment, and more than once."""
+        for worker in self._workers:
+            worker.close()

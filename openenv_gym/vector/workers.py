@@ -1,0 +1,236 @@
+"""Workers of a vector environment: a transport each, and the lanes behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
+from typing import Any
+
+from openenv_gym.errors import (
+    EpisodeError,
+    ExchangeTimeoutError,
+    OpenEnvGymError,
+    OptionError,
+    ServerFullError,
+)
+from openenv_gym.transport import Transport
+from openenv_gym.wire.busy_wait import LANES_LIMIT
+from openenv_gym.wire.messages import Description, Failure, OpenVector, Reply, Request
+
+_POLL = 0.001
+
+
+class Worker:
+    """A session with several lanes.
+
+    Args:
+        make: Makes its transport.
+        request: Opens its session.
+        lanes: Numbers of its lanes.
+        alone: There is no other, which would need the core that this process waits on.
+        core: The core that its process keeps to; None: any.
+
+    Attributes:
+        lanes: Numbers of its lanes.
+        sent: Those that were sent an action by ``send`` and not received yet.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Transport],
+        request: OpenVector,
+        lanes: range,
+        *,
+        alone: bool,
+        core: int | None,
+    ) -> None:
+        self._make = make
+        self._alone = alone
+        self._core = core
+        self._request = request
+        self._transport: Transport | None = None
+        self._unsent: OpenEnvGymError | None = None
+        self.lanes = lanes
+        self.sent: list[int] = []
+
+    def open(self) -> Description:
+        """Starts it.
+
+        Raises:
+            ServerFullError: There is no room for its lanes.
+        """
+        self._transport = self._make()
+        self._transport.core = self._core
+        if self._alone:
+            self._transport.awake = LANES_LIMIT
+        return self._transport.open(self._request)
+
+    def restart(self) -> None:
+        """Starts it anew; its lanes count as ended."""
+        self.close()
+        self._request.ended = True
+        self.open()
+
+    def check_received(self) -> None:
+        """Checks that nothing is under way.
+
+        Raises:
+            EpisodeError: Lanes that were sent something have not been received.
+        """
+        if self.sent:
+            raise EpisodeError(
+                f"The lanes {self.sent} have not answered: recv() comes before the next send() to "
+                "their worker.",
+                lanes=self.sent,
+            )
+
+    def try_send(self, request: Request, lanes: Sequence[int] = ()) -> None:
+        """Sends a request on its way; what goes wrong with that is told by :meth:`receive`.
+
+        Args:
+            request: What is asked.
+            lanes: Those that it is for, where the reply is not waited for at once.
+        """
+        transport = self._opened()
+        self.sent, self._unsent = list(lanes), None
+        try:
+            transport.send(request)
+        except OpenEnvGymError as error:
+            self._unsent = error
+
+    def receive(self, timeout: float | None) -> Reply:
+        """Waits for the reply.
+
+        Raises:
+            OpenEnvGymError: What the session raised, or sending.
+        """
+        unsent, self._unsent = self._unsent, None
+        if unsent is not None:
+            self.sent = []
+            raise unsent
+        try:
+            reply = self._opened().receive(timeout)
+        except ExchangeTimeoutError:
+            raise  # it may still come
+        except BaseException:
+            self.sent = []
+            raise
+        self.sent = []
+        if type(reply) is Failure:
+            raise reply.error()
+        return reply
+
+    def ask(self, request: Request) -> Reply:
+        """One request, one reply."""
+        return self._opened().exchange(request)
+
+    def ready(self, timeout: float) -> bool:
+        """Whether the reply is there."""
+        return self._unsent is not None or self._opened().ready(timeout)
+
+    def fileno(self) -> int | None:
+        """What can be read when it comes."""
+        return self._opened().fileno()
+
+    @property
+    def isolation(self) -> dict[str, Any]:
+        """What is between it and this process."""
+        return {"transport": self._opened().name, **self._opened().isolation}
+
+    def close(self) -> None:
+        """Ends it; a second call does nothing."""
+        transport, self._transport = self._transport, None
+        self.sent = []
+        if transport is not None:
+            with contextlib.suppress(OpenEnvGymError):
+                transport.close()
+
+    def _opened(self) -> Transport:
+        if self._transport is None:
+            raise EpisodeError("The environments are closed: make new ones.")
+        return self._transport
+
+
+def open_all(workers: Sequence[Worker]) -> Description:
+    """Starts workers, one after the other: starting many at once drowns an engine.
+
+    Raises:
+        ServerFullError: The server has not as many places as they have lanes.
+        OptionError: Their lanes are of different Spaces.
+    """
+    first: Description | None = None
+    for number, worker in enumerate(workers):
+        try:
+            description = worker.open()
+        except ServerFullError as error:
+            # Those before this one took some, which they will not keep.
+            wanted = sum(len(each.lanes) for each in workers)
+            free = error.fields.get("free", 0) + sum(len(each.lanes) for each in workers[:number])
+            most = error.fields.get("max_sessions")
+            raise ServerFullError(
+                f"{wanted} lanes were asked for, but {free} of the server's {most} sessions are "
+                "free; no lane was taken. Close some, or serve with more.",
+                **{**error.fields, "wanted": wanted, "free": free},
+            ) from error
+        first = first or description
+        for what in ("action_space", "observation_space"):
+            if getattr(description, what) != getattr(first, what):
+                raise OptionError(
+                    f"The lanes of a vector have one {what}, but those of {list(worker.lanes)} "
+                    "have another, by their options. Make an environment of each.",
+                    space=what,
+                )
+    assert first is not None, "there is a worker"
+    return first
+
+
+def own_core(number: int, workers: int) -> int | None:
+    """The core for a worker: its own, where there are as many cores as workers; None for any.
+
+    On a machine that is busy with them the kernel wakes two workers on one core now and then, and
+    leaves another idle for that step: of Chess on two cores, every third step.
+    """
+    if workers == 1 or not hasattr(os, "sched_getaffinity"):
+        return None
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[number] if len(cores) == workers else None
+
+
+def split_evenly(lanes: int, workers: int) -> Iterator[tuple[int, int]]:
+    """First and end of each worker's lanes; the first workers get one more if need be."""
+    share, rest = divmod(lanes, workers)
+    first = 0
+    for number in range(workers):
+        end = first + share + (number < rest)
+        yield first, end
+        first = end
+
+
+def wait_for_any(workers: list[Worker], lanes: int, limit: float | None) -> list[Worker]:
+    """Waits until workers with so many lanes have answered; these.
+
+    Raises:
+        ExchangeTimeoutError: They have not within the limit.
+    """
+    deadline = None if limit is None else monotonic() + limit
+    while True:
+        ready = [worker for worker in workers if worker.ready(0.0)]
+        if sum(len(worker.sent) for worker in ready) >= lanes:
+            return ready
+        left = 3600.0 if deadline is None else deadline - monotonic()
+        if left <= 0:
+            raise ExchangeTimeoutError(
+                f"{lanes} lanes did not answer within {limit} s; the next recv() goes on waiting.",
+                timeout=limit,
+            )
+        poll, pausing = select.poll(), False
+        for worker in workers:
+            file = None if worker in ready else worker.fileno()
+            if file is not None:
+                poll.register(file, select.POLLIN)
+            elif worker not in ready:
+                pausing = True  # nothing to wait on: it is asked again and again
+        poll.poll(1e3 * (min(left, _POLL) if pausing else left))

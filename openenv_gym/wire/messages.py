@@ -1,0 +1,236 @@
+"""Messages between the adapter and the session: six requests, seven replies.
+
+They carry values of the Spaces (arrays, numbers, strings, and tuples and dicts of them), never
+models: the session converts, so that a client needs neither the environment's package nor its
+dependencies. In process they are handed over as they are; :mod:`openenv_gym.wire.codec` turns them
+into bytes for every other transport.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from openenv_gym.errors import OpenEnvGymError, from_name
+
+StepOutcome = tuple[Any, Any, bool, bool, dict[str, Any]]
+"""What ``gymnasium.Env.step`` gives: observation, reward, terminated, truncated, info."""
+
+
+class Request(msgspec.Struct, array_like=True, tag=True, kw_only=True):
+    """Base of what a client asks.
+
+    Attributes:
+        id: Number of the request in its session, from 1. The reply carries the same, so that a
+            late reply is never taken for another's, and a repeated request runs only once.
+        timed: The reply is to tell where the time went at the other end.
+    """
+
+    id: int = 0
+    timed: bool = False
+
+
+class Open(Request):
+    """Makes the environment; the first request of every session.
+
+    Attributes:
+        environment: Its name, or ``module:Class``; None for the one that the server has.
+        options: Keywords of the environment's constructor.
+        render_mode: ``"ansi"``, ``"rgb_array"`` or another that the environment gives; or None.
+            ``"ansi?"``: as text, if the environment gives that.
+        spaces: Descriptions of the Spaces of fields of which the environment's models do not tell
+            enough; None sends a field to ``info``. Only the owner of a server can give them.
+    """
+
+    environment: str | None
+    options: dict[str, Any]
+    render_mode: str | None = None
+    spaces: dict[str, Any] | None = None
+
+
+class OpenVector(Request):
+    """Makes several environments at once, the lanes; answered by Description.
+
+    Attributes:
+        environment: Name of the environment; None for the one that the server has.
+        options: Keywords of the constructor, for each lane.
+        render_mode: As with :class:`Open`.
+        autoreset_mode: Value of gymnasium's ``AutoresetMode``.
+        max_episode_steps: After so many steps an episode is truncated.
+        ended: The lanes take the place of ones that were lost in the midst of an episode: the next
+            step resets them, as if their episodes had just ended.
+        first: Number of the first lane, for errors: other sessions may have those before.
+        spaces: As with :class:`Open`.
+    """
+
+    environment: str | None
+    options: list[dict[str, Any]]
+    render_mode: str | None = None
+    autoreset_mode: str = "NextStep"
+    max_episode_steps: int | None = None
+    ended: bool = False
+    first: int = 0
+    spaces: dict[str, Any] | None = None
+
+
+class ResetVector(Request):
+    """Begins an episode in some lanes; answered by VectorResult, of all lanes.
+
+    Attributes:
+        seeds: For each lane.
+        options: Keywords of the environment's reset.
+        lanes: Which lanes; None for all.
+    """
+
+    seeds: Any
+    options: dict[str, Any] | None = None
+    lanes: list[int] | None = None
+
+
+class StepVector(Request):
+    """Carries out one action in each of some lanes; answered by VectorResult, of these.
+
+    Attributes:
+        actions: An array with a row for each lane, or a list.
+        lanes: Which lanes; None for all.
+    """
+
+    actions: Any
+    lanes: list[int] | None = None
+
+
+class Reset(Request):
+    """Begins an episode.
+
+    Attributes:
+        seed: Of its randomness: an int of any size, not negative; or None.
+        options: Keywords of the environment's reset.
+    """
+
+    seed: Any  # msgpack's own integers have 64 bits
+    options: dict[str, Any] | None = None
+
+
+class Step(Request):
+    """Carries out one action, a value of the action space."""
+
+    action: Any
+
+
+class Render(Request):
+    """Asks for the picture, in the mode given on opening."""
+
+
+class GetState(Request):
+    """Asks for the environment's state."""
+
+
+class Close(Request):
+    """Ends the session."""
+
+
+class Reply(msgspec.Struct, array_like=True, tag=True, kw_only=True):
+    """Base of what a session answers.
+
+    Attributes:
+        id: That of the request.
+        spent: Where the time of a timed request went, in nanoseconds: until the session took it up,
+            and in the session.
+    """
+
+    id: int = 0
+    spent: tuple[int, int] | None = None
+
+
+class Description(Reply):
+    """Answers :class:`Open`: all that a client has to know of the environment.
+
+    Attributes:
+        environment: Its name, as it is served.
+        action_space: As JSON (:mod:`openenv_gym.spaces.describe`).
+        observation_space: As JSON.
+        metadata: For ``env.metadata``: render modes, frames per second.
+        has_mask: Its infos carry ``action_mask``.
+    """
+
+    environment: str
+    action_space: dict[str, Any]
+    observation_space: dict[str, Any]
+    metadata: dict[str, Any]
+    has_mask: bool = False
+
+
+class Result(Reply):
+    """Answers :class:`Reset` and :class:`Step`.
+
+    Attributes:
+        observation: Value of the observation space.
+        reward: Reward of the step; 0.0 after a reset.
+        terminated: The episode ended by the rules of the task.
+        truncated: The episode was cut off.
+        info: What is beside the observation, the action mask among it.
+    """
+
+    observation: Any
+    reward: Any
+    terminated: bool
+    truncated: bool
+    info: dict[str, Any]
+
+
+class VectorResult(Reply):
+    """Answers :class:`ResetVector` and :class:`StepVector`.
+
+    Attributes:
+        observations: Value of the batched observation space: one array for each leaf.
+        rewards: (lanes,) float64.
+        terminations: (lanes,) bool.
+        truncations: (lanes,) bool.
+        infos: As gymnasium's vector infos; a list where these have an array of objects.
+    """
+
+    observations: Any
+    rewards: Any
+    terminations: Any
+    truncations: Any
+    infos: dict[str, Any]
+
+
+class Frame(Reply):
+    """Answers :class:`Render`: an array, a text, or None."""
+
+    frame: Any
+
+
+class StateReply(Reply):
+    """Answers :class:`GetState`: the fields of the environment's state."""
+
+    state: dict[str, Any]
+
+
+class Closed(Reply):
+    """Answers :class:`Close`."""
+
+
+class Failure(Reply):
+    """Answers any request that failed: an error of :mod:`openenv_gym.errors`, told.
+
+    Attributes:
+        kind: Name of its class.
+        message: Its message.
+        fields: Its fields.
+    """
+
+    kind: str
+    message: str
+    fields: dict[str, Any]
+
+    @classmethod
+    def of(cls, error: OpenEnvGymError) -> Failure:
+        """The failure that tells of an error."""
+        return cls(type(error).__name__, str(error), error.fields)
+
+    def error(self) -> OpenEnvGymError:
+        """The error that was told of."""
+        return from_name(self.kind, self.message, self.fields)

@@ -1,0 +1,188 @@
+"""Stream: whole messages over a connected stream socket; both ends of the pipe face.
+
+A message is its length (four bytes, big-endian) and its bytes. ``multiprocessing.connection`` has
+the same framing, but reads head and body one by one and waits with a selector each time: a round
+trip of a small message took 15 µs with it, 10.5 with this, 10 without any framing. Its handshake is
+used here, which proves at both ends that they know a key without sending it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import struct
+from collections.abc import Sequence
+from multiprocessing import AuthenticationError as ProcessAuthenticationError
+from multiprocessing import connection
+from typing import Any
+
+from openenv_gym.errors import AuthenticationError, ProtocolError
+from openenv_gym.wire.busy_wait import AwakeSocket
+
+MAX_MESSAGE = 1 << 30
+"""Bytes of the largest message; a length beyond it is taken for garbage."""
+
+_HEAD = struct.Struct("!I")
+_TIMEVAL = struct.Struct("ll")
+_BUFFER = 1 << 16
+
+
+def readable(files: Sequence[int], seconds: float) -> bool:
+    """Waits until one of the file descriptors can be read; False if none could so long."""
+    poll = select.poll()  # unlike select() it takes any number
+    for file in files:
+        poll.register(file, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def limit_waits(sock: socket.socket, seconds: float | None) -> None:
+    """Limits each wait of a blocking socket in the kernel, which costs a call nothing.
+
+    A wait that is too long raises BlockingIOError. ``socket.settimeout`` asks the kernel before
+    each call whether it would wait.
+
+    Args:
+        sock: The socket.
+        seconds: The limit; None waits for ever.
+    """
+    whole = 0.0 if seconds is None else max(seconds, 1e-6)  # 0 is "for ever" to the kernel
+    limit = _TIMEVAL.pack(int(whole), int(whole % 1 * 1e6))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+class Stream:
+    """Sends and receives whole messages. One thread at a time may use each direction.
+
+    Args:
+        sock: A connected stream socket, which the stream owns from now on.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(None)  # waits are limited in the kernel, see set_timeout
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = sock
+        self._reader = AwakeSocket(sock)
+        self._buffer = bytearray(_BUFFER)
+        self._filled = 0
+        self._timeout: float | None = None
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """Limits each wait for the other end; None waits for ever."""
+        if seconds != self._timeout:
+            limit_waits(self._socket, seconds)
+            self._timeout = seconds
+
+    def stay_awake(self, seconds: float) -> None:
+        """Waits awake for so long for a message, where that pays."""
+        self._reader.habit.limit = seconds
+
+    def send_bytes(self, data: Any) -> None:
+        """Sends one message.
+
+        Raises:
+            OSError: The other end is gone, or takes nothing within the limit.
+        """
+        head = _HEAD.pack(len(data))
+        if len(data) < _BUFFER:
+            self._socket.sendall(head + data)
+            return
+        sent = self._socket.sendmsg((head, data)) - len(head)
+        if sent < len(data):
+            self._socket.sendall(memoryview(data)[max(sent, 0) :])
+
+    def recv_bytes(self, limit: int = MAX_MESSAGE) -> bytearray | memoryview:
+        """Receives one message, in memory of its own.
+
+        Args:
+            limit: Bytes that it may have at most.
+
+        Raises:
+            EOFError: The other end is gone.
+            BlockingIOError: It did not come within the limit; the next call goes on waiting.
+            ProtocolError: It is larger than the limit.
+        """
+        if self._filled < _HEAD.size:
+            self._fill(_HEAD.size)
+        (size,) = _HEAD.unpack_from(self._buffer)
+        if size > limit:
+            raise ProtocolError(
+                f"A message of {size} bytes was announced, of which {limit} are allowed. Is the "
+                "other end an openenv-gym?",
+                size=size,
+                limit=limit,
+            )
+        end = _HEAD.size + size
+        if self._filled < end:
+            self._fill(end)
+        if size > _BUFFER:  # the buffer is this message's alone: hand it over
+            message: bytearray | memoryview = memoryview(self._buffer)[_HEAD.size : end]
+            rest = self._buffer[end : self._filled]
+            # The next one will be as large, if this is a conversation about pictures.
+            self._buffer = bytearray(end)
+            self._buffer[: len(rest)] = rest
+        else:
+            message = self._buffer[_HEAD.size : end]
+            if self._filled > end:
+                self._buffer[: self._filled - end] = self._buffer[end : self._filled]
+        self._filled -= end
+        return message
+
+    def _fill(self, size: int) -> None:
+        """Reads until the buffer holds so many bytes."""
+        if size > len(self._buffer):
+            grown = bytearray(size)
+            grown[: self._filled] = self._buffer[: self._filled]
+            self._buffer = grown
+        view = memoryview(self._buffer)
+        while self._filled < size:
+            if self._filled:
+                got = self._reader.rest_into(view[self._filled : size])
+            else:
+                got = self._reader.recv_into(view)
+            if got == 0:
+                raise EOFError("the other end is gone")
+            self._filled += got
+
+    def fileno(self) -> int:
+        """Of the socket."""
+        return self._socket.fileno()
+
+    def shutdown(self) -> None:
+        """Ends the conversation: whoever waits on the socket, at either end, wakes up."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Ends the conversation and closes the socket."""
+        self.shutdown()
+        self._socket.close()
+
+    def prove(self, key: bytes, *, first: bool) -> None:
+        """Proves to the other end that this one knows the key, and has it prove the same.
+
+        Args:
+            key: The shared secret.
+            first: This end asks first: the server.
+
+        Raises:
+            AuthenticationError: The other end does not know it, or says that we do not.
+            ProtocolError: The other end says something else.
+            EOFError: The other end is gone.
+        """
+        handshake: Any = connection  # its handshake takes whatever sends and receives bytes
+        steps = [handshake.deliver_challenge, handshake.answer_challenge]
+        try:
+            for step in steps if first else reversed(steps):
+                step(self, key)
+        except ProcessAuthenticationError as error:
+            raise AuthenticationError(
+                "The two ends of the pipe have different keys. The key is in the file 'key' beside "
+                "the socket: is the directory the right one?"
+            ) from error
+        except (AssertionError, ValueError) as error:  # which is how it finds another protocol
+            raise ProtocolError(
+                "What answers at the other end of the pipe is no server of ours."
+            ) from error

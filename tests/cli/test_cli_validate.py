@@ -1,0 +1,107 @@
+"""``openenv-gym validate``: what it finds in good and in faulty environments and servers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from openenv_gym.cli import main
+from tests.openenv.peers import requires_peers, stock_server
+from tests.servers import serving
+
+GOOD = "tests.faulty:Lamp"
+
+
+def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    """The exit code, and the checks that are not ok, by what they check."""
+    code = main(["validate", *arguments, "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["passed"] is (code == 0)
+    assert told["checks"]
+    return code, {one["check"]: one for one in told["checks"] if one["verdict"] != "ok"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [[GOOD], ["chess"], ["gymnasium", "--option", "env_id=CartPole-v1"]]
+)
+def test_a_good_environment(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert findings(capsys, *arguments) == (0, {})
+
+
+def test_the_report(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "tests.faulty:Greedy"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert "ok    the same seed gives the same episode" in said
+    assert "FAIL  an option that there is not is refused" in said
+    assert said[-1] == "8 checks, 1 failed"
+
+
+SAME = "the same seed gives the same episode"
+FAULTS = [
+    ("Unseeded", SAME, "observation of step 0"),
+    ("TooBright", "observations, rewards and flags are what they must be", "not in Box"),
+    ("Unrewarding", "observations, rewards and flags are what they must be", "nan, no finite"),
+    ("Greedy", "an option that there is not is refused", "no_such_option=1 was taken"),
+    ("Broken", SAME, "ZeroDivisionError: there is no lamp"),
+    ("Invisible", "it renders ansi", "render() gives None"),
+    ("Unbounded", "it can be made, and has Spaces", "EndlessAction.number"),
+    ("Local", "in another process it is the same, bit for bit", "observation of step 0"),
+    ("NoSuch", "it can be made, and has Spaces", "has no NoSuch"),
+]
+
+
+@pytest.mark.parametrize(("name", "check", "told"), FAULTS, ids=[fault[0] for fault in FAULTS])
+def test_a_faulty_environment(
+    name: str, check: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = findings(capsys, f"tests.faulty:{name}")
+    assert code == 1
+    assert found[check]["verdict"] == "failed"
+    assert told in found[check]["told"]
+
+
+def test_what_is_no_environment(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = findings(capsys, str(tmp_path_factory.mktemp("empty")))
+    assert code == 1
+    assert "it has no openenv.yaml" in found["it is found"]["told"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+def test_a_server_of_ours(scheme: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving("connect4", token="right") as served:
+        url = f"{scheme}://127.0.0.1:{served.port}/"
+        assert findings(capsys, "--url", url, "--token", "right") == (0, {})
+        code, found = findings(capsys, "--url", url, "--token", "wrong")
+        assert code == 1
+        assert "401" in found["GET /metadata tells a name and a description"]["told"]
+
+
+def test_a_server_for_one_client(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(GOOD, max_sessions=1) as served:
+        code, found = findings(capsys, "--url", served.url("http"))
+    assert code == 0
+    (warning,) = found.values()
+    assert warning["verdict"] == "warning"
+    assert "sessions" in warning["told"]
+
+
+@requires_peers
+def test_a_server_of_openenvs_own_make(capsys: pytest.CaptureFixture[str]) -> None:
+    with stock_server("tests.openenv.environments:nested") as server:
+        assert findings(capsys, "--url", server.url) == (0, {})
+
+
+def test_what_is_no_server(capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = findings(capsys, "--url", "http://127.0.0.1:9")
+    assert code == 1
+    assert "GET /health says that it is healthy" in found
+
+
+@pytest.mark.parametrize("arguments", [[], ["echo", "--url", "http://127.0.0.1:9"]])
+def test_one_of_both_is_named(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", *arguments]) == 1
+    assert "one of them" in capsys.readouterr().err

@@ -1,0 +1,91 @@
+"""openenv's own clients, as functions that :class:`tests.openenv.peers.StockPython` calls.
+
+Only a peer's process can import this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from openenv.core import GenericEnvClient
+from openenv.core.mcp_client import MCPToolClient
+
+
+def _told(result: Any) -> dict[str, Any]:
+    return {
+        "observation": result.observation,
+        "reward": result.reward,
+        "done": result.done,
+        "metadata": result.metadata,
+    }
+
+
+def play(url: str, actions: list[Any], reset: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One episode with the synchronous client: what each call gave, and the states."""
+    with GenericEnvClient(base_url=url).sync() as client:
+        results = [_told(client.reset(**(reset or {})))]
+        states = [client.state()]
+        for action in actions:
+            results.append(_told(client.step(action)))
+            states.append(client.state())
+        return {"results": results, "states": states}
+
+
+async def call_tool(url: str, name: str) -> dict[str, Any]:
+    """What a client of MCP's tools is told: those that there are, and what comes of calling one."""
+    async with MCPToolClient(base_url=url) as client:
+        listed = [tool.name for tool in await client.list_tools()]
+        try:
+            told = await client.call_tool(name, message="Hello!")
+        except RuntimeError as error:
+            return {"listed": listed, "error": str(error)}
+        return {"listed": listed, "told": told}
+
+
+async def one_too_many(
+    url: str, actions: list[Any], reset: dict[str, Any], limit: int
+) -> dict[str, Any]:
+    """Episodes with as many clients at once as the server takes, and what it tells one more."""
+    told: list[str] = []
+
+    async def one_more() -> None:
+        client = GenericEnvClient(base_url=url)
+        try:
+            await client.connect()
+            await client.reset()
+        except RuntimeError as error:
+            told.append(str(error))
+        finally:
+            await client.close()
+
+    episodes = await play_async(url, actions, reset, limit, one_more)
+    return {"episodes": episodes, "told": told}
+
+
+async def play_async(
+    url: str,
+    actions: list[Any],
+    reset: dict[str, Any] | None = None,
+    clients: int = 1,
+    meanwhile: Callable[[], Awaitable[None]] | None = None,
+) -> list[dict[str, Any]]:
+    """Episodes with so many asynchronous clients at once, stepped together."""
+    all_clients = [GenericEnvClient(base_url=url) for _ in range(clients)]
+    try:
+        await asyncio.gather(*(client.connect() for client in all_clients))
+        firsts = await asyncio.gather(*(client.reset(**(reset or {})) for client in all_clients))
+        results = [[_told(first)] for first in firsts]
+        if meanwhile is not None:
+            await meanwhile()
+        for action in actions:
+            found = await asyncio.gather(*(client.step(action) for client in all_clients))
+            for own, result in zip(results, found, strict=True):
+                own.append(_told(result))
+        states = await asyncio.gather(*(client.state() for client in all_clients))
+        return [
+            {"results": own, "state": state} for own, state in zip(results, states, strict=True)
+        ]
+    finally:
+        await asyncio.gather(*(client.close() for client in all_clients))

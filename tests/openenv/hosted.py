@@ -1,0 +1,148 @@
+"""Environments of ``openenv.core`` in our hands, as functions that a peer's process calls.
+
+Only a peer's process can import this module.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from pydantic import Field
+from pydantic_core import to_json
+
+import openenv_gym
+from openenv.core.env_server.interfaces import Environment
+from openenv.core.env_server.types import Action, Observation, State
+from openenv_gym.client import EnvClient
+from openenv_gym.server.openenv_protocol.exchange import plain
+from openenv_gym.spaces.describe import describe
+from tests.openenv.environments import NestedAction, NestedObservation
+
+
+class PullAction(Action):
+    arm: int = Field(ge=0, le=3)
+
+
+class PullObservation(Observation):
+    paid: int = Field(default=0, ge=0, le=9)
+
+
+class Quiet(Environment):  # type: ignore[type-arg]  # it tells nothing of its models
+    """Has asynchronous methods, and no annotations that tell its models."""
+
+    SUPPORTS_CONCURRENT_SESSIONS = True
+
+    def __init__(self, most: int = 9) -> None:
+        super().__init__()
+        self._most = most
+        self._state = State()
+
+    def reset(self, seed=None, episode_id=None):  # type: ignore[no-untyped-def]
+        raise AssertionError("the asynchronous one is to be called")
+
+    async def reset_async(self, seed=None, episode_id=None, bonus: int = 0):  # type: ignore[no-untyped-def]
+        self._random = np.random.default_rng(seed)
+        self._bonus = bonus
+        self._state = State(episode_id=episode_id)
+        return PullObservation()
+
+    def step(self, action):  # type: ignore[no-untyped-def]
+        raise AssertionError("the asynchronous one is to be called")
+
+    async def step_async(self, action):  # type: ignore[no-untyped-def]
+        self._state.step_count += 1
+        paid = min(int(self._random.integers(0, self._most + 1)) + self._bonus, 9)
+        return PullObservation(paid=paid, reward=paid * action.arm, done=paid == self._most)
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+
+class NestedEnv(
+    EnvClient[NestedAction, NestedObservation, State],
+    environment="tests.openenv.environments:NestedEnvironment",
+):
+    pass
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(to_json(value, fallback=plain))
+
+
+def register(id: str, environment: str, **keywords: Any) -> None:
+    """What ``openenv_gym.register_environment`` does."""
+    openenv_gym.register_environment(id, environment, **keywords)
+
+
+def register_connect4(id: str) -> None:
+    """Registers OpenEnv's, with Spaces for the fields that it does not bound."""
+    spaces = {
+        "column": Discrete(7),
+        "board": describe(Box(-1, 1, (6, 7), np.int8)),
+        "legal_actions": None,
+    }
+    environment = "tests.openenv.environments:Connect4Environment"
+    openenv_gym.register_environment(id, environment, spaces=spaces)
+
+
+def play(
+    id: str,
+    actions: list[Any],
+    seed: int = 3,
+    options: dict[str, Any] | None = None,
+    reset: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """An episode of an environment that is registered, by its actions as JSON."""
+    env = gymnasium.make(id, **(options or {}))
+    try:
+        results = [_as_json((*env.reset(seed=seed, options=reset), 0.0, False, False))]
+        for action in actions:
+            observation, reward, terminated, truncated, info = env.step(action)
+            results.append(_as_json((observation, info, reward, terminated, truncated)))
+        return {
+            "results": results,
+            "spaces": [str(env.action_space), str(env.observation_space)],
+            "state": _as_json(env.unwrapped.state()),  # type: ignore[attr-defined]
+        }
+    finally:
+        env.close()
+
+
+def play_typed(actions: list[dict[str, Any]], **keywords: Any) -> list[Any]:
+    """An episode of the nested environment with a typed client of its own models."""
+    with NestedEnv(**keywords) as env:
+        results = [env.reset(seed=3), *(env.step(NestedAction(**fields)) for fields in actions)]
+        return [_as_json((result.observation, result.reward, result.done)) for result in results]
+
+
+def play_lanes(id: str, lanes: int, steps: int, **options: Any) -> list[Any]:
+    """Rewards of lanes in a vector environment, after random actions."""
+    envs = gymnasium.make_vec(id, num_envs=lanes, **options)
+    try:
+        envs.reset(seed=0)
+        envs.action_space.seed(0)
+        return [_as_json(envs.step(envs.action_space.sample())[1]) for _ in range(steps)]
+    finally:
+        envs.close()
+
+
+def sample(id: str, count: int, render_mode: str | None = None) -> dict[str, Any]:
+    """An episode of random actions, to see that all of it is in its Spaces."""
+    env = gymnasium.make(id, render_mode=render_mode)
+    try:
+        env.action_space.seed(0)
+        seen = [env.reset(seed=0)[0]]
+        while len(seen) <= count:
+            observation, _, terminated, truncated, _ = env.step(env.action_space.sample())
+            seen.append(observation)
+            if terminated or truncated:
+                break
+        contained = [bool(env.observation_space.contains(one)) for one in seen]
+        return {"contained": contained, "spaces": [str(env.action_space)]}
+    finally:
+        env.close()

@@ -1,0 +1,14 @@
+"""An environment of ``openenv.core`` behind our server, by an id that was registered with Spaces.
+
+Only a peer's process can import this module; ``app`` is for uvicorn.
+"""
+
+from __future__ import annotations
+
+import openenv_gym
+from tests.openenv.hosted import register_connect4
+
+ID = "stock/Connect4-v0"
+
+register_connect4(ID)
+app = openenv_gym.create_app(ID)

@@ -1,0 +1,29 @@
+"""The peers are there, and what runs in them tells what it has to tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.openenv.peers import LEGACY, StockError, StockPython, requires_peers
+
+pytestmark = requires_peers
+
+
+def test_a_function_is_called_in_the_peer(stock: StockPython) -> None:
+    assert stock.call("importlib.metadata:version", distribution_name="openenv") == "0.10.0"
+
+
+def test_what_it_raises_is_told(stock: StockPython) -> None:
+    with pytest.raises(StockError, match="No package metadata") as caught:
+        stock.call("importlib.metadata:version", distribution_name="no such thing")
+    assert caught.value.kind == "PackageNotFoundError"
+
+
+def test_the_legacy_release() -> None:
+    python = StockPython(LEGACY)
+    try:
+        assert (
+            python.call("importlib.metadata:version", distribution_name="openenv-core") == "0.1.1"
+        )
+    finally:
+        python.close()

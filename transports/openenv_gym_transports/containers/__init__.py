@@ -1,0 +1,1 @@
+"""Containers of the Docker transport: the engine, how they are confined, and who owns them."""

@@ -1,0 +1,242 @@
+"""What a container is allowed, as it is asked of the engine and as the engine tells it."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openenv_gym_transports.containers import mounts, owner
+from openenv_gym_transports.containers.needs import Needs
+
+__all__ = [
+    "SERVED",
+    "SHARED",
+    "Limits",
+    "archive",
+    "folders",
+    "isolation",
+    "private_folder",
+    "serving_settings",
+    "settings",
+]
+
+SHARED = "/run/openenv-gym"
+"""Where the container finds the key, and makes its socket."""
+
+PORT = 7777
+SERVED = 8000
+"""Where an image that serves by itself listens, as OpenEnv's own do."""
+
+TMPFS = {"/tmp": "64m"}
+VARIABLES = {
+    "HOME": "/tmp",  # all that can be written
+    # numpy's BLAS starts a thread for each CPU that it sees, which spin while they have no work.
+    # They would use up the container's share of CPU time, and the kernel stops it for the rest of
+    # each tenth of a second: 70 ms of a start. Now they sleep at once; there are as many as ever.
+    "OPENBLAS_THREAD_TIMEOUT": "4",
+}
+# Nobody: root here must not be root in there.
+NOBODY = 65534
+# A path of a Unix socket has at most 107 bytes: the rest is for the names of folder and socket.
+LONGEST_PARENT = 48
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a container.
+
+    Attributes:
+        memory: Of its memory and swap together, such as ``"1g"``.
+        cpus: Of its CPU time, in CPUs.
+        pids: Of its processes and threads.
+    """
+
+    memory: str
+    cpus: float
+    pids: int
+
+
+def hardened(limits: Limits, needs: Needs, files: Mapping[str, str]) -> dict[str, Any]:
+    """Keywords of docker's ``containers.create`` that all containers have."""
+    from docker.types import LogConfig
+
+    asked: dict[str, Any] = {
+        "environment": {**VARIABLES},
+        "labels": owner.labels(),
+        "user": f"{NOBODY}:{NOBODY}",
+        "read_only": True,
+        "tmpfs": {
+            path: f"rw,noexec,nosuid,nodev,size={size}"
+            for path, size in {**TMPFS, **needs.tmpfs}.items()
+        },
+        "shm_size": needs.shm_size,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "pids_limit": limits.pids,
+        "mem_limit": limits.memory,
+        "memswap_limit": limits.memory,
+        "nano_cpus": int(limits.cpus * 1e9),
+        "init": True,  # reaps what the environment leaves behind
+        "log_config": LogConfig(
+            type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"}
+        ),
+        "network_mode": needs.network,
+        "mounts": mounts.binds(files),
+    }
+    if needs.seccomp == "unconfined":
+        asked["security_opt"].append("seccomp=unconfined")
+    return asked
+
+
+def settings(
+    environment: str,
+    limits: Limits,
+    needs: Needs,
+    folder: Path | None,
+    files: Mapping[str, str],
+) -> dict[str, Any]:
+    """Keywords of docker's ``containers.create`` for an image of ours.
+
+    Args:
+        environment: Name of the environment to serve.
+        limits: Its limits.
+        needs: What else the environment asks for.
+        folder: The folder to share, which holds the key; None for a port instead.
+        files: What of the user's it may read: paths on this host by those in the container.
+    """
+    from docker.types import Mount
+
+    command = ["serve", environment, "--pipe", SHARED, "--owned"]
+    asked = hardened(limits, needs, files)
+    asked["entrypoint"] = ["python3", "-m", "openenv_gym.cli"]
+    if folder is not None:
+        if os.geteuid() != 0:
+            # The owner of the folder, who alone can use it.
+            asked["user"] = f"{os.getuid()}:{os.getgid()}"
+        # Z: where SELinux is in force, the container alone may use it; else it is ignored.
+        asked["volumes"] = {str(folder): {"bind": SHARED, "mode": "rw,Z"}}
+    else:
+        command += ["--host", "0.0.0.0", "--port", str(PORT)]
+        asked |= _publishing(PORT)
+        # No folder of this host may be there for the engine. What is not read-only can be
+        # written before the start; it is removed with the container.
+        asked["mounts"].append(Mount(SHARED, None, type="volume"))
+    return {**asked, "command": command}
+
+
+def serving_settings(
+    limits: Limits, needs: Needs, variables: Mapping[str, str], files: Mapping[str, str]
+) -> dict[str, Any]:
+    """Keywords of docker's ``containers.create`` for an image that serves by itself.
+
+    Args:
+        limits: Its limits.
+        needs: What else the environment asks for.
+        variables: Environment variables of the image's own.
+        files: What of the user's it may read: paths on this host by those in the container.
+    """
+    asked = hardened(limits, needs, files)
+    asked["environment"] |= variables
+    return {**asked, **_publishing(SERVED)}
+
+
+def _publishing(port: int) -> dict[str, Any]:
+    """Keywords that publish a port on this host alone; the engine chooses it on our side."""
+    # It takes a network.
+    return {"network_mode": "bridge", "ports": {f"{port}/tcp": ("127.0.0.1",)}}
+
+
+def isolation(attributes: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
+    """What is between the environment and this host.
+
+    Args:
+        attributes: What the engine says of the running container.
+        needs: What was relaxed because the environment asks for it.
+    """
+    host = attributes["HostConfig"]
+    config = attributes["Config"]
+    options = host["SecurityOpt"] or []
+    files = mounts.told(attributes)
+    return {
+        "boundary": "container",
+        "container": attributes["Id"],
+        "image": config["Image"],
+        "image_id": attributes["Image"],
+        "network": host["NetworkMode"],
+        "port": _published(attributes),
+        "user": config["User"],
+        "privileged": host["Privileged"],
+        "read_only": host["ReadonlyRootfs"],
+        "cap_add": host["CapAdd"] or [],
+        "cap_drop": host["CapDrop"] or [],
+        "no_new_privileges": any(o in _NO_NEW_PRIVILEGES for o in options),
+        "security_opt": options,
+        "pids": host["PidsLimit"],
+        "memory": host["Memory"],
+        "memory_and_swap": host["MemorySwap"],
+        "cpus": host["NanoCpus"] / 1e9,
+        "init": host["Init"],
+        "tmpfs": host["Tmpfs"] or {},
+        "shm_size": host["ShmSize"],
+        "mounts": [
+            {
+                "type": mount["Type"],
+                "source": mount["Source"],
+                "target": mount["Destination"],
+                "writable": mount["RW"],
+            }
+            for mount in attributes["Mounts"]
+        ],
+        "relaxed": {**needs.relaxations(), **({"mounts": files} if files else {})},
+    }
+
+
+_NO_NEW_PRIVILEGES = ("no-new-privileges", "no-new-privileges:true")
+
+
+def _published(attributes: Mapping[str, Any]) -> int | None:
+    ports = attributes["NetworkSettings"]["Ports"] or {}
+    bound = [bindings[0]["HostPort"] for bindings in ports.values() if bindings]
+    return int(bound[0]) if bound else None
+
+
+def folders() -> Path:
+    """Where private folders are made."""
+    parent = tempfile.gettempdir()
+    # mkdtemp makes them private wherever it is.
+    return Path(parent if len(os.fsencode(parent)) <= LONGEST_PARENT else "/tmp")
+
+
+def private_folder(key: bytes) -> Path:
+    """A new folder for the user of the container alone, with the key in it."""
+    folder = Path(tempfile.mkdtemp(prefix=owner.folder_prefix(), dir=folders()))
+    try:
+        path = folder / "key"
+        path.touch(mode=0o600)
+        path.write_bytes(key)
+        if os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
+            os.chown(folder, NOBODY, NOBODY)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def archive(key: bytes) -> bytes:
+    """The key as a tar archive, for a container that shares no folder."""
+    info = tarfile.TarInfo("key")
+    info.size = len(key)
+    info.mode = 0o600
+    info.uid = info.gid = NOBODY
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        tar.addfile(info, io.BytesIO(key))
+    return data.getvalue()

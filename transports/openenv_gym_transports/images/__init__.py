@@ -1,0 +1,1 @@
+"""Images of the Docker transport: their content, build, and registries."""

@@ -1,0 +1,143 @@
+"""Getting an image that is not there: by building it, or by pulling it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openenv_gym import registry
+from openenv_gym.errors import BuildError, ImageMissingError
+from openenv_gym_transports.containers.engine import engine_errors, explain
+from openenv_gym_transports.images.build import build_image
+from openenv_gym_transports.images.contents import image_name
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+__all__ = ["labels", "provide"]
+
+
+def provide(client: DockerClient, environment: str, *, build: bool = True) -> str:
+    """The image of an environment, with the code that is installed here; built, if needed.
+
+    Processes that ask at the same time wait for one build.
+
+    Args:
+        client: The engine.
+        environment: Name of the environment.
+        build: Whether it may be built.
+
+    Returns:
+        The image's name.
+
+    Raises:
+        ImageMissingError: It is not there, and may not or cannot be built.
+    """
+    name = image_name(environment)
+    own = environment not in registry.ENVIRONMENTS
+    with _one_at_a_time():
+        if client.images.list(name):
+            return name
+        if own or not build:
+            raise _missing(environment, name, own)
+        _tell(
+            f"building the image {name}, once for this version; "
+            f"`openenv-gym build {environment}` does it beforehand"
+        )
+        try:
+            return build_image(environment, client=client)
+        except BuildError as exc:
+            raise ImageMissingError(
+                f"There is no image {name} for {environment!r}, and it cannot be built. {exc}",
+                **exc.fields,
+            ) from exc
+
+
+def _missing(environment: str, name: str, own: bool) -> ImageMissingError:
+    entry = registry.environment(environment)
+    if entry.folder is not None:
+        remedy = (
+            f"openenv-gym build {entry.target} --include {entry.folder} --tag NAME. In the "
+            f"container there is no such path: make {entry.target!r} instead, with the transport "
+            "option image=NAME"
+        )
+    elif own:
+        remedy = (
+            f"openenv-gym build {environment} --include PATH --tag NAME, where PATH is the file "
+            "or package folder that it is in; then give the transport option image=NAME"
+        )
+    else:
+        remedy = f"openenv-gym build {environment} [--base-image IMAGE] [--wheelhouse DIR]"
+    return ImageMissingError(
+        f"There is no image {name} for the environment {environment!r}. Build it: {remedy}",
+        environment=environment,
+        image=name,
+    )
+
+
+def _pull(client: DockerClient, image: str) -> None:
+    """Pulls an image that the user named.
+
+    Raises:
+        ImageMissingError: It cannot be had.
+    """
+    import docker.errors
+    import requests
+
+    _tell(f"pulling the image {image}")
+    try:
+        client.images.pull(image)
+    except (docker.errors.DockerException, requests.RequestException) as exc:
+        raise ImageMissingError(
+            f"There is no image {image} here, and it cannot be pulled: {explain(exc)}. Is the name "
+            f"right (`docker images`)? Without image= that of the environment is taken; "
+            "`openenv-gym build` makes one of your own",
+            image=image,
+        ) from exc
+
+
+def labels(client: DockerClient, image: str) -> dict[str, str]:
+    """Labels of an image that the user named; it is pulled if it is not there.
+
+    Raises:
+        ImageMissingError: It cannot be had.
+        DockerError: The engine refused.
+    """
+    import docker.errors
+
+    with engine_errors(f"look at the image {image}", image=image):
+        try:
+            found = client.images.get(image)
+        except docker.errors.ImageNotFound:
+            _pull(client, image)
+            found = client.images.get(image)
+    told: dict[str, str] = found.labels
+    return told
+
+
+def _tell(text: str) -> None:
+    print(f"openenv-gym: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Holds a lock of this user on this host, where there are such locks."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(home) if home else Path.home() / ".cache") / "openenv-gym"
+    try:
+        import fcntl
+
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "build.lock").open("w")
+    except (ImportError, OSError):
+        # Without it, at worst the same image is built twice.
+        yield
+        return
+    with lock:
+        # Let go of by the system when its holder dies, and a build has limits.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,399 @@
+"""One environment on a server of OpenEnv's own make, over a WebSocket: no step lost, none twice.
+
+The protocol has no numbers of messages: replies come in the order of the requests. Where a session
+outlives its connection ``state`` is asked with each reset and step, in the same breath, and its
+reply is left in the socket until the next request. When a connection drops during a step, the
+session is attached anew, and the environment's count of steps
+(:mod:`~openenv_gym_transports.openenv_servers.count`) shows whether it was carried out. A server
+attaches a session again only once nothing of the old connection is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from time import monotonic, sleep
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from websockets.exceptions import InvalidHandshake
+
+from openenv_gym.errors import (
+    EnvironmentFailedError,
+    ExchangeTimeoutError,
+    OptionError,
+    ProtocolError,
+    SessionLostError,
+    TransportError,
+)
+from openenv_gym_transports.links.websocket_client import WebSocket
+from openenv_gym_transports.openenv_servers.count import StepCount
+from openenv_gym_transports.openenv_servers.failures import failed, full, not_made, step_lost
+from openenv_gym_transports.openenv_servers.server import StockServer
+
+_CONNECT_LIMIT = 10.0  # seconds that one try to connect may take
+_RETRY_LIMIT = 60.0  # seconds to go on connecting where a reply may take for ever
+_LONGEST_PAUSE = 0.5
+_CLOSE_LIMIT = 5.0
+_A_MOMENT = 0.001
+
+Payload = dict[str, Any]
+"""The data of a reply: of an observation, or the state."""
+
+Take = Callable[[Payload | None], None]
+"""What is done with a reply; None stands for one that told of an error."""
+
+
+def _drop(reply: Payload | None) -> None:
+    """Takes a reply that is returned, or of no interest."""
+
+
+class _Due(NamedTuple):
+    """A reply that is under way.
+
+    Attributes:
+        kind: Of which it is, unless it tells of an error.
+        take: What is done with it.
+    """
+
+    kind: str
+    take: Take
+
+
+class _Refused(Exception):  # noqa: N818  # an error that the server told of
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        super().__init__(str(told.get("message")))
+        self.told = told
+        self.code = str(told.get("code"))
+
+
+class Dialogue:
+    """A session of one environment.
+
+    Args:
+        server: Its routes.
+        url: Address of its WebSocket.
+        headers: Headers of the handshake.
+        session: Id of a session that outlives its WebSocket; None where the server knows none.
+        socket: A WebSocket to begin with. Without a session it is the only one.
+        timeout: Seconds to wait for a reply; None waits for ever.
+        count: What is known of how the environment counts its steps.
+        gone: Tells what became of the server, if that is known to be gone.
+    """
+
+    def __init__(
+        self,
+        server: StockServer,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        session: str | None,
+        socket: WebSocket | None,
+        timeout: float | None,
+        count: StepCount,
+        gone: Callable[[], str | None],
+    ) -> None:
+        self._server = server
+        self._url = url
+        self._headers = headers
+        self._session = session
+        self._socket = socket
+        self._timeout = timeout
+        self._count = count
+        self._gone = gone
+        self._due: deque[_Due] = deque()
+        self._finalizer: weakref.finalize[..., Dialogue] | None = None
+        if session is not None:
+            # Such a session stays until it is closed, if need be for ever.
+            self._finalizer = weakref.finalize(self, _end, server, session, os.getpid())
+
+    def begin(self, limit: float) -> None:
+        """Sees that the session is there.
+
+        Raises:
+            ServerFullError: All sessions of the server are taken.
+            EnvironmentFailedError: The environment could not be made.
+            TransportError: The server does not answer.
+        """
+        deadline = monotonic() + limit
+        try:
+            if self._socket is None:
+                self._resume(deadline)
+            else:
+                self._greet(deadline)
+        except _Refused as refused:
+            if refused.code in ("CAPACITY_REACHED", "FACTORY_ERROR", "SESSION_ERROR"):
+                raise self._told(refused, "make the environment") from refused
+        except TimeoutError as error:
+            raise self._late(limit) from error
+        except OSError as error:
+            raise self._lost(str(error)) from error
+
+    def reset(self, data: Payload) -> Payload:
+        """Begins an episode; after a drop once more, since no harm is in that.
+
+        Args:
+            data: Keywords of the environment's reset.
+        """
+        deadline = self._deadline()
+
+        def attempt() -> Payload:
+            self._send("reset", data=data)
+            self._send_count(self._count.begin)
+            return self._receive(deadline)
+
+        return self._insist(attempt, deadline, "reset")
+
+    def state(self) -> Payload:
+        """The environment's state."""
+        deadline = self._deadline()
+
+        def attempt() -> Payload:
+            self._send("state")
+            return self._receive(deadline)
+
+        return self._insist(attempt, deadline, "tell its state")
+
+    def step(self, action: Payload) -> Payload:
+        """Carries out one action, once.
+
+        Raises:
+            StepLostError: It was carried out, or may have been, and what it gave is lost.
+            SessionLostError: The session is gone.
+            ExchangeTimeoutError: There was no reply within the limit.
+            EnvironmentFailedError: The server told of an error.
+        """
+        deadline = self._deadline()
+
+        def attempt() -> Payload:
+            while True:
+                try:
+                    self._send("step", data=action)
+                    self._send_count(self._count.follow)
+                    return self._receive(deadline)
+                except TimeoutError:
+                    raise
+                except OSError as error:
+                    self._hang_up()
+                    executed = self._count.tell(self._resume(deadline))
+                    if executed is not False:
+                        raise step_lost(self._url, executed) from error
+                # It did not arrive, and the session is attached anew: once more.
+
+        return self._insist(attempt, deadline, "step")
+
+    def _send_count(self, take: Callable[[Payload | None], None]) -> None:
+        """Asks for the count of steps, where it can be of use after a drop."""
+        if self._session is not None:
+            self._send("state", take)
+
+    def _insist(self, attempt: Callable[[], Payload], deadline: float, what: str) -> Payload:
+        """Makes an attempt, over as many connections as that takes."""
+        while True:
+            try:
+                self._settle(deadline)
+                return attempt()
+            except _Refused as refused:
+                raise self._told(refused, what) from refused
+            except TimeoutError as error:
+                if self._session is not None:
+                    self._hang_up()  # maybe it is dead, without a sign; the session is not
+                raise self._late(self._timeout) from error
+            except OSError as error:
+                self._hang_up()
+                if monotonic() >= deadline:
+                    raise self._lost(str(error)) from error
+
+    def _settle(self, deadline: float) -> None:
+        """Takes what is still due, so that the next reply is that of the next request.
+
+        Raises:
+            TimeoutError: A request that was given up is still carried out.
+        """
+        try:
+            while self._due:
+                with contextlib.suppress(_Refused):
+                    self._receive(deadline)
+            if self._attached.ready(0.0):
+                # Pings, or good-bye: a server hangs up on who answers no pings for too long.
+                with contextlib.suppress(TimeoutError):
+                    self._attached.receive(_A_MOMENT)
+        except TimeoutError:
+            raise
+        except OSError:
+            self._hang_up()
+            self._count.begin(self._resume(deadline))
+
+    @property
+    def _attached(self) -> WebSocket:
+        if self._socket is None:
+            raise ConnectionResetError("it hung up")
+        return self._socket
+
+    def _send(self, kind: str, take: Take = _drop, data: Payload | None = None) -> None:
+        """Sends a request, whose reply is due from then on."""
+        message = {"type": kind} if data is None else {"type": kind, "data": data}
+        try:
+            frame = json.dumps(message, default=_plain).encode()
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"JSON cannot hold the data of this {kind}: {error}.") from error
+        socket = self._attached
+        self._due.append(_Due("state" if kind == "state" else "observation", take))
+        socket.send(frame, text=True)
+
+    def _receive(self, deadline: float) -> Payload:
+        """The reply that is due next."""
+        left = None if deadline == float("inf") else deadline - monotonic()
+        if left is not None and left <= 0:
+            raise TimeoutError("timed out")
+        received = self._attached.receive(left)
+        due = self._due.popleft()
+        kind, data = _frame(received, self._url)
+        if kind == "error":
+            due.take(None)
+            raise _Refused(data)
+        if kind != due.kind:
+            self._hang_up()
+            raise ProtocolError(
+                f"The server at {self._url} does not speak OpenEnv's protocol: it answered with "
+                f"{kind!r} where {due.kind!r} was due.",
+                url=self._url,
+            )
+        due.take(data)
+        return data
+
+    def _resume(self, deadline: float) -> Payload | None:
+        """Attaches the session anew.
+
+        Returns:
+            The environment's state; None where it has none to tell.
+
+        Raises:
+            SessionLostError: The session is gone, or the server does not answer in time.
+            TimeoutError: It is still busy with what came over the old connection.
+        """
+        if self._session is None:
+            raise SessionLostError(
+                f"The connection to {self._url} dropped, and the episode is gone with it: only "
+                "servers of openenv 0.5 or later keep a session for a client that comes back "
+                "(resumable=True). Make a new environment.",
+                url=self._url,
+            )
+        end = min(deadline, monotonic() + _RETRY_LIMIT)
+        pause = 0.01
+        while True:
+            try:
+                return self._attach(end)
+            except _Refused as refused:
+                busy, reason = True, str(refused)
+                if "Unknown session" in reason:
+                    raise self._lost(reason) from refused
+            except (OSError, InvalidHandshake) as error:
+                busy, reason = False, str(error)
+                fate = self._gone()
+                if fate is not None:
+                    raise self._lost(fate) from error
+            self._hang_up()
+            if monotonic() + pause >= end:
+                if busy:  # with what was sent over the old connection
+                    raise TimeoutError(reason)
+                raise self._lost(reason)
+            sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _attach(self, deadline: float) -> Payload | None:
+        limit = min(_CONNECT_LIMIT, max(deadline - monotonic(), _A_MOMENT))
+        address = f"{self._url}?session_id={quote(self._session or '')}"
+        self._socket = WebSocket(address, subprotocol=None, headers=self._headers, limit=limit)
+        try:
+            return self._greet(deadline)
+        except _Refused as refused:
+            if refused.code != "EXECUTION_ERROR":
+                raise
+            return None  # the session is there, but its environment has no state to tell
+
+    def _greet(self, deadline: float) -> Payload:
+        """Asks for the state over a new connection."""
+        # A server that refuses tells so by itself, and hangs up: then nothing can be sent.
+        with contextlib.suppress(OSError):
+            self._send("state")
+        return self._receive(deadline)
+
+    def _hang_up(self) -> None:
+        socket, self._socket = self._socket, None
+        self._due.clear()
+        if socket is not None:
+            socket.close()
+
+    def _deadline(self) -> float:
+        return float("inf") if self._timeout is None else monotonic() + self._timeout
+
+    def _late(self, limit: float | None) -> ExchangeTimeoutError:
+        return ExchangeTimeoutError(
+            f"No reply within {limit} s. The environment may still be at it: reset() waits for it "
+            "anew, close() ends it; timeout= sets the limit.",
+            timeout=limit,
+        )
+
+    def _lost(self, reason: str) -> SessionLostError:
+        return SessionLostError(
+            f"The session on the server at {self._url} is lost ({reason}), and the episode with "
+            "it: make a new environment.",
+            url=self._url,
+        )
+
+    def _told(self, refused: _Refused, what: str) -> EnvironmentFailedError | TransportError:
+        """The error that the server told of."""
+        if refused.code == "CAPACITY_REACHED":
+            return full(self._url, refused.told)
+        if refused.code == "FACTORY_ERROR":
+            return not_made(self._url, refused.told)
+        if refused.code == "SESSION_ERROR":
+            self._hang_up()  # as it does
+        return failed(self._url, what, refused.told)
+
+    def close(self) -> None:
+        """Ends the session; a second call does nothing."""
+        if self._session is None and self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._send("close")
+        self._hang_up()
+        if self._finalizer is not None:
+            self._finalizer()
+
+
+def _end(server: StockServer, session: str, owner: int) -> None:
+    """Ends a session; a fork of its owner leaves it alone."""
+    if os.getpid() == owner:
+        server.close_session(session, _CLOSE_LIMIT)
+
+
+def _frame(data: bytes | bytearray | memoryview, url: str) -> tuple[Any, Payload]:
+    """The kind of a reply, and its data.
+
+    Raises:
+        ProtocolError: It is none.
+    """
+    try:
+        frame = json.loads(bytes(data))
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(
+            f"The server at {url} sent what is no JSON: {error}.", url=url
+        ) from error
+    if not isinstance(frame, dict) or not isinstance(frame.get("data"), dict):
+        raise ProtocolError(
+            f"The server at {url} does not speak OpenEnv's protocol: it sent {str(frame)[:200]}.",
+            url=url,
+        )
+    return frame.get("type"), frame["data"]
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of numpy as JSON has them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"it has no {type(value).__name__}")

@@ -1,0 +1,306 @@
+"""The Spaces of an environment that is known by its server's schemas alone.
+
+Fields of the action and of the observation make Spaces by their schemas
+(:mod:`openenv_gym.spaces.json.read_schema`), by what the caller gives, and by one observation where
+shapes are visible in data only. A few names mean what they mean in OpenEnv's own environments:
+``legal_actions`` lists the legal values of the action, and ``<name>_shape`` is the shape of the
+flat list ``<name>``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.spaces import Space
+
+from openenv_gym.errors import OptionError, SpaceError
+from openenv_gym.spaces.convert import Converter
+from openenv_gym.spaces.derive import Spaced
+from openenv_gym.spaces.json import values as jsonvalues
+from openenv_gym.spaces.json.read_schema import Problem, SchemaReader
+from openenv_gym.spaces.json.samples import MISSING, inferred
+from openenv_gym.spaces.json.values import defaults
+from openenv_gym_transports.openenv_servers.given import Given, Side
+
+LEGAL_ACTIONS = "legal_actions"
+BASE_FIELDS = frozenset({"metadata", "done", "reward", "truncated", "terminated"})
+
+_NAMED = {"type": "Dict", "spaces": {"<field>": {"type": ...}}}
+
+Fields = Mapping[str, Any]
+"""Fields of an action or an observation, as JSON has them."""
+
+
+class FieldSpace:
+    """A Space made of the Spaces of fields.
+
+    Args:
+        side: Of which model.
+        parts: Spaces of the fields, in order.
+        whole: The Space as it was given.
+        left_out: What fields are where they are left out.
+
+    Attributes:
+        space: With one field its Space, with more a Dict of them.
+        names: The fields.
+    """
+
+    def __init__(
+        self,
+        side: Side,
+        parts: Mapping[str, Spaced],
+        *,
+        whole: Space[Any] | None = None,
+        left_out: Fields | None = None,
+    ) -> None:
+        self.names = frozenset(parts)
+        self._parts: dict[str, Converter] = {name: part.converter for name, part in parts.items()}
+        self._left_out = {name: v for name, v in (left_out or {}).items() if name in parts}
+        self._side = side
+        if isinstance(whole, spaces.Dict) and whole.spaces.keys() == parts.keys():
+            self.space: Space[Any] = whole
+            self._only: str | None = None
+        elif len(parts) == 1:
+            ((self._only, part),) = parts.items()
+            self.space = part.space
+        else:
+            self._only = None
+            self.space = spaces.Dict([(name, part.space) for name, part in parts.items()])
+
+    def to_space(self, fields: Fields) -> Any:
+        """The value that fields stand for.
+
+        Raises:
+            SpaceError: A field is missing, or not in its Space.
+        """
+        fields = {**self._left_out, **fields}
+        missing = self.names - fields.keys()
+        if missing:
+            raise SpaceError(
+                f"{', '.join(f'{self._side}.{name}' for name in sorted(missing))} is missing in "
+                "what the server sent.",
+                fields=sorted(missing),
+            )
+        if self._only is not None:
+            return self._parts[self._only].to_space(fields[self._only])
+        return {name: part.to_space(fields[name]) for name, part in self._parts.items()}
+
+    def from_space(self, value: Any) -> dict[str, Any]:
+        """The fields that a value stands for."""
+        if self._only is not None:
+            return {self._only: self._parts[self._only].from_space(value)}
+        return {name: part.from_space(value[name]) for name, part in self._parts.items()}
+
+
+class FieldReader:
+    """Makes the Spaces of one model's fields.
+
+    Args:
+        side: Which model.
+        schema: Its schema; None where the server tells none.
+        given: What the caller gives.
+        sample: Fields of one observation, if there is one.
+        found: Spaces that were found in data, by field.
+
+    Attributes:
+        names: The fields that it has; None where that is not known.
+        problems: Fields that make no Space.
+        sources: Where the bounds of each leaf came from.
+    """
+
+    def __init__(
+        self,
+        side: Side,
+        schema: Mapping[str, Any] | None,
+        given: Given,
+        *,
+        sample: Fields | None = None,
+        found: Mapping[str, Space[Any]] | None = None,
+    ) -> None:
+        self._side: Side = side
+        self._given = given
+        self._sample = sample
+        self._found = found or {}
+        observed = sample if side == "observation" else None
+        if schema is None and observed is not None:
+            schema = inferred(dict(observed))
+        properties = (schema or {}).get("properties") or {}
+        self._schema = schema or {}
+        self._properties = {n: told for n, told in properties.items() if n not in BASE_FIELDS}
+        self.names = None if schema is None else list(self._properties)
+        self._told = given.fields(side, self.names)
+        places = {place: space for place, space in self._told.items() if space is not None}
+        shapes = _flat_shapes(sample) if side == "observation" and sample else {}
+        self._reader = SchemaReader(
+            self._schema, observed=side == "observation", given=places, shapes=shapes
+        )
+        self.problems: list[Problem] = self._reader.problems
+        self.sources = self._reader.sources
+
+    def make(self, beside: frozenset[str]) -> FieldSpace:
+        """The Space of the fields.
+
+        Args:
+            beside: Fields that are in no Space.
+
+        Returns:
+            What is of use only if there are no :attr:`problems`.
+
+        Raises:
+            OptionError: What is given does not fit the fields.
+        """
+        whole = self._given.whole(self._side)
+        names = list(self._properties)
+        if whole is not None:
+            names = self._names_of(whole)
+        elif self.names is None:  # all that is known of it is what is given
+            names = [place.partition(".")[2] for place in self._told]
+        parts: dict[str, Spaced] = {}
+        for name in names:
+            if name not in beside and self._wanted(name):
+                parts[name] = self._read(name, whole if len(names) == 1 else None)
+        if not parts:
+            self.problems.append(Problem(self._side, "no field that makes a Space", _NAMED))
+        left_out = defaults(self._properties)
+        return FieldSpace(self._side, parts, whole=whole, left_out=left_out)
+
+    def _wanted(self, name: str) -> bool:
+        """Whether the caller leaves the field in the Space."""
+        place = f"{self._side}.{name}"
+        if place not in self._told or self._told[place] is not None:
+            return True
+        if self._side == "action" and name in (self._schema.get("required") or ()):
+            raise OptionError(
+                f"spaces= leaves {place} to the server, which has no default for it: give a Space.",
+                field=name,
+            )
+        return False
+
+    def _read(self, name: str, whole: Space[Any] | None) -> Spaced:
+        place = f"{self._side}.{name}"
+        given = self._told.get(place)
+        if whole is not None and given is None and not isinstance(whole, spaces.Dict):
+            self.sources[place] = "given"
+            return Spaced(whole, jsonvalues.json_values(whole, place))
+        if name in self._found and given is None:
+            self.sources[place] = "probe"
+            return Spaced(self._found[name], jsonvalues.json_values(self._found[name], place))
+        sample = MISSING
+        if self._side == "observation" and self._sample is not None:
+            sample = self._sample.get(name, MISSING)
+        return self._reader.read(self._properties.get(name, True), place, sample)
+
+    def _names_of(self, whole: Space[Any]) -> list[str]:
+        """The fields that a Space which was given as a whole is of."""
+        if isinstance(whole, spaces.Dict):
+            names = [*whole.spaces]
+            if self.names is None or set(names) <= set(self.names):
+                return names
+        required = [name for name in self._schema.get("required") or () if name in self._properties]
+        for candidates in (list(self._properties), required):
+            if len(candidates) == 1:
+                return candidates
+        raise OptionError(
+            f"{self._side}_space={whole} does not tell which field it is of"
+            f"{'' if self.names is None else f': there are {self.names}'}. Give a Dict with the "
+            "field's name as key, or spaces= by field.",
+            known=self.names,
+        )
+
+
+def _flat_shapes(sample: Fields) -> dict[str, tuple[int, ...]]:
+    """Shapes of flat lists, by place, as the fields beside them tell."""
+    found = {}
+    for name, value in sample.items():
+        flat = name.removesuffix("_shape")
+        if flat != name and flat in sample and _is_shape(value):
+            found[f"observation.{flat}"] = tuple(value)
+    return found
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list) and all(type(side) is int and side > 0 for side in value)
+
+
+def companions(names: list[str] | None) -> frozenset[str]:
+    """Fields that only tell of others: the shapes of flat lists."""
+    known = set(names or ())
+    return frozenset(n for n in known if n.endswith("_shape") and n.removesuffix("_shape") in known)
+
+
+def lists_legal_actions(schema: Mapping[str, Any] | None, sample: Fields | None) -> bool:
+    """Whether an observation lists the legal values of the action, which are integers."""
+    told = ((schema or {}).get("properties") or {}).get(LEGAL_ACTIONS)
+    if isinstance(told, dict):
+        items = told.get("items")
+        return isinstance(items, dict) and items.get("type") == "integer"
+    legal = (sample or {}).get(LEGAL_ACTIONS)
+    return isinstance(legal, list) and all(type(one) is int for one in legal)
+
+
+def action_by_data(
+    problems: list[Problem], observation: Fields, state: Fields
+) -> dict[str, Space[Any]]:
+    """The Space of the one action field without bounds, by what the environment shows.
+
+    Integers: up to the largest in ``legal_actions``. Floats: as ``state.action_spec`` says, which
+    environments of dm_control tell.
+    """
+    if len(problems) != 1:
+        return {}
+    name = problems[0].place.partition(".")[2]
+    legal = observation.get(LEGAL_ACTIONS)
+    kind = problems[0].advice["type"]
+    if kind == "Discrete" and isinstance(legal, list) and _are_counts(legal):
+        return {name: spaces.Discrete(max(legal) + 1)}
+    spec = state.get("action_spec")
+    if kind == "Box" and isinstance(spec, dict):
+        try:
+            low, high = (np.asarray(spec[key], np.float64) for key in ("minimum", "maximum"))
+            low, high = (np.broadcast_to(bound, spec["shape"]) for bound in (low, high))
+            return {name: spaces.Box(low, high, dtype=np.float64)}
+        except (LookupError, TypeError, ValueError, AssertionError):
+            return {}
+    return {}
+
+
+def _are_counts(values: list[Any]) -> bool:
+    return bool(values) and all(type(value) is int and value >= 0 for value in values)
+
+
+def bounds_error(url: str, problems: list[Problem]) -> SpaceError:
+    """The error that lists all fields that make no Space, with what to pass."""
+    listed = "\n".join(f"    {problem.place}: {problem.reason}" for problem in problems)
+    keywords = [
+        f"{problem.place}_space={_shown(problem.advice)}"
+        for problem in problems
+        if "." not in problem.place
+    ]
+    fields = [
+        f'    "{problem.place.partition(".")[2]}": {_shown(problem.advice)},'
+        for problem in problems
+        if "." in problem.place
+    ]
+    if fields:
+        keywords.append("\n".join(["spaces={", *fields, "}"]))
+    told = ",\n".join(keywords)
+    return SpaceError(
+        f"The server at {url} does not tell enough of these to make Spaces of them:\n{listed}\n"
+        f"Give their Spaces to gymnasium.make, with what you know in place of the dots:\n{told}\n"
+        "None in place of one in spaces= sends a field of the observation to info, and leaves one "
+        "of the action to the server's default.",
+        fields=[problem.place for problem in problems],
+        url=url,
+    )
+
+
+def _shown(advice: Any) -> str:
+    """A description of a Space as one would write it; the dots are what is to be known."""
+    if isinstance(advice, Mapping):
+        told = ", ".join(f'"{key}": {_shown(value)}' for key, value in advice.items())
+        return f"{{{told}}}"
+    return "..." if advice is ... else json.dumps(advice)

@@ -1,0 +1,215 @@
+"""An environment of ours on a server of OpenEnv's own make: the models are those of the id.
+
+So the Spaces, the mask and the info are those that the environment has everywhere else.
+"""
+
+from __future__ import annotations
+
+import math
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.spaces import Space
+from pydantic import ValidationError
+
+from openenv_gym.environment import Environment
+from openenv_gym.errors import SpaceError
+from openenv_gym.models import Action, Observation, State
+from openenv_gym.sessions.adapters import ModelAdapter
+from openenv_gym.spaces.derive import ModelSpace, derive
+from openenv_gym.spaces.json.values import json_values, refuse
+from openenv_gym.wire.messages import StepOutcome
+from openenv_gym_transports.openenv_servers.dialogue import Payload
+from openenv_gym_transports.openenv_servers.given import Given
+from openenv_gym_transports.openenv_servers.models import Known, check_fields, model_spaces
+from openenv_gym_transports.openenv_servers.outcome import Conversation, keywords, outcome
+from openenv_gym_transports.openenv_servers.server import Schemas
+
+
+def known_host(
+    cls: Known, conversation: Conversation, schemas: Schemas, given: Given, name: str
+) -> KnownHost:
+    """Hosts an environment whose class is known here.
+
+    Raises:
+        RegistryError: The server has another environment.
+        SpaceError: Its models do not tell all Spaces, and neither does what is given.
+        OptionError: What is given does not fit its models.
+    """
+    check_fields(cls, schemas, name)
+    overrides, sources = model_spaces(cls, given, lambda: outcome(conversation.reset({})).fields)
+    attributes = {
+        "action_type": cls.action_type,
+        "observation_type": cls.observation_type,
+        "state_type": cls.state_type,
+        "steps_after_end": cls.steps_after_end,
+    }
+    kind = type(f"Remote{cls.__name__}", (RemoteEnvironment,), attributes)
+    return KnownHost(kind(cls, conversation, overrides), name, sources)
+
+
+class KnownHost(ModelAdapter):
+    """Hosts an environment on a server by models that are known here.
+
+    Args:
+        environment: Stands for that of the server.
+        name: Its name, for errors.
+        sources: Where the bounds of each leaf came from.
+    """
+
+    def __init__(self, environment: RemoteEnvironment, name: str, sources: dict[str, str]) -> None:
+        super().__init__(environment, name)
+        self._remote = environment
+        self.sources = sources
+        names = list(environment.field_spaces)
+        self._place = f"observation.{names[0]}" if len(names) == 1 else "observation"
+
+    def _outcome(self, observation: Any) -> StepOutcome:
+        outcome = super()._outcome(observation)
+        _check(self.observation_space, outcome[0], self._place)
+        return outcome
+
+    def state(self) -> dict[str, Any]:
+        """Implements Adapter.state, as the server tells it."""
+        return self._remote.conversation.state()
+
+
+class RemoteEnvironment(Environment[Action, Observation, State]):
+    """An environment on a server, in terms of its models.
+
+    Args:
+        cls: Its class here.
+        conversation: With the server.
+        overrides: Spaces of that of the server, by field.
+
+    Attributes:
+        conversation: With the server.
+        field_spaces: Spaces of the fields of its observations.
+    """
+
+    def __init__(
+        self, cls: Known, conversation: Conversation, overrides: Mapping[str, Space[Any]]
+    ) -> None:
+        self.conversation = conversation
+        self._overrides = overrides
+        self._reading = cls.stock_reader
+        self._reader = cls.stock_reader()
+        self.players = self._reader.players
+        self._sent = list(derive(self.action_type, overrides).fields)
+        self.field_spaces = _field_spaces(derive(self.observation_type, overrides))
+        self._fields = self.observation_type.model_fields
+        self._computed = frozenset(self.observation_type.model_computed_fields)
+
+    def spaces(self) -> Mapping[str, Space[Any]]:
+        """Implements Environment.spaces."""
+        return self._overrides
+
+    def reset(
+        self, seed: int | None = None, episode_id: str | None = None, **options: Any
+    ) -> Observation:
+        """Begins an episode; all keywords are sent, whether or not the server heeds them."""
+        self._reader = self._reading()
+        if episode_id is not None:
+            options["episode_id"] = episode_id
+        return self._observed(self.conversation.reset(keywords(seed, options)), None)
+
+    def step(self, action: Action) -> Observation:
+        """Implements Environment.step."""
+        fields = action.model_dump(mode="json", include=set(self._sent))
+        return self._observed(self.conversation.step(fields), fields)
+
+    def _observed(self, payload: Payload, action: dict[str, Any] | None) -> Observation:
+        """The observation that a reply tells of."""
+        told = outcome(payload)
+        read = self._reader.read({**told.fields, "metadata": told.metadata}, action)
+        metadata = read.pop("metadata")
+        fields: dict[str, Any] = {
+            "reward": told.reward,
+            "done": told.terminated or told.truncated,
+            "truncated": told.truncated,
+            "terminated": told.terminated,
+        }
+        for name, value in read.items():
+            if name in self._fields:
+                fields[name] = self._fitted(name, value)
+            elif name not in self._computed:
+                metadata[name] = value  # of which the model knows nothing
+        try:
+            return self.observation_type.model_validate({**fields, "metadata": metadata})
+        except ValidationError as error:
+            problems = "; ".join(
+                f"observation.{'.'.join(map(str, one['loc']))}: {one['msg']}, not "
+                f"{str(one['input'])[:80]}"
+                for one in error.errors()
+            )
+            raise SpaceError(
+                f"What the server sent is no {self.observation_type.__name__}: {problems}."
+            ) from error
+
+    def _fitted(self, name: str, value: Any) -> Any:
+        """The value of a field, whose arrays are checked before numpy makes them fit."""
+        field, space = self._fields[name], self.field_spaces.get(name)
+        if space is None:
+            return math.nan if value is None and field.annotation is float else value
+        fitted = _arrays(space, value, f"observation.{name}")
+        if isinstance(fitted, np.ndarray) and not _takes_arrays(field.annotation):
+            return fitted.tolist()
+        return fitted
+
+    @property
+    def state(self) -> State:
+        """Implements Environment.state."""
+        return State.model_validate(self.conversation.state())
+
+    def close(self) -> None:
+        """Implements Environment.close."""
+        self.conversation.close()
+
+
+def _field_spaces(observations: ModelSpace) -> dict[str, Space[Any]]:
+    return {name: part.space for name, part in observations.fields.items()}
+
+
+def _takes_arrays(annotation: Any) -> bool:
+    kinds = typing.get_args(annotation)
+    return typing.get_origin(annotation) is np.ndarray or any(map(_takes_arrays, kinds))
+
+
+_ARRAYS = (spaces.Box, spaces.MultiBinary, spaces.MultiDiscrete)
+
+
+def _arrays(space: Space[Any], value: Any, place: str) -> Any:
+    """A field's JSON, with arrays of the right dtype and shape for lists of numbers.
+
+    Raises:
+        SpaceError: One is not in its Space.
+    """
+    if isinstance(space, _ARRAYS) and not isinstance(value, np.ndarray):
+        return json_values(space, place).to_space(value)
+    if isinstance(space, spaces.Dict) and isinstance(value, dict):
+        # Models in models have lists where they say so, so these are checked and left as they are.
+        for name, part in space.spaces.items():
+            if name in value:
+                _arrays(part, value[name], f"{place}.{name}")
+    return value
+
+
+def _check(space: Space[Any], value: Any, place: str) -> None:
+    """Raises SpaceError for an index outside of its Space; arrays were checked before."""
+    if isinstance(space, spaces.Discrete):
+        if not space.contains(value):
+            refuse(place, value, f"which is not in its Space {space}")
+    elif isinstance(space, spaces.Dict):
+        for name, part in space.spaces.items():
+            _check(part, value[name], f"{place}.{name}")
+    elif isinstance(space, spaces.Tuple):
+        for i, part in enumerate(space.spaces):
+            _check(part, value[i], f"{place}[{i}]")
+    elif isinstance(space, spaces.Sequence) and not space.stack:
+        for i, item in enumerate(value):
+            _check(space.feature_space, item, f"{place}[{i}]")
+    elif isinstance(space, spaces.OneOf):
+        _check(space.spaces[int(value[0])], value[1], place)

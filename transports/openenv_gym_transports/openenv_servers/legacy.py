@@ -1,0 +1,141 @@
+"""One environment on a legacy server (openenv-core 0.1), over HTTP.
+
+Such a server has a single environment, which all of its clients step. So before each step its
+state is asked: it must be of the episode that this client began. Each request has a connection of
+its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Any
+
+from openenv_gym.errors import ExchangeTimeoutError, OptionError, ProtocolError, SessionLostError
+from openenv_gym_transports.openenv_servers.count import StepCount
+from openenv_gym_transports.openenv_servers.dialogue import Payload
+from openenv_gym_transports.openenv_servers.failures import failed, step_lost
+from openenv_gym_transports.openenv_servers.server import Answer, StockServer
+
+_RETRY_LIMIT = 60.0
+_LONGEST_PAUSE = 0.5
+_IGNORED = {"seed", "episode_id"}  # of a reset
+
+
+class LegacyDialogue:
+    """The environment of a legacy server.
+
+    Args:
+        server: Its routes.
+        timeout: Seconds to wait for a reply; None waits for ever.
+    """
+
+    def __init__(self, server: StockServer, *, timeout: float | None) -> None:
+        self._server = server
+        self._timeout = timeout
+        self._episode: Any = None
+
+    def reset(self, data: Payload) -> Payload:
+        """Begins an episode.
+
+        Raises:
+            OptionError: There are options, which the server does not take.
+        """
+        options = sorted(data.keys() - _IGNORED)
+        if options:
+            raise OptionError(
+                f"The server at {self._server.url} is of openenv-core 0.1, whose resets take no "
+                f"options: leave {options} out.",
+                options=options,
+            )
+        told = self._ask(lambda limit: self._request("POST", "/reset", {}, limit), "reset")
+        self._episode = self.state().get("episode_id")
+        return told
+
+    def state(self) -> Payload:
+        """The environment's state."""
+        return self._ask(
+            lambda limit: self._request("GET", "/state", None, limit), "tell its state"
+        )
+
+    def step(self, action: Payload) -> Payload:
+        """Carries out one action.
+
+        Raises:
+            StepLostError: It may have been carried out, and what it gave is lost.
+            SessionLostError: Another client, or another start of the server, began an episode.
+            ExchangeTimeoutError: There was no reply within the limit.
+            EnvironmentFailedError: The server told of an error.
+        """
+        before = self.state()
+        if before.get("episode_id") != self._episode:
+            raise SessionLostError(
+                f"The environment of the server at {self._server.url} is in another episode: its "
+                "only one is shared, and another client reset it, or the server was started anew. "
+                "Call reset(), and let no one else use it meanwhile.",
+                url=self._server.url,
+            )
+        try:
+            answer = self._request("POST", "/step", {"action": action}, self._timeout)
+        except TimeoutError as error:
+            raise self._late() from error
+        except ConnectionRefusedError as error:
+            raise self._gone(error) from error
+        except OSError as error:
+            grew = self._grew(before)
+            raise step_lost(self._server.url, True if grew else None) from error
+        return self._payload(answer, "step")
+
+    def _grew(self, before: Payload) -> bool:
+        """Whether steps were counted since; where not, the one that was lost may still run."""
+        count = StepCount()
+        count.begin(before)
+        return count.tell(self.state()) is True
+
+    def _ask(self, request: Callable[[float | None], Answer], what: str) -> Payload:
+        """The answer to what may be asked more than once."""
+        limit = _RETRY_LIMIT if self._timeout is None else self._timeout
+        deadline, pause = monotonic() + limit, 0.01
+        while True:
+            try:
+                return self._payload(request(max(deadline - monotonic(), 0.01)), what)
+            except TimeoutError as error:
+                raise self._late() from error
+            except OSError as error:
+                if monotonic() + pause >= deadline:
+                    raise self._gone(error) from error
+            sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _request(self, method: str, path: str, body: Any, limit: float | None) -> Answer:
+        return self._server.request(method, path, body, limit=limit)
+
+    def _payload(self, answer: Answer, what: str) -> Payload:
+        if answer.status >= 400:
+            told = answer.data if isinstance(answer.data, dict) else {}
+            message = told.get("detail") or answer.text[:200]
+            raise failed(self._server.url, what, {"message": message, "code": answer.status})
+        if not isinstance(answer.data, dict):
+            raise ProtocolError(
+                f"The server at {self._server.url} does not speak OpenEnv's protocol: it sent "
+                f"{answer.text[:200]}.",
+                url=self._server.url,
+            )
+        return answer.data
+
+    def _late(self) -> ExchangeTimeoutError:
+        return ExchangeTimeoutError(
+            f"No reply within {self._timeout} s. The environment may still be at it: reset() waits "
+            "for it anew; timeout= sets the limit.",
+            timeout=self._timeout,
+        )
+
+    def _gone(self, error: OSError) -> SessionLostError:
+        return SessionLostError(
+            f"The server at {self._server.url} does not answer any more ({error}), and its "
+            "episode is gone with it: make a new environment.",
+            url=self._server.url,
+        )
+
+    def close(self) -> None:
+        """Leaves the environment to the other clients."""

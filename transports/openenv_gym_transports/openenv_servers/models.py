@@ -1,0 +1,150 @@
+"""The Spaces of an environment whose models are known here, and whose options are its server's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.spaces import Space
+from pydantic import BaseModel
+
+from openenv_gym import registry
+from openenv_gym.environment import Environment
+from openenv_gym.errors import OptionError, RegistryError
+from openenv_gym.registry.entry import Entry
+from openenv_gym.spaces.derive import derive
+from openenv_gym_transports.openenv_servers.given import Given, Side
+from openenv_gym_transports.openenv_servers.server import Schemas
+
+Known = type[Environment[Any, Any, Any]]
+Fields = Mapping[str, Any]
+
+
+def known_class(entry: Entry) -> Known | None:
+    """The class of an environment whose models are known here; None where it has none.
+
+    Raises:
+        MissingDependencyError: A package that it needs is not installed.
+    """
+    try:
+        found = registry.load(entry)
+    except RegistryError:
+        return None  # the server has it; it need not be importable here
+    return found if isinstance(found, type) and issubclass(found, Environment) else None
+
+
+def check_fields(cls: Known, schemas: Schemas, name: str) -> None:
+    """Checks that the server has the environment: that its action has the fields of the model.
+
+    Raises:
+        RegistryError: It has another.
+    """
+    if schemas.action is None:
+        return  # it does not tell
+    there = set(schemas.action.get("properties") or {}) - {"metadata"}
+    required = set(schemas.action.get("required") or ())
+    known = set(cls.action_type.model_fields)
+    needed = {n for n, field in cls.action_type.model_fields.items() if field.is_required()}
+    if not needed <= there or not required <= known:
+        raise RegistryError(
+            f"This server has another environment than {name!r}: its action has the fields "
+            f"{sorted(there)}, and that of {name!r} has {sorted(known - {'metadata'})}. "
+            'gymnasium.make("openenv/Remote-v0", url=...) takes whatever a server has.',
+            wanted=name,
+            fields=sorted(there),
+        )
+
+
+def model_spaces(
+    cls: Known, given: Given, observe: Callable[[], Fields]
+) -> tuple[dict[str, Space[Any]], dict[str, str]]:
+    """Spaces of the fields that are not as the models say.
+
+    Where the environment's Spaces depend on its options, which are the server's affair, dtype and
+    bounds are the model's, and shapes those of one observation.
+
+    Args:
+        cls: The environment.
+        given: What the caller gives.
+        observe: Resets the environment; gives the fields of its observation.
+
+    Returns:
+        These Spaces by field, and where the bounds of each leaf came from.
+
+    Raises:
+        SpaceError: The models tell a Space of no kind, and none is given.
+        OptionError: What is given does not fit the models.
+    """
+    models: tuple[tuple[Side, type[BaseModel]], ...] = (
+        ("action", cls.action_type),
+        ("observation", cls.observation_type),
+    )
+    told: dict[str, Space[Any]] = {}
+    for side, model in models:
+        told |= _given_spaces(side, model, given)
+    given.check_used(name for _, model in models for name in model.model_fields)
+    actions, observations = (derive(model, told) for _, model in models)
+    seen: dict[str, Space[Any]] = {}
+    if cls.spaces is not Environment.spaces:
+        fields = observe()
+        legal = fields.get(observations.legal_actions or "")
+        for name, part in actions.fields.items():
+            seen |= _as_seen(name, _counted(part.space, legal))
+        for name, part in observations.fields.items():
+            shape = fields.get(f"{name}_shape")
+            seen |= _as_seen(name, _shaped(part.space, fields.get(name), shape))
+    found = {**seen, **told}
+    sources = {
+        f"{side}.{name}": "given" if name in told else "probe" if name in seen else "model"
+        for side, model in models
+        for name in derive(model, found).fields
+    }
+    return found, sources
+
+
+def _as_seen(name: str, space: Space[Any] | None) -> dict[str, Space[Any]]:
+    return {} if space is None else {name: space}
+
+
+def _given_spaces(side: Side, model: type[BaseModel], given: Given) -> dict[str, Space[Any]]:
+    found: dict[str, Space[Any]] = {}
+    for place, space in given.fields(side, model.model_fields).items():
+        name = place.partition(".")[2]
+        if space is None or name not in model.model_fields:
+            raise OptionError(
+                f"spaces={{{name!r}: ...}}: the models of this environment are known, so there are "
+                "Spaces to give for their fields only.",
+                field=name,
+            )
+        found[name] = space
+    whole = given.whole(side)
+    if whole is not None and not found:
+        names = list(derive(model).fields)
+        if len(names) != 1:
+            raise OptionError(f"{side}_space= is a Dict of {names}, not {whole}.", known=names)
+        found[names[0]] = whole
+    return found
+
+
+def _counted(space: Space[Any], legal: Any) -> Space[Any] | None:
+    """The actions up to the largest that is legal."""
+    counts = isinstance(legal, list) and legal and all(type(one) is int for one in legal)
+    if not counts or not isinstance(space, spaces.Discrete):
+        return None
+    return spaces.Discrete(max(legal) + 1 - int(space.start), start=int(space.start))
+
+
+def _shaped(space: Space[Any], value: Any, shape: Any) -> Space[Any] | None:
+    """The Space with the shape of a value, where its bounds are the same for all."""
+    if not isinstance(space, spaces.Box) or not isinstance(value, list) or space.dtype is None:
+        return None
+    try:
+        seen = tuple(shape) if isinstance(shape, list) else np.shape(value)
+        low, high = space.low.flat[0], space.high.flat[0]
+        if seen == space.shape or (space.low != low).any() or (space.high != high).any():
+            return None
+        return spaces.Box(low, high, seen, space.dtype.type)
+    except (TypeError, ValueError, AssertionError, IndexError):
+        return None  # then the value is refused when it arrives

@@ -1,0 +1,148 @@
+"""An environment that is known by its server's schemas alone, as a host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Discrete, Space
+from numpy.typing import NDArray
+
+from openenv_gym.errors import SpaceError
+from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.spaces.json.values import refuse
+from openenv_gym.wire.messages import StepOutcome
+from openenv_gym_transports.openenv_servers.fields import (
+    LEGAL_ACTIONS,
+    FieldReader,
+    Fields,
+    FieldSpace,
+    action_by_data,
+    bounds_error,
+    companions,
+    lists_legal_actions,
+)
+from openenv_gym_transports.openenv_servers.given import Given
+from openenv_gym_transports.openenv_servers.outcome import Conversation, Outcome, keywords, outcome
+from openenv_gym_transports.openenv_servers.server import Schemas
+
+Mask = Callable[[Outcome], NDArray[np.int8]]
+
+
+class UnknownHost(Adapter):
+    """Hosts an environment on a server: converts between JSON and values of the Spaces.
+
+    Args:
+        conversation: With the environment.
+        actions: The action space.
+        observations: The observation space.
+        mask: Makes the action mask, if the environment tells legal actions.
+        sources: Where the bounds of each leaf came from.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        actions: FieldSpace,
+        observations: FieldSpace,
+        mask: Mask | None,
+        sources: dict[str, str],
+    ) -> None:
+        self._conversation = conversation
+        self._actions = actions
+        self._observations = observations
+        self._beside = frozenset(observations.names | ({LEGAL_ACTIONS} if mask else set()))
+        self._mask = mask
+        self.sources = sources
+        self.action_space, self.observation_space = actions.space, observations.space
+        self.metadata = {"render_modes": []}
+        self.render_mode = None
+        self.has_mask = mask is not None
+
+    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
+        """Implements Adapter.reset."""
+        return self._outcome(self._conversation.reset(keywords(seed, options)))
+
+    def step(self, action: Any) -> StepOutcome:
+        """Implements Adapter.step."""
+        return self._outcome(self._conversation.step(self._actions.from_space(action)))
+
+    def _outcome(self, payload: dict[str, Any]) -> StepOutcome:
+        told = outcome(payload)
+        info = told.metadata
+        info |= {name: v for name, v in told.fields.items() if name not in self._beside}
+        if self._mask is not None:
+            info["action_mask"] = self._mask(told)
+        reward = 0.0 if told.reward is None else told.reward
+        observation = self._observations.to_space(told.fields)
+        return observation, reward, told.terminated, told.truncated, info
+
+    def render(self) -> Any:
+        """A server of OpenEnv's own make shows nothing."""
+
+    def state(self) -> dict[str, Any]:
+        """Implements Adapter.state."""
+        return self._conversation.state()
+
+    def close(self) -> None:
+        """Implements Adapter.close."""
+        self._conversation.close()
+
+
+def unknown_host(
+    conversation: Conversation, schemas: Schemas, given: Given, url: str
+) -> UnknownHost:
+    """Hosts an environment by what its server tells of it, and, if need be, by one reset.
+
+    Raises:
+        SpaceError: That is not enough to make Spaces; it lists all fields that are missing.
+        OptionError: What is given does not fit the environment.
+    """
+    sample: Fields | None = None
+    found: dict[str, Space[Any]] = {}
+    while True:
+        actions = FieldReader("action", schemas.action, given, found=found)
+        observations = FieldReader("observation", schemas.observation, given, sample=sample)
+        action_space = actions.make(frozenset())
+        mask = None
+        if lists_legal_actions(schemas.observation, sample):
+            mask = _mask_maker(action_space.space, LEGAL_ACTIONS)
+        beside = companions(observations.names) | ({LEGAL_ACTIONS} if mask else set())
+        observation_space = observations.make(frozenset(beside))
+        problems = [*actions.problems, *observations.problems]
+        if not problems:
+            break
+        if sample is not None:
+            raise bounds_error(url, problems)
+        sample = outcome(conversation.reset({})).fields
+        found = action_by_data(actions.problems, sample, conversation.state())
+    known = {
+        f"{reader}.{name}"
+        for reader, names in (("action", actions.names), ("observation", observations.names))
+        for name in names or ()
+    }
+    given.check_used(known)
+    sources = {**actions.sources, **observations.sources}
+    return UnknownHost(conversation, action_space, observation_space, mask, sources)
+
+
+def _mask_maker(space: Space[Any], name: str) -> Mask | None:
+    """How the list of legal actions becomes a mask; None where the actions are no numbers."""
+    if not isinstance(space, Discrete):
+        return None
+    size, start = int(space.n), int(space.start)
+    place = f"observation.{name}"
+
+    def mask(told: Outcome) -> NDArray[np.int8]:
+        legal = told.fields.get(name)
+        if not isinstance(legal, list):
+            raise SpaceError(f"{place} is missing in what the server sent.", field=place)
+        flags = np.zeros(size, np.int8)
+        for value in legal:
+            if type(value) is not int or not start <= value < start + size:
+                refuse(place, value, f"of which the action space {space} knows nothing")
+            flags[value - start] = 1
+        return flags
+
+    return mask
