@@ -30,6 +30,7 @@ from openenv_gym.errors import (
     SessionLostError,
     TransportError,
 )
+from openenv_gym.sessions.payload import Payload
 from openenv_gym_transports.links.websocket_client import WebSocket
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.failures import failed, full, not_made, step_lost
@@ -40,9 +41,6 @@ _RETRY_LIMIT = 60.0  # seconds to go on connecting where a reply may take for ev
 _LONGEST_PAUSE = 0.5
 _CLOSE_LIMIT = 5.0
 _A_MOMENT = 0.001
-
-Payload = dict[str, Any]
-"""The data of a reply: of an observation, or the state."""
 
 Take = Callable[[Payload | None], None]
 """What is done with a reply; None stands for one that told of an error."""

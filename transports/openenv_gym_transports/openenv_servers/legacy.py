@@ -12,8 +12,8 @@ from time import monotonic, sleep
 from typing import Any
 
 from openenv_gym.errors import ExchangeTimeoutError, OptionError, ProtocolError, SessionLostError
+from openenv_gym.sessions.payload import Payload
 from openenv_gym_transports.openenv_servers.count import StepCount
-from openenv_gym_transports.openenv_servers.dialogue import Payload
 from openenv_gym_transports.openenv_servers.failures import failed, step_lost
 from openenv_gym_transports.openenv_servers.server import Answer, StockServer
 

@@ -11,6 +11,7 @@ from typing import Any
 from openenv_gym.errors import ExchangeTimeoutError, OptionError
 from openenv_gym.registry.entry import Entry
 from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.payload import Conversation
 from openenv_gym.sessions.session import Session
 from openenv_gym.wire.messages import Open, OpenVector, Reply, Request
 from openenv_gym.wire.timing import Timing
@@ -18,7 +19,6 @@ from openenv_gym_transports.inprocess import InProcessTransport
 from openenv_gym_transports.openenv_servers.given import Given
 from openenv_gym_transports.openenv_servers.known import KnownHost, known_host
 from openenv_gym_transports.openenv_servers.models import known_class
-from openenv_gym_transports.openenv_servers.outcome import Conversation
 from openenv_gym_transports.openenv_servers.server import Schemas, StockServer
 from openenv_gym_transports.openenv_servers.unknown import UnknownHost, unknown_host
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from openenv_gym.errors import SpaceError
 from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.payload import Conversation, Outcome, keywords, outcome
 from openenv_gym.spaces.json.values import refuse
 from openenv_gym.wire.messages import StepOutcome
 from openenv_gym_transports.openenv_servers.fields import (
@@ -24,7 +25,6 @@ from openenv_gym_transports.openenv_servers.fields import (
     lists_legal_actions,
 )
 from openenv_gym_transports.openenv_servers.given import Given
-from openenv_gym_transports.openenv_servers.outcome import Conversation, Outcome, keywords, outcome
 from openenv_gym_transports.openenv_servers.server import Schemas
 
 Mask = Callable[[Outcome], NDArray[np.int8]]

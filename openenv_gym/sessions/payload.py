@@ -1,4 +1,4 @@
-"""What a reset or a step gave, taken out of the reply's JSON."""
+"""What a reset or a step gave, as OpenEnv's protocol writes it in JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any, NamedTuple, Protocol
 
 from openenv_gym.errors import ProtocolError
 from openenv_gym.models import TRUNCATED
-from openenv_gym_transports.openenv_servers.dialogue import Payload
+
+Payload = dict[str, Any]
+"""The data of a reply: of an observation, or the state."""
 
 
 class Conversation(Protocol):
