@@ -22,9 +22,8 @@ demo: install
 demo-all: install
 	$(BIN)/openenv-gym demo
 
-# Most tests wait for a server to start: three processes keep two cores busy.
 test: install
-	$(BIN)/python -m pytest -n 3 --dist loadscope
+	$(BIN)/python .ci/test
 
 lint: install
 	$(BIN)/ruff check .

@@ -197,6 +197,7 @@ class StockPython:
             StockError: It raised.
         """
         if self._process is None or self._process.poll() is not None:
+            self.close()
             self._process = self._start()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -221,9 +222,15 @@ class StockPython:
         )
 
     def close(self) -> None:
-        """Ends the process."""
-        if self._process is None:
+        """End the process and close its pipes."""
+        process, self._process = self._process, None
+        if process is None:
             return
+        assert process.stdin is not None
+        assert process.stdout is not None
         with suppress(BrokenPipeError):
-            self._process.communicate(timeout=15.0)
-        end(self._process)
+            process.stdin.close()  # at the end of its input it ends
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(15.0)
+        end(process)
+        process.stdout.close()
