@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from openenv_gym.models import Observation as Observation
     from openenv_gym.models import State as State
     from openenv_gym.server.app import create_app as create_app
+    from openenv_gym.spaces.json_text import JsonText as JsonText
+    from openenv_gym.spaces.numbers import Numbers as Numbers
     from openenv_gym.spaces.utf8 import Utf8 as Utf8
     from openenv_gym.transport import Transport as Transport
 
@@ -44,7 +46,9 @@ __all__ = [
     "Choice",
     "Environment",
     "Info",
+    "JsonText",
     "LegalActions",
+    "Numbers",
     "Observation",
     "OpenEnvGym",
     "OpenEnvGymError",
@@ -61,7 +65,9 @@ _HOMES = {
     "Choice": "models",
     "Environment": "environment",
     "Info": "models",
+    "JsonText": "spaces.json_text",
     "LegalActions": "models",
+    "Numbers": "spaces.numbers",
     "Observation": "models",
     "OpenEnvGym": "env",
     "OpenEnvGymError": "errors",

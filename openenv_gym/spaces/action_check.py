@@ -18,6 +18,7 @@ from gymnasium.spaces import Space
 from gymnasium.vector.utils import iterate
 
 from openenv_gym.spaces.nonempty import NonEmpty
+from openenv_gym.spaces.numbers import Numbers
 
 
 @singledispatch
@@ -101,6 +102,20 @@ def _sequence(space: spaces.Sequence) -> Callable[[Any], bool]:
 def _non_empty(space: NonEmpty) -> Callable[[Any], bool]:
     admits = _sequence(space)
     return lambda value: admits(value) and not space.is_empty(value)
+
+
+@admission.register
+def _numbers(space: Numbers) -> Callable[[Any], bool]:
+    dtype = np.dtype(space.feature_space.dtype)
+
+    def admits(value: Any) -> bool:
+        return (
+            isinstance(value, np.ndarray)
+            and np.can_cast(value.dtype, dtype, "same_kind")
+            and space.contains(value.astype(dtype, copy=False))
+        )
+
+    return admits
 
 
 @admission.register(spaces.OneOf)

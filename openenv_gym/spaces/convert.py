@@ -8,6 +8,7 @@ when the environment is opened, how the one becomes the other; a step only calls
 from __future__ import annotations
 
 import enum
+import types
 import typing
 from collections.abc import Callable, Sequence
 from functools import singledispatch
@@ -16,10 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces import Space
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from openenv_gym.errors import SpaceError
+from openenv_gym.spaces import json_text
+from openenv_gym.spaces.json_text import JsonText
+from openenv_gym.spaces.numbers import Numbers
 from openenv_gym.spaces.utf8 import Utf8
+
+_JSON = TypeAdapter[Any](Any)
 
 
 class Converter(NamedTuple):
@@ -127,11 +133,14 @@ def converter(space: Space[Any], annotation: Any, place: str) -> Converter:
 
     Args:
         space: The field's Space.
-        annotation: The field's type. ``Any`` takes values of the Space as they are.
+        annotation: The field's type. ``Any`` takes values of the Space as they are, but for a text
+            of JSON, which stands for the value in it.
         place: The field, for errors.
     """
     annotation = strip(annotation)
-    return IDENTITY if annotation is Any else _by_space(space, annotation, place)
+    if annotation is Any and not isinstance(space, JsonText):
+        return IDENTITY
+    return _by_space(space, annotation, place)
 
 
 @_by_space.register
@@ -149,12 +158,13 @@ def _discrete(space: spaces.Discrete, annotation: Any, place: str) -> Converter:
 def _array(space: Space[Any], annotation: Any, place: str) -> Converter:
     """Between an array, list or number and an array of the Space's dtype and shape."""
     dtype, shape = np.dtype(space.dtype), space.shape
+    single = shape == (1,) and annotation in (float, int)
 
     def to_space(value: Any) -> Any:
         if type(value) is np.ndarray and value.dtype == dtype and value.shape == shape:
             return value
         try:
-            array = np.asarray(value, dtype)
+            array = np.asarray([value] if single else value, dtype)
         except (TypeError, ValueError, OverflowError) as error:
             raise SpaceError(
                 f"{place} does not fit its Space {space}: {error}.", field=place
@@ -167,6 +177,8 @@ def _array(space: Space[Any], annotation: Any, place: str) -> Converter:
             )
         return array
 
+    if single:
+        return Converter(to_space, lambda value: np.asarray(value).item())
     if typing.get_origin(annotation) in (list, tuple) or annotation in (list, tuple, float, int):
         # MultiDiscrete and MultiBinary contain lists too.
         return Converter(to_space, lambda value: np.asarray(value).tolist())
@@ -193,6 +205,17 @@ def _text(space: Space[str], annotation: Any, place: str) -> Converter:
 
 _by_space.register(Utf8, _text)
 _by_space.register(spaces.Text, _text)
+
+
+@_by_space.register
+def _json_text(space: JsonText, annotation: Any, place: str) -> Converter:
+    def to_space(value: Any) -> str:
+        text = json_text.dump(_JSON.dump_python(value, mode="json"))
+        if space.contains(text):
+            return text
+        raise SpaceError(f"{place} does not fit its Space {space}: {text[:60]}.", field=place)
+
+    return Converter(to_space, json_text.load)
 
 
 @_by_space.register
@@ -247,6 +270,74 @@ def items(parts: list[Converter], container: type, place: str) -> Converter:
 def _sequence(space: spaces.Sequence, annotation: Any, place: str) -> Converter:
     part = converter(space.feature_space, item_types(annotation, 1)[0], f"{place}[]")
     return IDENTITY if space.stack else sequence(part, annotation)
+
+
+@_by_space.register
+def _numbers(space: Numbers, annotation: Any, place: str) -> Converter:
+    dtype = np.dtype(space.feature_space.dtype)
+
+    def to_space(value: Any) -> Any:
+        try:
+            array = np.asarray(value, dtype)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise SpaceError(
+                f"{place} does not fit its Space {space}: {error}.", field=place
+            ) from error
+        if not space.contains(array):
+            raise SpaceError(f"{place} does not fit its Space {space}: {value!r:.60}.", field=place)
+        return array
+
+    container = tuple if typing.get_origin(annotation) is tuple else list
+    return Converter(to_space, lambda value: container(np.asarray(value).tolist()))
+
+
+@_by_space.register(spaces.OneOf)
+def _one_of(space: spaces.OneOf[Any], annotation: Any, place: str) -> Converter:
+    """One of the types of a union each; None comes first, as ``X | None`` has it."""
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return IDENTITY
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
+    parts = list(space.spaces)
+    if len(kinds) < len(typing.get_args(annotation)) and parts[0] == spaces.Discrete(1):
+        if len(parts) == 2:
+            inner: Any = typing.Union[tuple(kinds)]  # noqa: UP007
+            return optional(converter(parts[1], inner, place))
+        kinds.insert(0, types.NoneType)
+    if len(kinds) != len(parts):
+        return IDENTITY
+    named = [f"{place}({number})" for number in range(len(parts))]
+    found = [
+        _NOTHING if kind is types.NoneType else converter(part, kind, at)
+        for part, kind, at in zip(parts, kinds, named, strict=True)
+    ]
+    return _alternatives(parts, found, place)
+
+
+def _alternatives(
+    parts: Sequence[Space[Any]], converters: Sequence[Converter], place: str
+) -> Converter:
+    """Between what one of several Spaces takes, the first that does, and its number with it."""
+
+    def to_space(value: Any) -> Any:
+        for number, (part, convert) in enumerate(zip(parts, converters, strict=True)):
+            try:
+                found = convert.to_space(value)
+                if part.contains(found):
+                    return np.int64(number), np.int64(found) if type(found) is int else found
+            except (SpaceError, TypeError, ValueError, AttributeError):
+                continue
+        raise SpaceError(f"{place} is in none of its Spaces: {value!r:.60}.", field=place)
+
+    return Converter(to_space, lambda value: converters[int(value[0])].from_space(value[1]))
+
+
+def _nothing_to_space(value: Any) -> int:
+    if value is not None:
+        raise SpaceError("It is not None.")
+    return 0
+
+
+_NOTHING = Converter(_nothing_to_space, lambda value: None)
 
 
 def sequence(part: Converter, annotation: Any) -> Converter:

@@ -30,12 +30,14 @@ from gymnasium.spaces import (
 )
 
 from openenv_gym.errors import SpaceError
+from openenv_gym.spaces.json_text import LONGEST, JsonText
 from openenv_gym.spaces.nonempty import NonEmpty
+from openenv_gym.spaces.numbers import Numbers
 from openenv_gym.spaces.utf8 import Utf8
 
 _ADVICE = (
-    "A Space that travels is one of Box, Discrete, MultiDiscrete, MultiBinary, Text, Utf8, Dict, "
-    "Tuple, Sequence, NonEmpty, OneOf and Graph."
+    "A Space that travels is one of Box, Discrete, MultiDiscrete, MultiBinary, Text, Utf8, "
+    "JsonText, Dict, Tuple, Sequence, NonEmpty, Numbers, OneOf and Graph."
 )
 
 
@@ -142,6 +144,11 @@ def _describe_utf8(space: Utf8) -> dict[str, Any]:
 
 
 @describe.register
+def _describe_json_text(space: JsonText) -> dict[str, Any]:
+    return {"type": "JsonText", "schema": space.schema, "max_length": space.max_length}
+
+
+@describe.register
 def _describe_dict(space: Dict) -> dict[str, Any]:
     # A list of pairs keeps the order, which decides how the space flattens and samples.
     return {"type": "Dict", "spaces": [[key, describe(sub)] for key, sub in space.spaces.items()]}
@@ -156,6 +163,16 @@ def _describe_tuple(space: Tuple[Any]) -> dict[str, Any]:
 def _describe_sequence(space: Sequence) -> dict[str, Any]:
     kind = "NonEmpty" if isinstance(space, NonEmpty) else "Sequence"
     return {"type": kind, "space": describe(space.feature_space), "stack": space.stack}
+
+
+@describe.register
+def _describe_numbers(space: Numbers) -> dict[str, Any]:
+    return {
+        "type": "Numbers",
+        "item": describe(space.feature_space),
+        "min_length": space.min_length,
+        "max_length": space.max_length,
+    }
 
 
 @describe.register(OneOf)
@@ -225,10 +242,18 @@ _PARSERS: dict[str, Callable[[dict[str, Any]], Space[Any]]] = {
         told["max_length"], min_length=told.get("min_length", 1), charset=told["charset"]
     ),
     "Utf8": lambda told: Utf8(told["max_length"], min_length=told.get("min_length", 0)),
+    "JsonText": lambda told: JsonText(
+        told.get("schema"), max_length=told.get("max_length", LONGEST)
+    ),
     "Dict": _parse_dict,
     "Tuple": lambda told: Tuple([parse(sub) for sub in told["spaces"]]),
     "Sequence": lambda told: Sequence(parse(told["space"]), stack=told.get("stack", False)),
     "NonEmpty": lambda told: NonEmpty(parse(told["space"]), stack=told.get("stack", False)),
+    "Numbers": lambda told: Numbers(
+        cast("Box", parse(told["item"])),
+        min_length=told.get("min_length", 0),
+        max_length=told.get("max_length"),
+    ),
     "OneOf": lambda told: OneOf([parse(sub) for sub in told["spaces"]]),
     "Graph": _parse_graph,
 }

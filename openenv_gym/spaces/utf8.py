@@ -106,6 +106,7 @@ class Utf8(Space[str]):
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Utf8)
+            and type(self) is type(other)
             and self.max_length == other.max_length
             and self.min_length == other.min_length
         )

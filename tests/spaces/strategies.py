@@ -10,7 +10,9 @@ from gymnasium.spaces import Space
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from openenv_gym.spaces.json_text import JsonText
 from openenv_gym.spaces.nonempty import NonEmpty
+from openenv_gym.spaces.numbers import Numbers
 from openenv_gym.spaces.utf8 import Utf8
 
 seeds = st.integers(0, 2**32 - 1)
@@ -83,7 +85,29 @@ _small = st.one_of(
     st.builds(spaces.Discrete, st.integers(1, 5)),
     st.builds(lambda shape: spaces.Box(-1, 1, shape, np.float32), _shapes),
 )
+
+
+def _number(low: float, high: float, dtype: Any) -> spaces.Box:
+    return spaces.Box(low, high, (), dtype)
+
+
+_numbers = st.tuples(
+    st.sampled_from([(-np.inf, np.inf, np.int64), (-np.inf, 1, np.float64), (0, 9, np.uint8)]),
+    st.integers(0, 3),
+    st.none() | st.integers(3, 5),
+).map(lambda told: Numbers(_number(*told[0]), min_length=told[1], max_length=told[2]))
+_json_texts = st.sampled_from(
+    [
+        None,
+        {"type": "object"},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        {"type": "array", "items": {"type": "integer", "minimum": 3}},
+        {"anyOf": [{"type": "null"}, {"type": "boolean"}]},
+    ]
+).map(JsonText)
 fundamental = st.one_of(
+    _numbers,
+    _json_texts,
     float_boxes(),
     integer_boxes(),
     st.builds(lambda shape: spaces.Box(0, 1, shape, np.bool_), _shapes),

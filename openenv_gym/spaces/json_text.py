@@ -1,0 +1,216 @@
+"""JsonText: the Space of texts that hold one value of JSON, for what no other Space can bound.
+
+An object of any keys, a value of any type, a model that is nested in itself: each of them is one
+text, which :func:`json.loads` reads.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from openenv_gym.spaces.utf8 import Utf8
+
+LONGEST = 65536
+"""Code points of a text whose length nobody bounds."""
+
+_DEEPEST = 2  # levels of a sample, below which it has only what it must have
+_LONGEST_CHAIN = 8  # of references to references
+_LETTERS = list(string.ascii_lowercase)
+
+_KINDS: Mapping[Any, Callable[[Any], bool]] = {
+    "null": lambda value: value is None,
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "string": lambda value: isinstance(value, str),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+
+
+class JsonText(Utf8):
+    """Texts that hold a value of JSON.
+
+    Args:
+        schema: JSON schema of the values. Samples keep its types, required properties and enums;
+            :meth:`contains` looks at the type of the outermost value only.
+        max_length: The most code points.
+        seed: Seed of :meth:`sample`.
+    """
+
+    def __init__(
+        self,
+        schema: Mapping[str, Any] | None = None,
+        *,
+        max_length: int = LONGEST,
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        self.schema = dict(schema or {})
+        super().__init__(max_length, min_length=1, seed=seed)
+
+    def sample(self, mask: Any = None, probability: Any = None) -> str:
+        """A random text that holds a small value.
+
+        Raises:
+            ValueError: A mask or probability was given; there are none for texts.
+        """
+        if mask is not None or probability is not None:
+            raise ValueError("JsonText samples without mask and probability")
+        return dump(_sample(self.schema, self.schema, self.np_random, 0))
+
+    def contains(self, x: Any) -> bool:
+        """Whether x is a text of JSON, of the outermost type that the schema names."""
+        if not super().contains(x):
+            return False
+        try:
+            value = load(x)
+        except ValueError:
+            return False
+        told = self.schema.get("type")
+        fits = [
+            _KINDS[kind] for kind in (told if isinstance(told, list) else [told]) if kind in _KINDS
+        ]
+        return not fits or any(fit(value) for fit in fits)
+
+    def __repr__(self) -> str:
+        kind = self.schema.get("type")
+        return f"JsonText({'' if kind is None else f'{kind}, '}max_length={self.max_length})"
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and isinstance(other, JsonText) and self.schema == other.schema
+
+    def __hash__(self) -> int:
+        return hash((JsonText, self.max_length))
+
+
+def dump(value: Any) -> str:
+    """Return the text of a value of JSON, without blanks; NaN and infinity are null."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair is no text, but JSON can write it
+        return json.dumps(value, separators=(",", ":"))
+    except ValueError:
+        return dump(_finite(value))
+    return text
+
+
+def load(text: str) -> Any:
+    """Return the value in a text of JSON.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _sample(schema: Any, root: Mapping[str, Any], random: np.random.Generator, depth: int) -> Any:
+    """A random value that keeps a schema, small below some levels."""
+    schema = _resolved(schema, root)
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return schema["enum"][int(random.integers(len(schema["enum"])))]
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        flat = [one for one in options if _resolved(one, root).get("type") not in _NESTED]
+        chosen = flat if flat and depth >= _DEEPEST else options
+        return _sample(chosen[int(random.integers(len(chosen)))], root, random, depth)
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = kind[int(random.integers(len(kind)))]
+    if kind not in _SAMPLERS:
+        kind = _FLAT[int(random.integers(len(_FLAT)))]
+    return _SAMPLERS[kind](schema, root, random, depth)
+
+
+def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema that a reference within the root points to."""
+    for _ in range(_LONGEST_CHAIN):
+        if not isinstance(schema, Mapping) or "$ref" not in schema:
+            break
+        found: Any = root
+        for part in schema["$ref"].split("/")[1:]:
+            found = found.get(part, {}) if isinstance(found, Mapping) else {}
+        schema = found
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _number(schema: Any, root: Any, random: np.random.Generator, depth: int) -> Any:
+    low, high = schema.get("minimum", schema.get("exclusiveMinimum", -10)), schema.get("maximum")
+    high = low + 20 if high is None else high
+    return round(float(random.uniform(low, max(low, high))), 3)
+
+
+def _integer(schema: Any, root: Any, random: np.random.Generator, depth: int) -> Any:
+    low = int(schema.get("minimum", schema.get("exclusiveMinimum", -11) + 1))
+    high = schema.get("maximum", schema.get("exclusiveMaximum", low + 21) - 1)
+    return int(random.integers(low, max(low, int(high)), endpoint=True))
+
+
+def _string(schema: Any, root: Any, random: np.random.Generator, depth: int) -> Any:
+    shortest = int(schema.get("minLength", 0))
+    longest = min(int(schema.get("maxLength", shortest + 8)), shortest + 8)
+    return "".join(random.choice(_LETTERS, int(random.integers(shortest, longest, endpoint=True))))
+
+
+def _array(schema: Any, root: Any, random: np.random.Generator, depth: int) -> Any:
+    if "prefixItems" in schema:
+        return [_sample(one, root, random, depth + 1) for one in schema["prefixItems"]]
+    shortest = int(schema.get("minItems", 0))
+    most = min(schema.get("maxItems", shortest + 3), shortest + (0 if depth >= _DEEPEST else 3))
+    count = int(random.integers(shortest, max(shortest, most), endpoint=True))
+    return [_sample(schema.get("items"), root, random, depth + 1) for _ in range(count)]
+
+
+def _object(schema: Any, root: Any, random: np.random.Generator, depth: int) -> Any:
+    properties = schema.get("properties") or {}
+    required = schema.get("required") or ()
+    wanted = [
+        name
+        for name in properties
+        if name in required or (depth < _DEEPEST and random.random() < 0.5)
+    ]
+    made = {name: _sample(properties[name], root, random, depth + 1) for name in wanted}
+    if (
+        not properties
+        and depth < _DEEPEST
+        and schema.get("additionalProperties", True) is not False
+    ):
+        for _ in range(int(random.integers(3))):
+            name = "".join(random.choice(_LETTERS, 4))
+            made[name] = _sample(schema.get("additionalProperties"), root, random, depth + 1)
+    return made
+
+
+_NESTED = ("array", "object")
+_FLAT = ("null", "boolean", "integer", "number", "string")
+_SAMPLERS: Mapping[str, Callable[..., Any]] = {
+    "null": lambda schema, root, random, depth: None,
+    "boolean": lambda schema, root, random, depth: bool(random.integers(2)),
+    "integer": _integer,
+    "number": _number,
+    "string": _string,
+    "array": _array,
+    "object": _object,
+}

@@ -1,0 +1,76 @@
+"""Numbers: the Space of lists of numbers whose length nobody bounds, each of them one array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Sequence
+
+
+class Numbers(Sequence):
+    """Arrays of one dimension, of any length.
+
+    gymnasium's ``Sequence(item, stack=True)`` holds the same values, but warns about each number
+    that it looks at, since it is not an array.
+
+    Args:
+        item: Box of the shape ``()`` that bounds each number.
+        min_length: The fewest numbers.
+        max_length: The most numbers; None for any.
+        seed: Seed of :meth:`sample`.
+
+    Raises:
+        ValueError: The item is not a Box of a single number, or the lengths are not in order.
+    """
+
+    feature_space: Box
+
+    def __init__(
+        self,
+        item: Box,
+        *,
+        min_length: int = 0,
+        max_length: int | None = None,
+        seed: int | None = None,
+    ) -> None:
+        if not isinstance(item, Box) or item.shape != ():
+            raise ValueError(f"Numbers takes a Box of the shape (), not {item}")
+        if min_length < 0 or (max_length is not None and max_length < min_length):
+            raise ValueError(f"Numbers takes no lengths of {min_length} to {max_length}")
+        self.min_length, self.max_length = min_length, max_length
+        super().__init__(item, seed=seed, stack=True)
+
+    def sample(self, mask: Any = None, probability: Any = None) -> Any:
+        """A random array, most often a short one.
+
+        Args:
+            mask: A length, or lengths to choose from, and None for the numbers, as of a Sequence.
+            probability: Likewise, with the probability of each length.
+        """
+        if mask is None and probability is None:
+            length = self.min_length + int(self.np_random.geometric(0.25)) - (self.min_length > 0)
+            mask = (length if self.max_length is None else min(length, self.max_length), None)
+        return super().sample(mask, probability)
+
+    def contains(self, x: Any) -> bool:
+        """Whether x is such an array."""
+        item = self.feature_space
+        return (
+            isinstance(x, np.ndarray)
+            and x.ndim == 1
+            and self.min_length <= len(x)
+            and (self.max_length is None or len(x) <= self.max_length)
+            and np.can_cast(x.dtype, item.dtype)
+            and bool(np.all(x >= item.low) and np.all(x <= item.high))
+        )
+
+    def __repr__(self) -> str:
+        return f"Numbers({self.feature_space}, {self.min_length}, {self.max_length})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Numbers)
+            and self.feature_space == other.feature_space
+            and (self.min_length, self.max_length) == (other.min_length, other.max_length)
+        )
