@@ -33,6 +33,7 @@ from openenv_gym.errors import SpaceError
 from openenv_gym.spaces.json_text import LONGEST, JsonText
 from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.numbers import Numbers
+from openenv_gym.spaces.older_gymnasium import discrete
 from openenv_gym.spaces.utf8 import Utf8
 
 _ADVICE = (
@@ -227,11 +228,7 @@ def _parse_graph(told: dict[str, Any]) -> Graph:
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], Space[Any]]] = {
     "Box": _parse_box,
-    "Discrete": lambda told: Discrete(
-        told["n"],
-        start=told.get("start", 0),
-        dtype=np.dtype(told.get("dtype", "int64")).type,
-    ),
+    "Discrete": lambda told: discrete(told["n"], told.get("start", 0), told.get("dtype", "int64")),
     "MultiDiscrete": lambda told: MultiDiscrete(
         np.array(told["nvec"]),
         dtype=np.dtype(told.get("dtype", "int64")).type,

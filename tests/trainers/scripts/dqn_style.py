@@ -40,7 +40,7 @@ class QNetwork(nn.Module):
         super().__init__()
         inputs = np.array(env.single_observation_space.shape).prod()
         self.network = nn.Sequential(
-            nn.Flatten(), nn.Linear(inputs, 32), nn.ReLU(), nn.Linear(32, env.single_action_space.n)
+            nn.Linear(inputs, 32), nn.ReLU(), nn.Linear(32, env.single_action_space.n)
         )
 
     def forward(self, x):

@@ -50,7 +50,7 @@ class Agent(nn.Module):
     def __init__(self, envs):
         super().__init__()
         inputs = int(np.array(envs.single_observation_space.shape).prod())
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(inputs, 32), nn.Tanh())
+        self.body = nn.Sequential(nn.Linear(inputs, 32), nn.Tanh())
         self.actor = nn.Linear(32, envs.single_action_space.n)
         self.critic = nn.Linear(32, 1)
 
