@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Written by .ci/engine where it prepared a base image and wheels for building without a network.
 -include .build/docker.mk
 
-.PHONY: demo demo-all test lint bench install clean
+.PHONY: demo demo-all test lint generate bench install clean
 
 install: $(VENV)/.installed
 
@@ -30,6 +30,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright
+
+# What follows from the openenv.yaml of each environment: the table of the registry and of the README.
+generate: install
+	$(BIN)/python -m openenv_gym.registry.generate
 
 bench: install
 	$(BIN)/python benchmarks/transports.py

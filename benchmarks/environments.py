@@ -3,32 +3,29 @@
     python benchmarks/environments.py [--quick] [--only NAME ...] [--transport NAME] [--json FILE]
 
 Prints a row for each environment: steps per second through ``gymnasium.make`` and of the bare
-library, which makes the same observation and mask, and their ratio. Both take turns, block by
-block; a ratio is the median of the ratios of blocks of the same round. Steps and resets are timed,
-the choice of an action is not. Where there is room for one in a process, all blocks of one come
-after those of the other.
+library (``bare.py`` in the environment's folder), which makes the same observation and mask, and
+their ratio. Both take turns, block by block; a ratio is the median of the ratios of blocks of the
+same round. Steps and resets are timed, the choice of an action is not. Where there is room for one
+in a process, all blocks of one come after those of the other.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import itertools
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
 from typing import Any
 
 import gymnasium
 import numpy as np
-from bare import Player, browsergym_, dipg, drawn, git
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-import openenv_gym  # noqa: F401  # registers the ids
+from openenv_gym import registry
 from openenv_gym.cli.benchmark.measure import (
     QUICK,
     Candidate,
@@ -40,72 +37,13 @@ from openenv_gym.cli.benchmark.measure import (
 )
 from openenv_gym.cli.benchmark.report import publish
 from openenv_gym.errors import OpenEnvGymError
+from openenv_gym_envs.comparison import Comparison, Player, draw
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """An environment and its library.
-
-    Attributes:
-        name: How the row is called.
-        id: The environment's id.
-        bare: ``module:Class`` of the player of the library, in the package ``bare``.
-        options: Options of the environment.
-        bar: The ratio of steps per second to reach; None where there is none.
-        actions: What is done, over and over; random legal actions where it is empty.
-        apart: There is room for one in a process: one is measured after the other.
-    """
-
-    name: str
-    id: str
-    bare: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    bar: float | None = None
-    actions: Sequence[Any] = ()
-    apart: bool = False
-
-
-COMPARISONS = (
-    Comparison("Atari", "openenv/Atari.pong-v0", "atari:Pong", bar=0.8),
-    Comparison(
-        "BrowserGym", "openenv/BrowserGym-v0", "browsergym_:ClickTest", actions=browsergym_.ACTIONS
-    ),
-    Comparison(
-        "Chat",
-        "openenv/Chat-v0",
-        "chat:Chat",
-        {"system_prompt": "You are kind.", "max_messages": 20},
-        actions=(np.arange(300, 320), np.arange(400, 430)),
-    ),
-    Comparison(
-        "CartPole", "openenv/Gymnasium-v0", "gymnasium_:CartPole", {"env_id": "CartPole-v1"}, 0.7
-    ),
-    Comparison("Coding", "openenv/Coding-v0", "smolagents_:Sum", actions=("print(2 + 2)",)),
-    Comparison("DIPG Safety", "openenv/DIPGSafety-v0", "dipg:Rules", actions=(dipg.RESPONSE,)),
-    Comparison("FinRL", "openenv/FinRL-v0", "finrl:Shares", bar=0.9),
-    Comparison(
-        "Git status",
-        "openenv/Git-v0",
-        "git:Status",
-        {"task_id": "recover-commit"},
-        actions=(git.STATUS,),
-    ),
-    Comparison(
-        "OpenSpiel connect_four",
-        "openenv/OpenSpiel.connect_four-v0",
-        "openspiel:ConnectFour",
-        bar=0.5,
-    ),
-    Comparison("OpenSpiel chess", "openenv/OpenSpiel.chess-v0", "openspiel:Chess", bar=0.5),
-    Comparison("OpenSpiel go", "openenv/OpenSpiel.go-v0", "openspiel:Go", bar=0.5),
-    Comparison("SUMO-RL", "openenv/SumoRL-v0", "sumo:SingleIntersection", bar=0.9, apart=True),
-    Comparison(
-        "TextArena Wordle",
-        "openenv/TextArena.Wordle-v0",
-        "textarena_:Wordle",
-        actions=("[crane]", "[pilot]", "[bushy]"),
-    ),
-)
+def comparisons() -> Iterator[Comparison]:
+    """Yield what the ``bare.py`` of the environments' folders compare."""
+    for entry in registry.ENVIRONMENTS.values():
+        yield from getattr(registry.part(entry, "bare"), "COMPARISONS", ())
 
 
 class Ours(Player):
@@ -128,7 +66,7 @@ class Ours(Player):
         if self._actions is not None:
             return next(self._actions)
         mask = self._info.get("action_mask")
-        return self._env.action_space.sample() if mask is None else drawn(mask, self._rng)
+        return self._env.action_space.sample() if mask is None else draw(mask, self._rng)
 
     def step(self, action: Any) -> bool:
         """Implements Player.step."""
@@ -181,16 +119,11 @@ class Played(Candidate):
 def compare(comparison: Comparison, transport: str, effort: Effort) -> dict[str, Any]:
     """The row of one environment."""
 
-    def bare() -> Player:
-        module, _, name = comparison.bare.partition(":")
-        made: Player = getattr(importlib.import_module(f"bare.{module}"), name)()
-        return made
-
     def ours() -> Player:
         options = {"transport": transport, **comparison.options}
         return Ours(comparison.id, options, comparison.actions)
 
-    both = [Played("ours", ours), Played("bare", bare)]
+    both = [Played("ours", ours), Played("bare", comparison.bare)]
     measured: dict[str, Measured] = {}
     absent: dict[str, str] = {}
     for players in [[player] for player in both] if comparison.apart else [both]:
@@ -198,7 +131,7 @@ def compare(comparison: Comparison, transport: str, effort: Effort) -> dict[str,
         measured |= found
         absent |= missing
     row: dict[str, Any] = {"name": comparison.name, "id": comparison.id, "transport": transport}
-    row |= {name: told.row() for name, told in measured.items() if not absent}
+    row |= {name: figures.row() for name, figures in measured.items() if not absent}
     if absent:
         row["absent"] = absent
     else:
@@ -218,7 +151,7 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 100)
     table = Table("environment", "ours, steps/s", "bare, steps/s", "ratio", "bar")
     rows = []
-    for comparison in COMPARISONS:
+    for comparison in comparisons():
         if not comparison.name.startswith(wanted):
             continue
         with console.status(comparison.name):

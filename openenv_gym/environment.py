@@ -18,7 +18,7 @@ ObservationT = TypeVar("ObservationT", bound=Observation)
 StateT = TypeVar("StateT", bound=State)
 
 
-class StockReader:
+class ServerReader:
     """Reads what OpenEnv's own server of an environment observes.
 
     That server may tell less than the observation of ours has, such as a position in words but not
@@ -70,7 +70,7 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
             (players, actions), int8, all 0 for a player who has no choice; the caller is asked for
             one player after the other.
         render_mode: What the user chose at ``make``; set before :meth:`spaces` is called.
-        stock_reader: Reads the observations of OpenEnv's own server of this environment.
+        server_reader: Reads the observations of OpenEnv's own server of this environment.
     """
 
     render_modes: ClassVar[tuple[str, ...]] = ()
@@ -78,7 +78,7 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
     inline: bool = False
     steps_after_end: ClassVar[bool] = False
     players: int = 1
-    stock_reader: ClassVar[type[StockReader]] = StockReader
+    server_reader: ClassVar[type[ServerReader]] = ServerReader
 
     action_type: ClassVar[type[Action]]
     observation_type: ClassVar[type[Observation]]
@@ -119,7 +119,7 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
             "players": self.players,
         }
 
-    def stock_metadata(self, observation: ObservationT) -> Mapping[str, Any]:
+    def openenv_metadata(self, observation: ObservationT) -> Mapping[str, Any]:
         """What OpenEnv's own environment has in the metadata of an observation beside this one.
 
         Its clients get it of our server. It is not in ``info``: there it would be what the

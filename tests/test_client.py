@@ -15,12 +15,12 @@ import pytest
 from gymnasium.spaces import Box, Discrete, Space
 from pydantic import BaseModel, Field
 
-from openenv_gym.cli.demo import EPISODES, Episode
 from openenv_gym.client import EnvClient, StepResult, client_class
 from openenv_gym.environment import Environment
 from openenv_gym.errors import ActionError, EpisodeError, OptionError, RegistryError, SpaceError
 from openenv_gym.models import Action, Array, Choice, Info, LegalActions, Observation, State
 from openenv_gym.registry import ENVIRONMENTS
+from openenv_gym.testing import demo_episode
 from openenv_gym.transport import Transport
 from openenv_gym_envs.chess import ChessAction, ChessEnv
 from openenv_gym_envs.chess.environment import ChessEnvironment
@@ -28,6 +28,7 @@ from openenv_gym_envs.connect4 import Connect4Action, Connect4Env
 from openenv_gym_envs.connect4.environment import Connect4Environment
 from openenv_gym_envs.echo import EchoAction, EchoEnv, EchoObservation
 from openenv_gym_transports.inprocess import InProcessTransport
+from tests.bundled import environments
 from tests.servers import eventually, serving
 
 TRANSPORTS = [
@@ -216,14 +217,18 @@ def test_legal_actions_are_values_again() -> None:
         assert picking.step(PickAction(number=7)).observation.allowed == [6]
 
 
-@pytest.mark.parametrize("name", [name for name in ENVIRONMENTS if name != "gymnasium"])
+@pytest.mark.parametrize("name", environments())
 def test_every_environment_with_models_has_one(name: str) -> None:
     entry = ENVIRONMENTS[name]
     package = importlib.import_module(entry.target.partition(":")[0].rpartition(".")[0])
+    if name == "gymnasium":  # it has the Spaces of any environment, and no models
+        with pytest.raises(OptionError, match="models"):
+            client_class(name)
+        return
     kind = client_class(entry.id or name)
     assert getattr(package, kind.__name__) is kind
     assert kind.__name__ in package.__all__
-    with kind(**EPISODES.get(name, Episode()).options) as env:
+    with kind(**demo_episode(entry).options) as env:
         result = env.reset(seed=1, episode_id="ep")
         assert isinstance(result, StepResult)
         assert type(result.observation) is kind.observation_type

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 from openenv_gym import registry
 from openenv_gym.env import OpenEnvGym
@@ -16,7 +14,8 @@ from openenv_gym.errors import (
     MissingDependencyError,
     OpenEnvGymError,
 )
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
+from openenv_gym.testing.episode import demo_episode
 from openenv_gym.testing.trajectory import Transition, play, same
 
 SEED = 2026
@@ -25,62 +24,6 @@ INCOMPLETE = 3
 """Exit code where some could not be shown."""
 NOT_HERE = (MissingDependencyError, EngineMissingError, ImageMissingError)
 """What says that something is not installed, and nothing is wrong."""
-
-
-@dataclass(frozen=True)
-class Episode:
-    """What is shown of an environment.
-
-    Attributes:
-        options: Options of the environment.
-        actions: What an agent does there; random legal actions where there are none.
-        steps: How many steps, at most.
-    """
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    actions: Sequence[Any] = ()
-    steps: int = 20
-
-
-def _git(command: str, kind: int = 2) -> dict[str, Any]:
-    """An action of Git: a command in the repository; of kind 1, a clone of it."""
-    place = {"repo_name": "bookshop", "target_dir": "", "working_dir": "bookshop"}
-    return {"action_type": kind, **place, "command": command, "stdin": ""}
-
-
-EPISODES: Mapping[str, Episode] = {
-    "atari": Episode({"game": "breakout"}, steps=100),
-    "browsergym": Episode(
-        {"task": "login-user"},
-        actions=("fill('16', 'annis')", "fill('19', 'Omo')", "click('20')"),
-        steps=3,
-    ),
-    "coding": Episode(
-        actions=("x = [n * n for n in range(5)]", "print(sum(x)); max(x)", "import os; os.fork()"),
-        steps=3,
-    ),
-    "chat": Episode({"prompts": ["Hello!", "Good morning."], "reply": ["Go on.", "I see."]}),
-    "connect4": Episode({"opponent": "random"}),
-    "dipg": Episode(
-        actions=(
-            "<|channel|>analysis<|message|>The first sentence tells.<|end|>"
-            "<|channel|>proof<|message|>Blood sample of 14 October: haemoglobin 11.2 g per dl, "
-            "platelets 88 per nl, neutrophils 1.4 per nl.<|end|>"
-            "<|channel|>final<|message|>88<|end|>",
-        ),
-        steps=1,
-    ),
-    "echo": Episode(actions=("Hello!", "¿Qué tal?", "日本語"), steps=3),
-    "git": Episode(
-        {"task_id": "rebase-and-push"},
-        (_git("", 1), *map(_git, ("switch basket", "rebase main", "push --force origin basket"))),
-        steps=4,
-    ),
-    "gymnasium": Episode({"env_id": "CartPole-v1"}),
-    "openspiel": Episode({"game": "connect_four", "opponent": "mcts"}),
-    "textarena": Episode(actions=("[crane]", "[pilot]", "[bushy]"), steps=3),
-}
-"""Of the environments that need more than random actions and their default options."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -160,7 +103,7 @@ class Played:
 
     def __init__(self, entry: Entry, transport: str) -> None:
         self._names = (entry.name, transport)
-        episode = EPISODES.get(entry.name, Episode())
+        episode = demo_episode(entry)
         self.trajectory: list[Transition] = []
 
         def make() -> OpenEnvGym:

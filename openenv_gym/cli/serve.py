@@ -11,7 +11,7 @@ from typing import Any
 from openenv_gym import registry
 from openenv_gym.cli.arguments import add_options, options_of
 from openenv_gym.errors import OptionError, StartError
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 from openenv_gym.server.process import check_limit, end_group_at_exit, keep_freed_memory
 
 

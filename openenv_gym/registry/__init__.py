@@ -1,13 +1,14 @@
 """Registry: names of environments and transports, and what they stand for."""
 
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry.bundled import ENVIRONMENTS
+from openenv_gym.registry.manifest import Entry, container_needs
 from openenv_gym.registry.registry import (
-    ENVIRONMENTS,
     TRANSPORTS,
     Registered,
     environment,
     installed,
     load,
+    part,
     registered,
     transport,
 )
@@ -17,9 +18,11 @@ __all__ = [
     "TRANSPORTS",
     "Entry",
     "Registered",
+    "container_needs",
     "environment",
     "installed",
     "load",
+    "part",
     "registered",
     "transport",
 ]

@@ -8,15 +8,8 @@ The folder is a package, whose name is its own::
         server/app.py                create_app(ThingEnvironment, ThingAction, ThingObservation)
         server/thing_environment.py  ThingEnvironment
 
-What the environment and its models are is read in ``server/app.py``, which is not run. Where that
-does not tell, and for Spaces that the models do not bound, ``openenv.yaml`` may have::
-
-    environment: server.thing_environment:ThingEnvironment
-    action: ThingAction
-    observation: ThingObservation
-    spaces:
-      board: {type: Box, low: -1, high: 1, shape: [42], dtype: int8}
-      notes: null                    # into info
+Which class the environment is, and which its models, is read from ``server/app.py``, which is not
+run; where that does not say, from ``openenv.yaml`` (:mod:`openenv_gym.registry.manifest`).
 """
 
 from __future__ import annotations
@@ -27,30 +20,27 @@ import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
 
-from openenv_gym.errors import RegistryError, missing_package
-from openenv_gym.registry.entry import Entry
-
-MANIFEST = "openenv.yaml"
+from openenv_gym.errors import RegistryError
+from openenv_gym.registry.manifest import MANIFEST, Entry, read
 
 
-def entry_of(path: str) -> Entry:
-    """The environment in a folder, which is not imported.
+def folder_entry(path: str) -> Entry:
+    """Return the environment in a folder, which is not imported.
 
     Args:
-        path: Of the folder.
+        path: Path of the folder.
 
     Raises:
-        RegistryError: It is no environment folder, or does not tell which class the environment is.
+        RegistryError: It is not the folder of an environment, or does not say which class that is.
         MissingDependencyError: There is no YAML parser.
     """
     folder = Path(path).expanduser().resolve()
-    manifest = _manifest(folder)
+    manifest = read(folder)
     classes = dict(_environment_classes(folder))
     app = _app(folder)
-    named = manifest.get("environment") or app.get("env")
-    if named is None:
+    target = manifest.get("environment") or app.get("env")
+    if target is None:
         if len(classes) != 1:
             raise RegistryError(
                 f"{folder} has {len(classes)} classes derived from an Environment in server/"
@@ -59,54 +49,35 @@ def entry_of(path: str) -> Entry:
                 folder=str(folder),
                 classes=[*classes],
             )
-        ((name, module),) = classes.items()
-        named = f"{module}:{name}"
+        ((cls, module),) = classes.items()
+        target = f"{module}:{cls}"
     models = {
-        side: str(told)
+        side: str(name)
         for side in ("action", "observation")
-        if (told := manifest.get(side) or app.get(f"{side}_cls"))
+        if (name := manifest.get(side) or app.get(f"{side}_cls"))
     }
     package = _package(folder)
     return Entry(
         str(folder),
-        _placed(package, folder, named),
+        _qualify(package, folder, target),
         summary=str(manifest.get("description", "")),
         folder=str(folder),
-        models={side: _placed(package, folder, name) for side, name in models.items()},
+        models={side: _qualify(package, folder, name) for side, name in models.items()},
         spaces=manifest.get("spaces") or {},
+        docker=manifest.get("docker") or {},
     )
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise RegistryError(
-            f"{folder} is no environment folder: it has no {MANIFEST} ({error.strerror}).",
-            folder=str(folder),
-        ) from error
-    try:
-        import yaml
-    except ImportError as error:
-        raise missing_package(f"Reading {path}", "pyyaml", "docker") from error
-    try:
-        manifest = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RegistryError(f"{path} is no YAML: {error}.", folder=str(folder)) from error
-    return manifest if isinstance(manifest, dict) else {}
-
-
 def _environment_classes(folder: Path) -> Iterator[tuple[str, str]]:
-    """Classes in ``server/`` that are derived from some Environment, with their modules."""
+    """Yield the classes in ``server/`` derived from some Environment, with their modules."""
     for path in sorted(folder.glob("server/*.py")):
-        for node in ast.walk(_parsed(path)):
+        for node in ast.walk(_parse(path)):
             if isinstance(node, ast.ClassDef) and any(map(_is_environment, node.bases)):
                 yield node.name, f"server.{path.stem}"
 
 
 def _is_environment(base: ast.expr) -> bool:
-    """``Environment``, ``interfaces.MCPEnvironment``, ``Environment[ThingAction, ...]``."""
+    """Whether a base class is an Environment, such as ``MCPEnvironment[ThingAction]``."""
     if isinstance(base, ast.Subscript):
         base = base.value
     name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
@@ -114,11 +85,11 @@ def _is_environment(base: ast.expr) -> bool:
 
 
 def _app(folder: Path) -> dict[str, str]:
-    """What ``server/app.py`` imports and makes the application of, by the parameters' names."""
+    """Return what ``server/app.py`` makes the application of, by the names of the parameters."""
     path = folder / "server" / "app.py"
     if not path.is_file():
         return {}
-    tree = _parsed(path)
+    tree = _parse(path)
     imported = {
         alias.asname or alias.name: f"{_module(node)}:{alias.name}"
         for node in ast.walk(tree)
@@ -127,27 +98,27 @@ def _app(folder: Path) -> dict[str, str]:
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("create_"):
-            given = dict(zip(("env", "action_cls", "observation_cls"), node.args, strict=False))
-            given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
-            names = {parameter: getattr(value, "id", "") for parameter, value in given.items()}
+            passed = dict(zip(("env", "action_cls", "observation_cls"), node.args, strict=False))
+            passed |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+            names = {parameter: getattr(value, "id", "") for parameter, value in passed.items()}
             return {what: imported[name] for what, name in names.items() if name in imported}
     return {}
 
 
 def _module(node: ast.ImportFrom) -> str:
-    """The module that ``server/app.py`` imports from, as seen from the folder."""
+    """Return the module that ``server/app.py`` imports from, as seen from the folder."""
     return f"server.{node.module}" if node.level == 1 else str(node.module)
 
 
-def _parsed(path: Path) -> ast.Module:
+def _parse(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_text("utf-8"), str(path))
     except (SyntaxError, ValueError) as error:
-        raise RegistryError(f"{path} is no Python: {error}.", path=str(path)) from error
+        raise RegistryError(f"{path} is not valid Python: {error}.", path=str(path)) from error
 
 
-def _placed(package: str, folder: Path, name: str) -> str:
-    """``module:Class`` of what a manifest names: within the folder, if it is there."""
+def _qualify(package: str, folder: Path, name: str) -> str:
+    """Return ``module:Class`` of what a manifest names: within the folder, if it is there."""
     if ":" not in name:
         return f"{package}.models:{name}"
     first = name.partition(":")[0].partition(".")[0]
@@ -159,15 +130,15 @@ def _package(folder: Path) -> str:
     name = folder.name.replace("-", "_")
     if not name.isidentifier():
         raise RegistryError(
-            f"{folder} cannot be a package: {folder.name!r} is no name of one. Rename it, such as "
-            "thing_env.",
+            f"{folder} cannot be a package: {folder.name!r} is not a valid name for one. "
+            "Rename it, such as thing_env.",
             folder=str(folder),
         )
     return name
 
 
-def import_package(path: str) -> None:
-    """Makes the folder importable as a package of its name.
+def import_package(path: str) -> str:
+    """Make the folder importable as a package of its name, and return that name.
 
     Raises:
         RegistryError: Another package of that name was imported before.
@@ -179,7 +150,7 @@ def import_package(path: str) -> None:
     if loaded is not None:
         places = [Path(place).resolve() for place in getattr(loaded, "__path__", [])]
         if folder in places:
-            return
+            return name
         raise RegistryError(
             f"{folder} cannot be imported: another package {name!r} is, from "
             f"{', '.join(map(str, places)) or loaded}. Use each in a process of its own: "
@@ -195,7 +166,7 @@ def import_package(path: str) -> None:
     else:
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = [str(folder)]
-    assert spec is not None, "it is a file of Python"
+    assert spec is not None, "it ends in .py"
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -204,3 +175,4 @@ def import_package(path: str) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+    return name

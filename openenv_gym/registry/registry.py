@@ -14,125 +14,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import gymnasium
 
 from openenv_gym.errors import RegistryError, did_you_mean, missing_package
-from openenv_gym.registry.entry import Entry
-from openenv_gym.registry.variants import ATARI, BROWSERGYM, OPENSPIEL, TEXTARENA
+from openenv_gym.registry.bundled import ENVIRONMENTS
+from openenv_gym.registry.manifest import Entry
 
 _GROUP = "openenv_gym.environments"
 
-
-def _bundled(
-    name: str,
-    target: str,
-    id: str,
-    summary: str,
-    variants: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Entry:
-    home = f"openenv_gym_envs.{target}"
-    return Entry(name, home, id, extra=name, summary=summary, variants=variants or {})
-
-
-ENVIRONMENTS: Mapping[str, Entry] = MappingProxyType(
-    {
-        entry.name: entry
-        for entry in (
-            _bundled(
-                "atari",
-                "atari.environment:AtariEnvironment",
-                "openenv/Atari-v0",
-                "more than a hundred games of the Atari 2600",
-                ATARI,
-            ),
-            _bundled(
-                "browsergym",
-                "browsergym.environment:BrowserGymEnvironment",
-                "openenv/BrowserGym-v0",
-                "tasks for agents that use a browser; MiniWoB++ runs offline",
-                BROWSERGYM,
-            ),
-            _bundled(
-                "chat",
-                "chat.environment:make",
-                "openenv/Chat-v0",
-                "a conversation in tokens or text, with any tokenizer and chat template",
-            ),
-            _bundled(
-                "chess",
-                "chess.environment:ChessEnvironment",
-                "openenv/Chess-v0",
-                "chess against random, greedy, Stockfish or itself",
-            ),
-            _bundled(
-                "coding",
-                "coding.environment:CodingEnvironment",
-                "openenv/Coding-v0",
-                "Python code, run in a sandbox",
-            ),
-            _bundled(
-                "connect4",
-                "connect4.environment:Connect4Environment",
-                "openenv/Connect4-v0",
-                "four in a row on 6 x 7",
-            ),
-            _bundled(
-                "dipg",
-                "dipg.environment:DIPGEnvironment",
-                "openenv/DIPGSafety-v0",
-                "questions about medical texts, answered with proofs",
-            ),
-            _bundled(
-                "echo",
-                "echo.environment:EchoEnvironment",
-                "openenv/Echo-v0",
-                "says back what it is told",
-            ),
-            _bundled(
-                "finrl",
-                "finrl.environment:FinRLEnvironment",
-                "openenv/FinRL-v0",
-                "shares traded day by day, on real prices",
-            ),
-            _bundled(
-                "git",
-                "git.environment:GitEnvironment",
-                "openenv/Git-v0",
-                "git commands and tasks, on repositories of a server",
-            ),
-            _bundled(
-                "gymnasium",
-                "gymnasium.environment:make",
-                "openenv/Gymnasium-v0",
-                "any registered gymnasium environment, isolated",
-            ),
-            _bundled(
-                "openspiel",
-                "openspiel.environment:OpenSpielEnvironment",
-                "openenv/OpenSpiel-v0",
-                "more than a hundred board, card and matrix games",
-                OPENSPIEL,
-            ),
-            _bundled(
-                "sumo",
-                "sumo.environment:make",
-                "openenv/SumoRL-v0",
-                "traffic lights of one junction, or of all",
-            ),
-            _bundled(
-                "textarena",
-                "textarena.environment:TextArenaEnvironment",
-                "openenv/TextArena-v0",
-                "word games, puzzles and board games in plain text",
-                TEXTARENA,
-            ),
-        )
-    }
-)
-"""Environments that come with the package, by short name."""
 
 TRANSPORTS: Mapping[str, Entry] = MappingProxyType(
     {
@@ -173,9 +65,9 @@ def environment(name: str) -> Entry:
         return found
     target, models = _split(name)
     if target.startswith((".", "/", "~")):
-        from openenv_gym.registry.folder import entry_of
+        from openenv_gym.registry.folder import folder_entry
 
-        entry = entry_of(target)
+        entry = folder_entry(target)
         return replace(
             entry, name=entry.name + name[len(target) :], models={**entry.models, **models}
         )
@@ -323,6 +215,32 @@ def load(entry: Entry) -> Callable[..., Any]:
         )
     made: Callable[..., Any] = loaded
     return made
+
+
+def part(entry: Entry, name: str) -> ModuleType | None:
+    """Import a module of an environment's folder, such as its ``demo``.
+
+    Args:
+        entry: A bundled environment, or one that is used by the path of its folder.
+        name: Name of the module.
+
+    Returns:
+        The module; None where the folder has none of that name, or it is not known.
+    """
+    if entry.folder is not None:
+        from openenv_gym.registry.folder import import_package
+
+        package = import_package(entry.folder)
+    elif entry.name in ENVIRONMENTS:
+        package = entry.target.partition(":")[0].rpartition(".")[0]
+    else:
+        return None
+    try:
+        return importlib.import_module(f"{package}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{package}.{name}":
+            raise
+        return None
 
 
 def _import_error(entry: Entry, module: str, error: ImportError) -> Exception:

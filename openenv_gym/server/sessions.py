@@ -22,7 +22,7 @@ from openenv_gym.errors import (
     ServerFullError,
     SessionLostError,
 )
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 from openenv_gym.server.attached import STEPS, AttachedSession, Line
 from openenv_gym.server.exchange import CarryOut, read, refusal
 from openenv_gym.server.process import check_limit

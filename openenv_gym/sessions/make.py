@@ -14,7 +14,7 @@ from openenv_gym import registry
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.options import checked
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter, GymnasiumAdapter, ModelAdapter
 from openenv_gym.sessions.openenv_core.models import is_stock_class
 from openenv_gym.spaces.describe import parse

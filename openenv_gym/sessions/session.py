@@ -31,7 +31,7 @@ from openenv_gym.errors import (
     SpaceError,
 )
 from openenv_gym.options import check_allowed
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.lanes import Lanes, check_alike
 from openenv_gym.sessions.make import check_spaces, make_adapter

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from openenv_gym.testing.episode import Episode, demo_episode
 from openenv_gym.testing.trajectory import Env, Transition, play, same
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Env",
     "EnvironmentContract",
+    "Episode",
     "TrajectoryContract",
     "Transition",
     "assert_checked",
     "assert_same_trajectory",
+    "demo_episode",
     "play",
     "same",
 ]

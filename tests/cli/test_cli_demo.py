@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 from gymnasium.spaces import Discrete
 
-from openenv_gym import Action, Environment, Observation, State
+from openenv_gym import Action, Environment, Observation, State, registry
 from openenv_gym.cli import main
-from openenv_gym.cli.demo import EPISODES, INCOMPLETE
-from openenv_gym.registry import ENVIRONMENTS
+from openenv_gym.cli.demo import INCOMPLETE
+from openenv_gym.testing import Episode, demo_episode
 
 
 class Move(Action):
@@ -92,8 +93,25 @@ def test_an_episode_that_fails_is_told(capsys: pytest.CaptureFixture[str]) -> No
     assert "1 of 2 episodes shown, 0 differ, 1 failed" in said
 
 
-def test_all_is_what_is_registered() -> None:
-    assert EPISODES.keys() <= ENVIRONMENTS.keys()
+def test_the_episode_of_a_folder_is_that_of_its_demo(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of an environment of one's own, as of the bundled ones."""
+    assert main(["init", "shown_env", "--output-dir", str(tmp_path)]) == 0
+    folder = tmp_path / "shown_env"
+    (folder / "demo.py").write_text(
+        "from openenv_gym.testing import Episode\n"
+        "EPISODE = Episode({'guesses': 9}, actions=[0, 1, 2, 3, 4, 5, 6, 7, 8], steps=3)\n"
+    )
+    capsys.readouterr()
+    assert main(["demo", str(folder), "--transport", "inprocess"]) == 0
+    assert [row[3] for row in rows_of(capsys.readouterr().out)] == ["3"]
+    assert demo_episode(registry.environment(str(folder))).options == {"guesses": 9}
+
+
+def test_without_a_demo_the_episode_is_random() -> None:
+    assert demo_episode(registry.environment("chess")) == Episode()
+    assert demo_episode(registry.environment("tests.troubles:Troublesome")) == Episode()
 
 
 @pytest.mark.docker

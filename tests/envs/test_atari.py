@@ -21,7 +21,7 @@ from gymnasium.wrappers import (
 
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.errors import OptionError
-from openenv_gym.registry.variants import ATARI
+from openenv_gym.registry import ENVIRONMENTS
 from openenv_gym.testing import Env, same
 from openenv_gym_envs.atari import AtariAction, AtariEnv, AtariObservation
 from openenv_gym_envs.atari.environment import AtariEnvironment, games
@@ -94,7 +94,7 @@ def test_truncated_where_ale_truncates() -> None:
 
 
 def test_an_id_for_each_game() -> None:
-    assert sorted(ATARI) == games()
+    assert sorted(ENVIRONMENTS["atari"].variants) == games()
     assert "openenv/Atari.ms_pacman-v0" in gymnasium.registry
 
 

@@ -15,12 +15,13 @@ import pytest
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import EpisodeError, MissingDependencyError, OptionError
-from openenv_gym.registry.variants import BROWSERGYM
+from openenv_gym.registry import ENVIRONMENTS
 from openenv_gym.testing import assert_same_trajectory, play
 from openenv_gym_envs.browsergym import BrowserGymAction, BrowserGymEnv
 from openenv_gym_envs.browsergym.benchmarks import BENCHMARKS, Tasks
 
 ID = "openenv/BrowserGym-v0"
+VARIANTS = ENVIRONMENTS["browsergym"].variants
 
 pytestmark = pytest.mark.browser
 SITES = ["webarena", "visualwebarena", "workarena"]
@@ -93,7 +94,7 @@ def test_every_task_is_reset() -> None:
     """All in one browser, which takes less than a second for each."""
     env = OpenEnvGym(ID, include_screenshot=False, include_html=False)
     seen = {}
-    for name in BROWSERGYM:
+    for name in VARIANTS:
         if name.startswith("miniwob."):
             task = name.removeprefix("miniwob.")
             observation, info = env.reset(seed=1, options={"task_name": task})
@@ -110,8 +111,8 @@ def test_every_task_is_reset() -> None:
 
 def test_ids_are_those_of_the_library() -> None:
     tasks = Tasks(BENCHMARKS["miniwob"])
-    assert [f"miniwob.{name}" for name in tasks.names()] + SITES == list(BROWSERGYM)
-    assert {f"openenv/BrowserGym.{name}-v0" for name in BROWSERGYM} < gymnasium.registry.keys()
+    assert [f"miniwob.{name}" for name in tasks.names()] + SITES == list(VARIANTS)
+    assert {f"openenv/BrowserGym.{name}-v0" for name in VARIANTS} < gymnasium.registry.keys()
 
 
 @pytest.mark.parametrize("task", ["click-collapsible", "use-autocomplete", "guess-number"])

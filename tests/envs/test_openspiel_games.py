@@ -15,7 +15,7 @@ import pytest
 
 import openenv_gym  # noqa: F401  # registers openenv/*
 from openenv_gym.errors import OptionError
-from openenv_gym.registry.variants import OPENSPIEL
+from openenv_gym.registry import ENVIRONMENTS
 from openenv_gym.testing import Env, Transition, assert_same_trajectory, play
 from openenv_gym_envs.openspiel.loading import FILE_PARAMETERS, Source
 from tests.servers import serving
@@ -166,11 +166,11 @@ def test_a_game_that_cannot_be_played_says_why(name: str) -> None:
 
 def test_an_id_for_each_game_that_needs_no_parameters() -> None:
     loadable = {kind.short_name for kind in pyspiel.registered_games() if kind.default_loadable}
-    assert OPENSPIEL.keys() == loadable - UNPLAYABLE.keys()
+    assert ENVIRONMENTS["openspiel"].variants.keys() == loadable - UNPLAYABLE.keys()
     assert WITH_PARAMETERS.keys() == {*EVERY} - loadable
     spaces = [
         gymnasium.make(f"openenv/OpenSpiel.{name}-v0", disable_env_checker=True).observation_space
-        for name in OPENSPIEL
+        for name in ENVIRONMENTS["openspiel"].variants
     ]
     assert sum(isinstance(space, gymnasium.spaces.Box) for space in spaces) >= 110
 

@@ -11,6 +11,7 @@ import gymnasium
 import httpx
 import numpy as np
 import pytest
+from openenv_gym_envs.textarena.stock import TextArenaReader
 
 import openenv_gym  # noqa: F401  # registers the ids
 from openenv_gym.errors import EpisodeError, MissingDependencyError, OpenEnvGymError, OptionError
@@ -20,7 +21,6 @@ from openenv_gym_envs.textarena import environment as module
 from openenv_gym_envs.textarena.environment import TextArenaEnvironment
 from openenv_gym_envs.textarena.games import messages, shorten
 from openenv_gym_envs.textarena.models import MESSAGE_LENGTH, TEXT_LENGTH
-from openenv_gym_envs.textarena.stock import TextArenaReader
 from openenv_gym_envs.textarena.words import listed, nouns
 from tests.servers import serving
 

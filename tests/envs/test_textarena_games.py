@@ -14,9 +14,10 @@ import gymnasium
 import pytest
 
 import openenv_gym  # noqa: F401  # registers the ids
-from openenv_gym.registry.variants import TEXTARENA
+from openenv_gym.registry import ENVIRONMENTS
 from openenv_gym.testing import play
 
+VARIANTS = ENVIRONMENTS["textarena"].variants
 SWEEP = Path(__file__).with_name("textarena_sweep.py")
 
 
@@ -79,7 +80,7 @@ def test_no_game_touches_the_process_own_random_numbers(sweep: dict[str, Any]) -
     assert [game for game, told in sweep.items() if told.get("touched")] == []
 
 
-@pytest.mark.parametrize("game", TEXTARENA)
+@pytest.mark.parametrize("game", VARIANTS)
 def test_every_id(game: str) -> None:
     env = gymnasium.make(f"openenv/TextArena.{game}-v0")
     for transition in play(env, seed=1, steps=4, actions=("[1]", "[crane]")):
@@ -91,4 +92,4 @@ def test_every_id(game: str) -> None:
 def test_ids_are_all_the_games_for_one(sweep: dict[str, Any]) -> None:
     """In the sweep a game has as few players as it takes."""
     alone = {game for game, told in sweep.items() if told.get("players") == 1}
-    assert alone - {"PublicGoodsGame"} == set(TEXTARENA)  # it takes one, but is for more
+    assert alone - {"PublicGoodsGame"} == set(VARIANTS)  # it takes one, but is for more

@@ -14,13 +14,14 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from openenv_gym import registry
-from openenv_gym.cli.demo import EPISODES, Episode
 from openenv_gym.client import EnvClient, StepResult, client_class
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import OpenEnvGymError, OptionError
 from openenv_gym.server.openenv_protocol.exchange import plain
 from openenv_gym.spaces.derive import fitted
 from openenv_gym.spaces.json.values import json_values
+from openenv_gym.testing import Episode, demo_episode
+from tests.bundled import environments
 from tests.openenv.peers import OPENENV, StockPython, peer_environment, requires_peers
 from tests.servers import Served, eventually, serving
 
@@ -32,7 +33,7 @@ LONGEST = 100
 """Steps of an episode that does not end before."""
 
 STEPS = {"atari": 10, "browsergym": 3, "sumo": 30}
-"""Where an observation or a step is dear."""
+"""Where an observation or a step is expensive."""
 
 
 @dataclass
@@ -108,7 +109,7 @@ def by_spaces(name: str, episode: Episode, steps: int) -> Truth:
 
 
 def played_here(name: str) -> Truth:
-    episode = EPISODES.get(name, Episode())
+    episode = demo_episode(registry.environment(name))
     steps = STEPS.get(name, LONGEST)
     try:
         kind = client_class(name)
@@ -117,12 +118,12 @@ def played_here(name: str) -> Truth:
     return by_models(kind, episode, steps)
 
 
-@pytest.fixture(scope="module", params=registry.ENVIRONMENTS)
+@pytest.fixture(scope="module", params=environments())
 def at(request: pytest.FixtureRequest) -> Iterator[tuple[Truth, Served]]:
     """An episode of an environment, and a server that has it."""
     name = request.param
     truth = played_here(name)
-    options = EPISODES.get(name, Episode()).options
+    options = demo_episode(registry.environment(name)).options
     with serving(name, options=options, max_sessions=SESSIONS) as served:
         yield truth, served
         eventually(lambda: len(served.sessions) == 0)

@@ -16,7 +16,7 @@ from pydantic import Field
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, did_you_mean
 from openenv_gym_envs.atari.models import AtariAction, AtariObservation, AtariState
-from openenv_gym_envs.atari.stock import AtariReader
+from openenv_gym_envs.atari.openenv_server import AtariReader
 
 FRAMES_PER_SECOND = 60
 """Of the console."""
@@ -60,7 +60,7 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
         OptionError: There is no such game, or it has no such mode or difficulty.
     """
 
-    stock_reader = AtariReader
+    server_reader = AtariReader
     render_modes = ("rgb_array",)
 
     def __init__(
@@ -154,7 +154,7 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
     def _told(self) -> dict[str, Any]:
         return {"game_name": self._state.game_name, "action_meanings": self._meanings}
 
-    def stock_metadata(self, observation: AtariObservation) -> dict[str, Any]:
+    def openenv_metadata(self, observation: AtariObservation) -> dict[str, Any]:
         """What is told of the game, in each step."""
         return self._told()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from openenv_gym import registry
 from openenv_gym.errors import EnvironmentFailedError
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 
 Messages = list[dict[str, str]]
 Reply = Callable[[Messages, np.random.Generator], str | None]

@@ -19,10 +19,10 @@ from openenv_gym_envs.chess.models import (
     ChessObservation,
     ChessState,
 )
+from openenv_gym_envs.chess.openenv_server import ChessReader
 from openenv_gym_envs.chess.opponents import GreedyOpponent, Opponent, RandomOpponent
 from openenv_gym_envs.chess.position import fen as fen_of
 from openenv_gym_envs.chess.position import material, planes
-from openenv_gym_envs.chess.stock import ChessReader
 
 ILLEGAL_MOVE_REWARD = -0.1
 _WINNERS = {"1-0": chess.WHITE, "0-1": chess.BLACK}
@@ -62,7 +62,7 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
     render_modes = ("ansi", "rgb_array")
     render_fps = 2
     inline = True
-    stock_reader = ChessReader
+    server_reader = ChessReader
 
     def __init__(
         self,

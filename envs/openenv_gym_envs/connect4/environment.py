@@ -17,7 +17,7 @@ from openenv_gym_envs.connect4.models import (
     Connect4Observation,
     Connect4State,
 )
-from openenv_gym_envs.connect4.stock import Connect4Reader
+from openenv_gym_envs.connect4.openenv_server import Connect4Reader
 
 _SYMBOLS = {0: ".", 1: "X", -1: "O"}
 
@@ -44,7 +44,7 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
     render_modes = ("ansi", "rgb_array")
     render_fps = 2
     inline = True
-    stock_reader = Connect4Reader
+    server_reader = Connect4Reader
 
     def __init__(
         self,

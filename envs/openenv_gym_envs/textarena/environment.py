@@ -18,9 +18,9 @@ from openenv_gym_envs.textarena.models import (
     TextArenaObservation,
     TextArenaState,
 )
+from openenv_gym_envs.textarena.openenv_server import TextArenaReader
 from openenv_gym_envs.textarena.others import Player, RandomPlayer, ScriptedPlayer
 from openenv_gym_envs.textarena.standins import playing
-from openenv_gym_envs.textarena.stock import TextArenaReader
 from openenv_gym_envs.textarena.wordle import WordleSignals
 
 MOST_TURNS = 100
@@ -57,7 +57,7 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
 
     render_modes = ("ansi",)
     render_fps = 1
-    stock_reader = TextArenaReader
+    server_reader = TextArenaReader
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
             metadata=metadata,
         )
 
-    def stock_metadata(self, observation: TextArenaObservation) -> dict[str, Any]:
+    def openenv_metadata(self, observation: TextArenaObservation) -> dict[str, Any]:
         """The game, and the messages once more."""
         messages = [message.model_dump() for message in observation.messages]
         return {"env_id": self._env_id, "raw_messages": messages}

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from openenv_gym.models import TRUNCATED, State
 from openenv_gym.options import options_schema
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 from openenv_gym.server.openenv_protocol.check import space_check
 from openenv_gym.server.openenv_protocol.exchange import plain
 from openenv_gym.server.openenv_protocol.problems import problems_of, refused_action
@@ -169,7 +169,7 @@ class JsonModelAdapter(JsonAdapter):
         fields = outcome.__pydantic_serializer__.to_python(
             outcome, mode="json", exclude=_BESIDE, fallback=plain
         )
-        further = self._environment.stock_metadata(outcome)
+        further = self._environment.openenv_metadata(outcome)
         if further:
             fields["metadata"] = {**further, **fields["metadata"]}
         truncated = bool(getattr(outcome, "truncated", False))

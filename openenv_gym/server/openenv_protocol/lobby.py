@@ -9,7 +9,7 @@ from typing import Any
 
 from openenv_gym import __version__, registry
 from openenv_gym.errors import OpenEnvGymError
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 from openenv_gym.server.openenv_protocol.adapter import StockDescription, make_json_adapter
 from openenv_gym.server.openenv_protocol.exchange import carrier
 from openenv_gym.server.openenv_protocol.problems import FactoryError

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, SpaceError
 from openenv_gym.models import TRUNCATED
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import ModelAdapter
 from openenv_gym.sessions.openenv_core.loop import EventLoop
 from openenv_gym.sessions.openenv_core.models import Models, models_of, overrides

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from openenv_gym import registry
 from openenv_gym.errors import OptionError
 from openenv_gym.models import State
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 
 # Where all releases have the base class: openenv.core, openenv_core, and copies in repositories.
 _HOME = "env_server.interfaces"

@@ -19,15 +19,12 @@ Browsers want more memory and another seccomp profile, for one; what was relaxed
 
 from __future__ import annotations
 
-import importlib.util
-import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from openenv_gym import registry
-from openenv_gym.errors import OptionError, missing_package
+from openenv_gym.errors import OptionError
 
 __all__ = ["Needs", "Size", "needs_of"]
 
@@ -59,49 +56,30 @@ class Needs(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, froz
     packages: list[Package] = []
 
     def relaxations(self) -> dict[str, Any]:
-        """What is asked for beyond the default, by name."""
+        """Return what is asked for beyond the default, by name."""
         found: dict[str, Any] = msgspec.to_builtins(self)
         found.pop("packages", None)
         return found
 
 
 def needs_of(environment: str) -> Needs:
-    """What the ``openenv.yaml`` beside an environment asks for; the environment is not imported.
+    """Return what the ``openenv.yaml`` of an environment asks for; the environment is not imported.
 
     Args:
         environment: Name of a bundled environment, or ``"module:Class"``.
 
     Raises:
         OptionError: The section has what is not known, or a wrong value.
+        RegistryError: The file is not valid YAML.
         MissingDependencyError: There is a section, but no YAML parser to read it.
     """
-    path = _manifest(registry.environment(environment).target.partition(":")[0])
-    text = path.read_text("utf-8") if path is not None and path.is_file() else ""
-    # Most environments have none, and then the parser is not even imported.
-    if not re.search(r"^docker\s*:", text, re.MULTILINE):
-        return Needs()
+    section, place = registry.container_needs(registry.environment(environment))
     try:
-        import yaml
-    except ImportError as exc:
-        raise missing_package(
-            f"Reading the section `docker` of {path}", "pyyaml", "docker"
-        ) from exc
-    try:
-        return msgspec.convert(yaml.safe_load(text)["docker"] or {}, Needs)
-    except (yaml.YAMLError, msgspec.ValidationError) as exc:
+        return msgspec.convert(section, Needs)
+    except msgspec.ValidationError as exc:
         raise OptionError(
-            f"The section `docker` of {path} is wrong: {exc}. It may have "
-            f"{', '.join(Needs.__struct_fields__)}",
-            path=str(path),
+            f"The section `docker` of {place} is wrong: {exc}. It may have "
+            f"{', '.join(Needs.__struct_fields__)}.",
+            path=place,
             known=list(Needs.__struct_fields__),
         ) from exc
-
-
-def _manifest(module: str) -> Path | None:
-    """Where the ``openenv.yaml`` of a module is, if it has one: beside it."""
-    top, *inner = module.split(".")
-    # Only the topmost package may be looked up: any deeper, and its parents are imported.
-    spec = importlib.util.find_spec(top)
-    if spec is None or spec.origin is None:
-        return None
-    return Path(spec.origin).parent.joinpath(*inner[:-1], "openenv.yaml")

@@ -94,8 +94,8 @@ class RemoteEnvironment(Environment[Action, Observation, State]):
     ) -> None:
         self.conversation = conversation
         self._overrides = overrides
-        self._reading = cls.stock_reader
-        self._reader = cls.stock_reader()
+        self._reading = cls.server_reader
+        self._reader = cls.server_reader()
         self.players = self._reader.players
         self._sent = list(derive(self.action_type, overrides).fields)
         self.field_spaces = _field_spaces(derive(self.observation_type, overrides))

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from openenv_gym import registry
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, RegistryError
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 from openenv_gym.spaces.derive import derive
 from openenv_gym_transports.openenv_servers.given import Given, Side
 from openenv_gym_transports.openenv_servers.server import Schemas

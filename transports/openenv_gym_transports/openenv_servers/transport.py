@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from openenv_gym.errors import ExchangeTimeoutError, OptionError
-from openenv_gym.registry.entry import Entry
+from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.payload import Conversation
 from openenv_gym.sessions.session import Session

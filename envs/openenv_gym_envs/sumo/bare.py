@@ -6,18 +6,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-# Before the imports, which look for them: the library instead of a socket to a program.
-os.environ["LIBSUMO_AS_TRACI"] = "quiet"
-
-import traci  # noqa: F401  # tells sumo_rl where SUMO is
-
-import sumo_rl  # isort: skip
-
-from bare import Player
+from openenv_gym_envs.comparison import Comparison, Player
 
 
 class SingleIntersection(Player):
     def __init__(self) -> None:
+        # Before the imports, which look for it: the library instead of a socket to a program.
+        os.environ["LIBSUMO_AS_TRACI"] = "quiet"
+        import traci  # noqa: F401  # sumo_rl finds SUMO by it
+
+        import sumo_rl  # isort: skip
+
         stem = "single-intersection/single-intersection"
         home = Path(sumo_rl.__file__).parent / "nets"
         self._env = sumo_rl.SumoEnvironment(
@@ -41,3 +40,6 @@ class SingleIntersection(Player):
 
     def close(self) -> None:
         self._env.close()
+
+
+COMPARISONS = (Comparison("SUMO-RL", "openenv/SumoRL-v0", SingleIntersection, bar=0.9, apart=True),)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from bare import Player
+from openenv_gym_envs.comparison import Comparison, Player
 from openenv_gym_envs.textarena import standins
+
+ACTIONS = ("[crane]", "[pilot]", "[bushy]")
 
 
 class Wordle(Player):
@@ -19,13 +21,13 @@ class Wordle(Player):
         self._numbers = standins.Numbers(0)
         with standins.playing(self._numbers):
             self._env = textarena.make("Wordle-v0")
-        self._actions = itertools.cycle(("[crane]", "[pilot]", "[bushy]"))
+        self._actions = itertools.cycle(ACTIONS)
 
     def reset(self) -> None:
         with standins.playing(self._numbers):
             self._env.full_observations.clear()  # which a reset leaves as it is
             self._env.reset(num_players=1)
-            self._told = self._env.get_observation()
+            self._observation = self._env.get_observation()
 
     def choose(self) -> Any:
         return next(self._actions)
@@ -33,6 +35,11 @@ class Wordle(Player):
     def step(self, action: Any) -> bool:
         with standins.playing(self._numbers):
             over, _ = self._env.step(action)
-            self._told = self._env.get_observation()
+            self._observation = self._env.get_observation()
         self._reward = self._env.close()[0] if over else None
         return bool(over)
+
+
+COMPARISONS = (
+    Comparison("TextArena Wordle", "openenv/TextArena.Wordle-v0", Wordle, actions=ACTIONS),
+)

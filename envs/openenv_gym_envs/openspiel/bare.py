@@ -9,33 +9,34 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyspiel
 
-from bare import Player, drawn
+from openenv_gym_envs.comparison import Comparison, Player, draw
 
 
 class Game(Player):
     name: str
 
     def __init__(self) -> None:
+        import pyspiel
+
         self._game = pyspiel.load_game(self.name)
         self._rng = np.random.default_rng(0)
 
     def reset(self) -> None:
         self._state = self._game.new_initial_state()
-        self._answer()
+        self._let_opponent_move()
 
     def choose(self) -> Any:
-        return drawn(self._mask, self._rng)
+        return draw(self._mask, self._rng)
 
     def step(self, action: Any) -> bool:
         self._state.apply_action(action)
-        self._answer()
+        self._let_opponent_move()
         self._reward = self._state.returns()[0]
         return bool(self._state.is_terminal())
 
-    def _answer(self) -> None:
-        """The opponent moves, and the agent sees what there is then."""
+    def _let_opponent_move(self) -> None:
+        """Move for the opponent, and observe what there is then."""
         state = self._state
         legal = state.legal_actions()
         while state.current_player() == 1:
@@ -56,3 +57,10 @@ class Chess(Game):
 
 class Go(Game):
     name = "go"
+
+
+COMPARISONS = (
+    Comparison("OpenSpiel connect_four", "openenv/OpenSpiel.connect_four-v0", ConnectFour, bar=0.5),
+    Comparison("OpenSpiel chess", "openenv/OpenSpiel.chess-v0", Chess, bar=0.5),
+    Comparison("OpenSpiel go", "openenv/OpenSpiel.go-v0", Go, bar=0.5),
+)

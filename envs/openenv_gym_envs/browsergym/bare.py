@@ -14,7 +14,7 @@ from typing import Any
 
 import gymnasium
 
-from bare import Player
+from openenv_gym_envs.comparison import Comparison, Player
 
 ACTIONS = ("noop(0)", "noop(0)", "noop(0)", "click('13')")
 """What is done in an episode."""
@@ -22,7 +22,6 @@ ACTIONS = ("noop(0)", "noop(0)", "noop(0)", "click('13')")
 
 class ClickTest(Player):
     def __init__(self) -> None:
-        # Here, since not all who import the actions have these.
         import playwright.sync_api
 
         from openenv_gym_envs.browsergym.launching import find
@@ -61,3 +60,6 @@ class ClickTest(Player):
     def close(self) -> None:
         self._env.close()
         self._folder.cleanup()
+
+
+COMPARISONS = (Comparison("BrowserGym", "openenv/BrowserGym-v0", ClickTest, actions=ACTIONS),)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from openenv_gym.environment import StockReader
+from openenv_gym.environment import ServerReader
 
 
-class AtariReader(StockReader):
+class AtariReader(ServerReader):
     """Leaves out of the steps what the reset told already."""
 
     def read(self, fields: dict[str, Any], action: dict[str, Any] | None) -> dict[str, Any]:
-        """Implements StockReader.read."""
+        """Implements ServerReader.read."""
         if action is not None:
             for name in ("game_name", "action_meanings"):
                 fields["metadata"].pop(name, None)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from openenv_gym.environment import StockReader
+from openenv_gym.environment import ServerReader
 
 
-class Connect4Reader(StockReader):
+class Connect4Reader(ServerReader):
     """Adds whose turn it is. In OpenEnv the caller plays both sides, and each step passes the turn.
 
     Attributes:
@@ -20,7 +20,7 @@ class Connect4Reader(StockReader):
         self._steps = 0
 
     def read(self, fields: dict[str, Any], action: dict[str, Any] | None) -> dict[str, Any]:
-        """Implements StockReader.read."""
+        """Implements ServerReader.read."""
         self._steps += action is not None
         # Legacy servers drop the metadata.
         turn = fields["metadata"].setdefault("next_player", -1 if self._steps % 2 else 1)

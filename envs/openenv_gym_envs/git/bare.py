@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from typing import Any
 
-from bare import Player
+from openenv_gym_envs.comparison import Comparison, Player
 
 STATUS = {
     "action_type": 2,
@@ -39,3 +39,14 @@ class Status(Player):
 
     def _git(self, *arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=self._folder.name, check=True, capture_output=True)
+
+
+COMPARISONS = (
+    Comparison(
+        "Git status",
+        "openenv/Git-v0",
+        Status,
+        {"task_id": "recover-commit"},
+        actions=(STATUS,),
+    ),
+)

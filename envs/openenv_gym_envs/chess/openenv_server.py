@@ -6,11 +6,11 @@ from typing import Any
 
 import chess
 
-from openenv_gym.environment import StockReader
+from openenv_gym.environment import ServerReader
 from openenv_gym_envs.chess.position import planes
 
 
-class ChessReader(StockReader):
+class ChessReader(ServerReader):
     """Adds the planes, and whose turn it is, to what the FEN tells.
 
     The agent has the side whose turn it is after the reset. Where nobody answers its moves it has
@@ -25,7 +25,7 @@ class ChessReader(StockReader):
         self._repeated = False
 
     def read(self, fields: dict[str, Any], action: dict[str, Any] | None) -> dict[str, Any]:
-        """Implements StockReader.read."""
+        """Implements ServerReader.read."""
         if not isinstance(fields.get("fen"), str):
             return fields  # which is no observation of chess
         before, self._board = self._board, chess.Board(fields["fen"])

@@ -8,11 +8,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from bokeh_sampledata import package_csv
-from stockstats import StockDataFrame
 
-from bare import Player
+from openenv_gym_envs.comparison import Comparison, Player
 
 TICKERS = ["AAPL", "GOOG", "IBM", "MSFT"]
 INDICATORS = ["macd", "rsi_30", "cci_30", "dx_30"]
@@ -20,7 +17,7 @@ DAYS = 1718  # the first four fifths
 
 
 def stock_trading_env() -> Any:
-    """FinRL's class. The package itself cannot be imported without clients of brokers."""
+    """Return FinRL's class. The package itself cannot be imported without clients of brokers."""
     spec = importlib.util.find_spec("finrl")
     assert spec is not None
     package = ModuleType("finrl")
@@ -31,8 +28,12 @@ def stock_trading_env() -> Any:
     return StockTradingEnv
 
 
-def frame() -> pd.DataFrame:
-    """Adjusted prices and indicators, a row a day and share, numbered by the day."""
+def frame() -> Any:
+    """Return adjusted prices and indicators, a row a day and share, numbered by the day."""
+    import pandas as pd
+    from bokeh_sampledata import package_csv
+    from stockstats import StockDataFrame
+
     table = package_csv("stocks.csv.gz").rename(columns=str.lower)
     shares = []
     for ticker in TICKERS:
@@ -80,3 +81,6 @@ class Shares(Player):
         state, self._reward, terminated, _, _ = self._env.step(action)
         self._observation = np.array(state, np.float32)
         return bool(terminated)
+
+
+COMPARISONS = (Comparison("FinRL", "openenv/FinRL-v0", Shares, bar=0.9),)

@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium
 
-from bare import Player
+from openenv_gym_envs.comparison import Comparison, Player
 
 
 class CartPole(Player):
@@ -25,3 +25,8 @@ class CartPole(Player):
 
     def close(self) -> None:
         self._env.close()
+
+
+COMPARISONS = (
+    Comparison("CartPole", "openenv/Gymnasium-v0", CartPole, {"env_id": "CartPole-v1"}, 0.7),
+)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from openenv_gym.environment import StockReader
+from openenv_gym.environment import ServerReader
 
 
-class TextArenaReader(StockReader):
+class TextArenaReader(ServerReader):
     """Leaves out what the observation and the state tell already."""
 
     def read(self, fields: dict[str, Any], action: dict[str, Any] | None) -> dict[str, Any]:
-        """Implements StockReader.read."""
+        """Implements ServerReader.read."""
         for name in ("env_id", "raw_messages"):
             fields["metadata"].pop(name, None)
         return fields

@@ -1,0 +1,38 @@
+"""JSON fields that OpenEnv's clients read: ``OPENENV`` of an environment's ``contract.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Kinds = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class OpenEnvFields:
+    """Fields and their kinds: ``int``, ``str``, ``num``, ``bool``, ``obj``; ``[int]``; ``int?``.
+
+    They are written down by hand, from the models of OpenEnv's own environment.
+
+    Attributes:
+        action: Fields of an action; ``!`` after the kind: required.
+        observation: Fields of an observation.
+        sample: An action to step with, whose reply has the same fields.
+        state: Fields of the state, beside ``episode_id`` and ``step_count``.
+        metadata: Fields of the metadata, after a reset and after a step.
+        stepped: Fields of the metadata after a step alone.
+        exact: The observation has no further fields: OpenEnv's client takes none.
+        reset_reward: The reward of a reset.
+        config: Fields of ``GET /config``, where there is such a route.
+    """
+
+    action: Kinds
+    observation: Kinds
+    sample: dict[str, Any]
+    state: Kinds = field(default_factory=dict)
+    metadata: Kinds = field(default_factory=dict)
+    stepped: Kinds = field(default_factory=dict)
+    exact: bool = False
+    reset_reward: float | None = 0.0
+    config: Kinds = field(default_factory=dict)
