@@ -21,8 +21,8 @@ from openenv_gym.server.run import uvicorn_settings
 from openenv_gym.server.sessions import Sessions
 
 
-def eventually(condition: Callable[[], Any], limit: float = 10.0) -> Any:
-    """Waits until a condition holds."""
+def eventually(condition: Callable[[], Any], limit: float = 60.0) -> Any:
+    """Wait until a condition holds."""
     deadline = time.monotonic() + limit
     while not (held := condition()):
         assert time.monotonic() < deadline, "it did not come about"

@@ -19,7 +19,6 @@ from gymnasium.spaces import Discrete
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.environment import Environment
 from openenv_gym.models import Action, Info, Observation, State
-from tests.servers import eventually
 
 Trouble = Literal["count", "hang", "leave", "raise", "print", "dots", "spawn", "detach", "close"]
 TROUBLE = "tests.troubles:Troublesome"
@@ -28,8 +27,8 @@ COUNT, HANG, LEAVE, RAISE, PRINT, DOTS, SPAWN, DETACH, CLOSE = range(9)
 """The actions, in the order of ``Trouble``."""
 
 
-AT_ONCE = 5.0
-"""Seconds: far more than it takes on any machine, far less than any limit of ours."""
+AT_ONCE = 20.0
+"""Seconds: far more than it takes on a busy machine, less than a test may take."""
 
 
 class TroubleAction(Action):
@@ -134,18 +133,33 @@ def running(word: str) -> list[int]:
     return found
 
 
-def _belongings() -> tuple[object, ...]:
-    return children(), len(os.listdir("/proc/self/fd")), threading.active_count()
-
-
 @contextmanager
 def nothing_left(*folders: Path) -> Iterator[None]:
-    """Checks that no process, file descriptor, thread or file is left that was not there before."""
+    """Check that no process, file descriptor, thread or file is left that was not there before.
 
-    def state() -> tuple[object, ...]:
-        return *_belongings(), *(sorted(folder.rglob("*")) for folder in folders)
+    What an earlier test left may go away meanwhile.
+    """
 
-    gc.collect()  # else what an earlier test left to the collector goes away meanwhile
-    before = state()
+    def files() -> set[Path]:
+        return {path for folder in folders for path in folder.rglob("*")}
+
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    def left() -> list[object]:
+        more = descriptors() - descriptors_before
+        return [
+            *(children() - children_before),
+            *(thread for thread in threading.enumerate() if thread not in threads_before),
+            *(files() - files_before),
+            *([f"{more} file descriptors"] if more > 0 else []),
+        ]
+
+    gc.collect()  # else what an earlier test left to the collector hides what this one leaves
+    children_before, threads_before, files_before = children(), threading.enumerate(), files()
+    descriptors_before = descriptors()
     yield
-    eventually(lambda: state() == before, 5.0)
+    deadline = time.monotonic() + AT_ONCE
+    while found := left():
+        assert time.monotonic() < deadline, f"left behind: {found}"
+        time.sleep(0.01)

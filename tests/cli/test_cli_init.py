@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -105,10 +106,13 @@ def test_it_runs_in_a_container(
     folder: Path, engine: DockerClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = "night_maze_env.environment:NightMazeEnvironment"
+    # An image is found by the content that it was built from: no other test has this one.
+    with (folder / "environment.py").open("a") as file:
+        file.write(f"\n# {uuid4()}\n")
     with pytest.raises(ImageMissingError) as caught:
         OpenEnvGym(str(folder), transport="docker")
     assert f"openenv-gym build {target} --include {folder} --tag NAME" in str(caught.value)
-    image = "openenv-gym-test/night-maze"
+    image = f"openenv-gym-test/night-maze:{os.getpid()}"
     assert main(["build", target, "--include", str(folder), "--tag", image]) == 0
     capsys.readouterr()
     try:

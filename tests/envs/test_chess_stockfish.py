@@ -213,13 +213,13 @@ class TestWithoutTheEngine:
         assert env.state.move_history == ["e2e4", "e7e5"]
 
     def test_a_silent_engine_is_killed_in_time(self, make, program):
-        env = make(stockfish_path=program("time.sleep(60)"), stockfish_timeout=0.5)
+        env = make(stockfish_path=program("time.sleep(100)"), stockfish_timeout=5)
         env.reset()
         process = process_of(env)
         began = time.monotonic()
-        with pytest.raises(EnvironmentFailedError, match=r"within 0\.5 s"):
+        with pytest.raises(EnvironmentFailedError, match="within 5"):
             env.step(ChessAction(move="e2e4"))
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 60
         assert process.returncode == -signal.SIGKILL
 
     def test_an_engine_that_dies_is_an_error_with_its_status(self, make, program):

@@ -43,6 +43,6 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     yield start
     for server in servers:
         server.terminate()
-        server.wait(10.0)
+        server.wait(30.0)
         assert server.stderr is not None
         server.stderr.close()

@@ -138,7 +138,7 @@ def test_over_tcp(serve: Serve, tmp_path: Path) -> None:
 def test_a_port_that_is_taken(serve: Serve, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = serve("--port", str(taken.getsockname()[1]))
-        assert server.wait(2 * AT_ONCE) == 1
+        assert server.wait(AT_ONCE) == 1
     assert "Cannot listen" in log_of(server)
 
 
@@ -163,7 +163,7 @@ def test_it_is_told_to_end_in_the_middle_of_a_session(
     env = make(tmp_path)
     env.reset()
     server.send_signal(how)
-    assert server.wait(2 * AT_ONCE) == 128 + how
+    assert server.wait(AT_ONCE) == 128 + how
     with pytest.raises(SessionLostError):
         env.step(COUNT)
     env.close()
@@ -204,7 +204,7 @@ def test_an_owned_one_ends_with_its_owner(serve: Serve, tmp_path: Path) -> None:
     owner.reset()
     assert server.poll() is None
     owner.close()
-    server.wait(2 * AT_ONCE)
+    server.wait(AT_ONCE)
 
 
 def test_an_owned_one_that_nobody_comes_to(tmp_path: Path) -> None:

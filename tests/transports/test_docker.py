@@ -147,7 +147,7 @@ class TestDeath:
         began = time.monotonic()
         with pytest.raises(SessionLostError, match="killed by signal 9") as caught:
             probe.exchange(Step(HANG))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
         assert not folder.exists()
         assert not containers_of(engine)
         assert container.short_id in caught.value.fields["fate"]
@@ -162,7 +162,7 @@ class TestDeath:
         began = time.monotonic()
         with pytest.raises(StartError, match="No module named 'not_there'") as caught:
             _start_with(echo_image, "import not_there")
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         assert "exited with 1" in caught.value.fields["fate"]
 
     def test_not_ready_in_time(self, echo_image: str) -> None:
@@ -173,7 +173,7 @@ class TestDeath:
         probe.send(Step(HANG))
         began = time.monotonic()
         probe.close()
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 60
 
     def test_close_twice(self) -> None:
         transport = open_transport()

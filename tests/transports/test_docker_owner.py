@@ -97,7 +97,7 @@ def test_killed_in_a_step(engine: DockerClient, probe_image: str) -> None:
         assert len(containers_of(engine, child.pid)) == 1
         time.sleep(0.5)
         child.send_signal(signal.SIGKILL)
-    eventually(lambda: not containers_of(engine, child.pid), 15.0)
+    eventually(lambda: not containers_of(engine, child.pid))
     # The folder of a killed owner is swept with the next start.
     open_transport().close()
     assert not folder.exists()

@@ -102,14 +102,14 @@ def test_environment_of_the_server_need_not_be_named(transport: str, server: Ser
 
 
 def test_vector_of_requests_runs_side_by_side(transport: str, server: Served) -> None:
-    envs = [make(THREADED, transport, url=server.url(transport), delay=0.5) for _ in range(6)]
+    envs = [make(THREADED, transport, url=server.url(transport), delay=3.0) for _ in range(6)]
     for env in envs:
         env.reset()
     started = time.monotonic()
     for env in envs:
         env.transport.send(Step(WAIT))
-    replies = [env.transport.receive(10.0) for env in envs]
-    assert time.monotonic() - started < 1.5
+    replies = [env.transport.receive(60.0) for env in envs]
+    assert time.monotonic() - started < 15.0
     assert [reply.observation["count"] for reply in replies] == [1] * 6  # type: ignore[attr-defined]
     for env in envs:
         env.close()
@@ -157,7 +157,7 @@ def test_no_server(transport: str, server: Served) -> None:
     started = time.monotonic()
     with pytest.raises(ConnectError, match="No server answers"):
         make(THREADED, transport, url=server.url(transport, 1))
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 20.0
 
 
 @pytest.mark.parametrize(

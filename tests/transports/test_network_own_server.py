@@ -45,7 +45,7 @@ def test_own_server_tells_what_errors_say_and_dies_with_its_fate(transport: str)
     started = time.monotonic()
     with pytest.raises(SessionLostError, match="was killed by SIGKILL") as caught:
         env.step(WAIT)
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 20.0
     assert "SIGKILL" in caught.value.fields["fate"]
     env.close()
 
@@ -55,7 +55,7 @@ def test_own_server_that_does_not_start(transport: str, monkeypatch: pytest.Monk
     started = time.monotonic()
     with pytest.raises(StartError, match="exited with 1"):
         make(THREADED, transport)
-    assert time.monotonic() - started < 3.0
+    assert time.monotonic() - started < 20.0
 
 
 def test_own_server_that_is_not_there_in_time() -> None:
@@ -65,7 +65,7 @@ def test_own_server_that_is_not_there_in_time() -> None:
 
 
 def test_close_while_a_step_hangs_ends_the_own_server() -> None:
-    env = make(THREADED, "websocket", delay=60.0, timeout=0.5)
+    env = make(THREADED, "websocket", delay=60.0, timeout=2.0)
     env.reset()
     with pytest.raises(ExchangeTimeoutError):
         env.step(WAIT)
@@ -73,7 +73,7 @@ def test_close_while_a_step_hangs_ends_the_own_server() -> None:
     started = time.monotonic()
     env.close()
     assert not is_running(pid)
-    assert time.monotonic() - started < 13.0
+    assert time.monotonic() - started < 40.0
 
 
 _CLIENT = """
@@ -103,7 +103,7 @@ def killed_client(transport: str, url: str) -> int:
 
 def test_killed_client_takes_its_server_along() -> None:
     pid = killed_client("websocket", "")
-    eventually(lambda: not is_running(pid), 10.0)
+    eventually(lambda: not is_running(pid))
 
 
 def test_killed_client_leaves_no_session_behind(transport: str) -> None:
@@ -119,4 +119,4 @@ def test_killed_client_leaves_no_session_behind(transport: str) -> None:
                 return False
             return True
 
-        eventually(has_place, 10.0)
+        eventually(has_place)

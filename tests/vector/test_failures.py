@@ -47,7 +47,7 @@ def kill_worker(envs: OpenEnvVectorEnv, number: int) -> None:
 class TestRaise:
     @pytest.mark.parametrize("transport", ["process", "websocket", "http"])
     def test_names_the_lanes(self, transport: str) -> None:
-        with nothing_left(), counting(transport=transport, timeout=5.0) as envs:
+        with nothing_left(), counting(transport=transport, timeout=20.0) as envs:
             envs.reset(seed=0)
             kill_worker(envs, 1)
             with pytest.raises(TransportError, match=r"lanes \[2, 3\] are lost") as raised:
@@ -70,7 +70,7 @@ class TestRaise:
                 envs.recv(2)
 
     def test_too_slow(self) -> None:
-        with counting(delay=2.0, timeout=0.3) as envs:
+        with counting(delay=8.0, timeout=1.0) as envs:
             envs.reset()
             with pytest.raises(ExchangeTimeoutError, match=r"\[0, 1\]"):
                 envs.step([COUNT, WAIT, COUNT, COUNT])
@@ -145,7 +145,7 @@ class TestRestart:
             assert same(got, others.reset(seed=9, options=dict(options)))
 
     def test_hung(self) -> None:
-        with counting(on_failure="restart", delay=2.0, timeout=1.0) as envs:
+        with counting(on_failure="restart", delay=8.0, timeout=2.0) as envs:
             envs.reset()
             *_, truncated, infos = envs.step([COUNT, COUNT, COUNT, WAIT])
             assert truncated.tolist() == [False, False, True, True]

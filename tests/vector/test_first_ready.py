@@ -16,7 +16,7 @@ from openenv_gym.vector import OpenEnvVectorEnv
 from tests.environments import COUNT, THREADED, WAIT
 from tests.servers import Served, serving
 
-DELAY = 0.6
+DELAY = 2.5
 TRANSPORTS = ("process", "websocket", "http")
 
 

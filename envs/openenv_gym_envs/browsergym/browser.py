@@ -219,8 +219,9 @@ class SharedBrowser:
         """Ends a browser that does not answer; its thread gets an error for it."""
         pid, started = self._pid, self._playwright
         with contextlib.suppress(OSError):
-            if pid is not None:
-                os.killpg(os.getpgid(pid), signal.SIGKILL)
+            # A browser has a group of its own. Of one that is gone the number may be another's.
+            if pid is not None and (group := os.getpgid(pid)) != os.getpgrp():
+                os.killpg(group, signal.SIGKILL)
         with contextlib.suppress(OSError):
             if started is not None:
                 os.kill(_wire_of(started)._proc.pid, signal.SIGKILL)

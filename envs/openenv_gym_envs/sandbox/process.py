@@ -100,6 +100,7 @@ class Sandbox:
         except (frames.FrameError, TimeoutError) as error:
             _kill(process)
             told = process.stderr.read().decode(errors="replace").strip()
+            self.close()  # at once: later the number may be another process's
             raise EnvironmentFailedError(
                 f"The sandbox did not start: {error} It said:\n{told}", stderr=told
             ) from error

@@ -90,10 +90,8 @@ class Child:
 
     def fate(self) -> str:
         """What became of it, with its last lines."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            # The socket's end is seen before the exit code is there.
-            self._process.wait(1.0)
-        code = self._process.poll()
+        # The socket's end is seen before the exit code is there.
+        code = _collect(self._process, 1.0)
         if code is None:
             how = "still runs"
         else:
@@ -108,15 +106,14 @@ class Child:
 
     def dead(self) -> str | None:
         """What became of it, if it is dead."""
-        return None if self._process.poll() is None else self.fate()
+        return None if _collect(self._process) is None else self.fate()
 
     def stop(self, limit: float) -> None:
         """Lets it know that nobody needs it, waits so many seconds, then ends it."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(limit)
+        _collect(self._process, limit)
         self._finalizer()
         self._reader.join(1.0)
 
@@ -158,14 +155,32 @@ def _end(process: subprocess.Popen[bytes], owner: int) -> None:
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()
-    if process.poll() is None:
+    if _collect(process) is None:
         process.terminate()
+        if _collect(process, 6.0) is None:
+            _kill_group(process)
+            process.wait()
+
+
+def _collect(process: subprocess.Popen[bytes], limit: float = 0.0) -> int | None:
+    """Wait for the end of a process, and end its children with it.
+
+    Its number, and that of its group, may soon be another's: the group is killed when the end is
+    seen first, and never again.
+
+    Returns:
+        Its exit code; None if it still runs after so many seconds.
+    """
+    if process.returncode is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(6.0)
-    # Children of its own that it left behind are in its group, also when it is gone.
+            process.wait(limit)
+            _kill_group(process)
+    return process.returncode
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _python_path() -> str:
