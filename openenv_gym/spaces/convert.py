@@ -48,6 +48,11 @@ def identity(value: Any) -> Any:
 IDENTITY = Converter(identity, identity)
 
 
+def one_number(value: Any) -> Any:
+    """Return the number in an array of one, as a number of Python."""
+    return np.asarray(value).item()
+
+
 def table(values: Sequence[Any], start: int, place: str) -> Converter:
     """Between a finite table of values and their indices.
 
@@ -178,7 +183,7 @@ def _array(space: Space[Any], annotation: Any, place: str) -> Converter:
         return array
 
     if single:
-        return Converter(to_space, lambda value: np.asarray(value).item())
+        return Converter(to_space, one_number)
     if typing.get_origin(annotation) in (list, tuple) or annotation in (list, tuple, float, int):
         # MultiDiscrete and MultiBinary contain lists too.
         return Converter(to_space, lambda value: np.asarray(value).tolist())

@@ -175,7 +175,8 @@ def _scalar_space(kind: type, told: dict[str, Any]) -> Space[Any] | None:
         low = np.nextafter(told["gt"], np.inf) if "gt" in told else low
         high = np.nextafter(told["lt"], -np.inf) if "lt" in told else high
         if low is not None and high is not None:
-            return spaces.Box(low, high, (), np.float64)
+            # Not of the shape (), of which trainers make networks without an input.
+            return spaces.Box(low, high, (1,), np.float64)
     return None
 
 
@@ -250,7 +251,8 @@ def _fixed_list(item: Spaced, length: int, annotation: Any, place: str) -> Space
         start = np.full(length, space.start)
         return _plain(spaces.MultiDiscrete([int(space.n)] * length, start=start), annotation, place)
     if isinstance(space, spaces.Box) and space.dtype is not None:
-        low, high = np.stack([space.low] * length), np.stack([space.high] * length)
+        join = np.concatenate if item.converter.from_space is convert.one_number else np.stack
+        low, high = join([space.low] * length), join([space.high] * length)
         return _plain(spaces.Box(low, high, dtype=space.dtype.type), annotation, place)
     return Spaced(
         spaces.Tuple([space] * length),
@@ -283,6 +285,6 @@ def _name(annotation: Any) -> str:
 
 
 def _advice(annotation: Any) -> str:
-    return {int: "Discrete(n)", float: "Box(low, high, ())", str: "Field(max_length=...)"}.get(
+    return {int: "Discrete(n)", float: "Box(low, high, (1,))", str: "Field(max_length=...)"}.get(
         annotation, "Box(low, high, shape)"
     )

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces import Space
 
-from openenv_gym.spaces.convert import Converter
+from openenv_gym.spaces.convert import Converter, one_number
 from openenv_gym.spaces.derive import Spaced
 from openenv_gym.spaces.json import values as jsonvalues
 
@@ -47,7 +47,8 @@ def _array_of(part: Spaced, length: int) -> Space[Any] | None:
         low, high = space.start, space.start + space.nvec - 1
         return spaces.Box(np.stack([low] * length), np.stack([high] * length), dtype=np.int64)
     if isinstance(space, spaces.Box) and space.dtype is not None:
-        low, high = np.stack([space.low] * length), np.stack([space.high] * length)
+        join = np.concatenate if from_space is one_number else np.stack
+        low, high = join([space.low] * length), join([space.high] * length)
         return spaces.Box(low, high, dtype=space.dtype.type)
     return None
 

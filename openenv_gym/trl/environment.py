@@ -153,7 +153,7 @@ def _text(client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
     arrays = {
         name
         for name, part in client.observations.fields.items()
-        if isinstance(part.space, Box) and part.space.shape
+        if isinstance(part.space, Box) and part.space.shape not in ((), (1,))
     }
     lines = []
     if arrays and client.env.render_mode == "ansi":

@@ -166,6 +166,6 @@ def _bounds(kind: Any, space: Space[Any] | None) -> str:
         return f" From {space.start} to {space.start + space.n - 1}."
     if not isinstance(space, spaces.Box):
         return ""
-    shape = f" Of shape {space.shape}." if space.shape else ""
+    shape = "" if kind in (int, float) else f" Of shape {space.shape}."
     low, high = space.low.min(), space.high.max()
     return f"{shape} From {low} to {high}." if np.isfinite([low, high]).all() else shape

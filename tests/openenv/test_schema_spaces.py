@@ -160,7 +160,7 @@ def test_what_is_inferred_of_a_value_fits_it(value: Any) -> None:
     [
         ({"type": "integer", "minimum": 0, "maximum": 6}, Discrete(7)),
         ({"type": "integer", "exclusiveMinimum": -2, "exclusiveMaximum": 2}, Discrete(3, start=-1)),
-        ({"type": "number", "minimum": -1, "maximum": 1}, Box(-1, 1, (), np.float64)),
+        ({"type": "number", "minimum": -1, "maximum": 1}, Box(-1, 1, (1,), np.float64)),
         ({"type": "boolean"}, Discrete(2)),
         ({"enum": ["UP", "DOWN"]}, Discrete(2)),
         ({"const": "call_tool"}, Discrete(1)),
@@ -285,7 +285,7 @@ class TestProblems:
     def test_what_is_observed_need_not_be_sampled(self) -> None:
         text = {"type": "string", "maxLength": 5, "pattern": "a*"}
         assert space_of(text, observed=True) == Utf8(5)
-        assert space_of({"type": "number"}, observed=True) == Box(-np.inf, np.inf, (), np.float64)
+        assert space_of({"type": "number"}, observed=True) == Box(-np.inf, np.inf, (1,), np.float64)
 
 
 FLOATS = {"type": "array", "items": {"type": "number"}}

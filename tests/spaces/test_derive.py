@@ -97,14 +97,14 @@ KINDS: dict[str, tuple[Any, Space[Any]]] = {
     "int inside": (bounded(int, gt=0, lt=5), Discrete(4, start=1)),
     "int by its author": (pydantic.conint(ge=0, le=3), Discrete(4)),
     "int in an interval": (Annotated[int, annotated_types.Interval(ge=0, lt=3)], Discrete(3)),
-    "float between": (bounded(float, ge=-1, le=1), Box(-1, 1, (), np.float64)),
+    "float between": (bounded(float, ge=-1, le=1), Box(-1, 1, (1,), np.float64)),
     "float inside": (
         bounded(float, gt=0, lt=1),
-        Box(ulp(0, 1), ulp(1, 0), (), np.float64),
+        Box(ulp(0, 1), ulp(1, 0), (1,), np.float64),
     ),
     "float inside large": (
         bounded(float, gt=1e20, lt=2e20),
-        Box(ulp(1e20, np.inf), ulp(2e20, 0), (), np.float64),
+        Box(ulp(1e20, np.inf), ulp(2e20, 0), (1,), np.float64),
     ),
     "text": (bounded(str, max_length=9), Utf8(9)),
     "text of two lengths": (bounded(str, min_length=2, max_length=9), Utf8(9, min_length=2)),
@@ -155,7 +155,7 @@ KINDS: dict[str, tuple[Any, Space[Any]]] = {
                 OneOf(
                     [
                         spaces.Dict(kind=Discrete(1)),
-                        spaces.Dict(x=Box(0, 1, (), np.float64), color=Discrete(2)),
+                        spaces.Dict(x=Box(0, 1, (1,), np.float64), color=Discrete(2)),
                     ]
                 ),
             ]
@@ -163,11 +163,11 @@ KINDS: dict[str, tuple[Any, Space[Any]]] = {
     ),
     "nested": (
         Point,
-        spaces.Dict([("x", Box(0, 1, (), np.float64)), ("color", Discrete(2))]),
+        spaces.Dict([("x", Box(0, 1, (1,), np.float64)), ("color", Discrete(2))]),
     ),
     "list of nested": (
         list[Point],
-        spaces.Sequence(spaces.Dict([("x", Box(0, 1, (), np.float64)), ("color", Discrete(2))])),
+        spaces.Sequence(spaces.Dict([("x", Box(0, 1, (1,), np.float64)), ("color", Discrete(2))])),
     ),
     "optional": (bounded(int, ge=0, le=3) | None, OneOf([Discrete(1), Discrete(4)])),
     "optional, bounds outside": (
@@ -185,7 +185,7 @@ KINDS: dict[str, tuple[Any, Space[Any]]] = {
         OneOf(
             [
                 Discrete(1),
-                spaces.Dict([("x", Box(0, 1, (), np.float64)), ("color", Discrete(2))]),
+                spaces.Dict([("x", Box(0, 1, (1,), np.float64)), ("color", Discrete(2))]),
             ]
         ),
     ),

@@ -12,9 +12,14 @@ import pytest
 from gymnasium.spaces import Box, Discrete, OneOf
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from openenv_gym.errors import SpaceError
+from openenv_gym.models import Observation
+from openenv_gym.server.openenv_protocol.schemas import observation_schema
 from openenv_gym.spaces.convert import converter
+from openenv_gym.spaces.derive import derive
+from openenv_gym.spaces.json.read_schema import SchemaReader
 from openenv_gym.spaces.json_text import JsonText, dump, load
 from openenv_gym.spaces.numbers import Numbers
 from openenv_gym.spaces.utf8 import Utf8
@@ -35,7 +40,11 @@ TREE = {
 }
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 
@@ -159,3 +168,19 @@ class TestFields:
             assert convert.from_space(there) == value
         with pytest.raises(SpaceError, match="x is in none"):
             convert.to_space("too long")
+
+
+def test_a_field_of_one_float_is_what_trainers_take() -> None:
+    """A Box of the shape () makes networks without an input."""
+
+    class Seen(Observation):
+        heat: float = Field(0.0, ge=0, le=1)
+
+    seen = derive(Seen)
+    assert seen.space == Box(0, 1, (1,), np.float64)
+    assert seen.to_space(Seen(heat=0.5)).tolist() == [0.5]
+    assert seen.from_space(np.array([0.5])) == {"heat": 0.5}
+    assert observation_schema(seen, ())["properties"]["heat"]["type"] == "number"
+    reader = SchemaReader({}, observed=False)
+    read = reader.read({"type": "number", "minimum": 0, "maximum": 1}, "x")
+    assert (read.space, read.converter.from_space(np.array([0.5]))) == (seen.space, 0.5)

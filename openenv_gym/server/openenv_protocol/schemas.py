@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Annotated, Any, NotRequired
 
+import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces import Space
 from pydantic import ConfigDict, PlainValidator, TypeAdapter
@@ -61,6 +62,8 @@ def _bounds(own: JsonSchema, space: Space[Any], field: FieldInfo) -> JsonSchema:
     if readable or "boolean" in (own.get("type"), items.get("type")):
         return {}  # the field holds not the numbers that the agent sees
     inner = space.feature_space if isinstance(space, spaces.Sequence) else space
+    if isinstance(space, spaces.Box) and own.get("type") in ("integer", "number"):
+        space = spaces.Box(space.low.min(), space.high.max(), (), np.dtype(space.dtype).type)
     return json_schema(space) if isinstance(inner, _NUMBERS) else {}
 
 

@@ -175,7 +175,7 @@ def _check_spaces(models: Models, given: Mapping[str, Space[Any] | None], entry:
 
 def _advice(model: type[BaseModel], name: str) -> str:
     """A Space such as would do for a field."""
-    scalars = {int: "Discrete(n)", float: "Box(low, high, ())", str: "Utf8(max_length)"}
+    scalars = {int: "Discrete(n)", float: "Box(low, high, (1,))", str: "Utf8(max_length)"}
     annotation: Any = model.model_fields[name].annotation
     return scalars.get(annotation, "Box(low, high, shape)")
 

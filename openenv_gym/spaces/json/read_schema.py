@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces import Space
 
-from openenv_gym.spaces.convert import IDENTITY, Converter
+from openenv_gym.spaces.convert import IDENTITY, Converter, one_number
 from openenv_gym.spaces.derive import Spaced
 from openenv_gym.spaces.json import samples
 from openenv_gym.spaces.json import values as jsonvalues
@@ -51,7 +51,7 @@ _UNKEPT = (
 
 
 _ANY: dict[str, Any] = {"type": ...}
-_BOUNDED: dict[str, Any] = {"type": "Box", "low": ..., "high": ..., "shape": []}
+_BOUNDED: dict[str, Any] = {"type": "Box", "low": ..., "high": ..., "shape": [1]}
 _BOUNDED_INTEGER: dict[str, Any] = {"type": "Discrete", "n": ...}
 _BOUNDED_TEXT: dict[str, Any] = {"type": "Utf8", "max_length": ...}
 
@@ -179,6 +179,8 @@ class SchemaReader:
                 converter = jsonvalues.choice(values, int(space.start), place)
             elif told.get("type") == "boolean":
                 converter = jsonvalues.boolean(place)
+        elif isinstance(space, spaces.Box) and told.get("type") in ("integer", "number"):
+            converter = Converter(converter.to_space, one_number)
         return self._leaf(space, place, converter, "given")
 
     def _choice(self, values: list[Any], place: str) -> Spaced:
@@ -285,7 +287,8 @@ class SchemaReader:
             low, high = -np.inf if low is None else low, np.inf if high is None else high
         elif low is None or high is None or not low <= high < low + _WIDEST:
             return self._problem(place, "a number without bounds that one can sample", _BOUNDED)
-        return self._leaf(spaces.Box(low, high, (), np.float64), place)
+        space = spaces.Box(low, high, (1,), np.float64)
+        return self._leaf(space, place, jsonvalues.single(space, place))
 
     def _string(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
         longest = schema.get("maxLength")

@@ -19,7 +19,10 @@ from gymnasium import spaces
 from gymnasium.spaces import Space
 
 from openenv_gym.errors import SpaceError
-from openenv_gym.spaces.convert import Converter
+from openenv_gym.spaces import json_text
+from openenv_gym.spaces.convert import Converter, one_number
+from openenv_gym.spaces.json_text import JsonText
+from openenv_gym.spaces.numbers import Numbers
 from openenv_gym.spaces.utf8 import Utf8
 
 _SHOWN = 80
@@ -101,13 +104,16 @@ def _key(value: Any) -> str:
 
 
 def _array(space: Space[Any], place: str) -> Converter:
-    """Between (nested) lists of numbers and an array; a flat list takes the Space's shape."""
+    """Between (nested) lists of numbers and an array; a flat list takes the Space's shape.
+
+    So does a number where there is one.
+    """
     dtype, shape = np.dtype(space.dtype), space.shape or ()
     low, high = _bounds(space)
 
     def to_space(value: Any) -> Any:
         array = _numbers(value, dtype, place)
-        if array.shape != shape and array.ndim == 1 and array.size == np.prod(shape, dtype=int):
+        if array.shape != shape and array.ndim <= 1 and array.size == np.prod(shape, dtype=int):
             array = array.reshape(shape)
         if array.shape != shape:
             raise SpaceError(
@@ -159,6 +165,11 @@ def _strange(array: np.ndarray[Any, Any]) -> Iterable[Any]:
     return () if array.dtype.kind in "iuf" else array.flat
 
 
+def single(space: spaces.Box, place: str) -> Converter:
+    """Between a number, and an array of one."""
+    return Converter(_array(space, place).to_space, one_number)
+
+
 json_values.register(spaces.Box, _array)
 json_values.register(spaces.MultiBinary, _array)
 json_values.register(spaces.MultiDiscrete, _array)
@@ -183,6 +194,30 @@ def _text(space: Space[str], place: str) -> Converter:
 
 json_values.register(Utf8, _text)
 json_values.register(spaces.Text, _text)
+
+
+@json_values.register
+def _json_text(space: JsonText, place: str) -> Converter:
+    def to_space(value: Any) -> str:
+        text = json_text.dump(value)
+        if not space.contains(text):
+            refuse(place, value, f"which is not in its Space {space}")
+        return text
+
+    return Converter(to_space, json_text.load)
+
+
+@json_values.register
+def _numbers_of_any_length(space: Numbers, place: str) -> Converter:
+    dtype = np.dtype(space.feature_space.dtype)
+
+    def to_space(value: Any) -> Any:
+        array = _numbers(value, dtype, place) if value != [] else np.zeros(0, dtype)
+        if not space.contains(array):
+            refuse(place, value, f"which is not in its Space {space}")
+        return array.astype(dtype, copy=False)
+
+    return Converter(to_space, lambda value: np.asarray(value).tolist())
 
 
 @json_values.register

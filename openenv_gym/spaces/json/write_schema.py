@@ -10,7 +10,9 @@ from gymnasium import spaces
 from gymnasium.spaces import Space
 
 from openenv_gym.errors import SpaceError
+from openenv_gym.spaces.json_text import JsonText
 from openenv_gym.spaces.nonempty import NonEmpty
+from openenv_gym.spaces.numbers import Numbers
 from openenv_gym.spaces.utf8 import Utf8
 
 JsonSchema = dict[str, Any]
@@ -66,6 +68,11 @@ def _utf8(space: Utf8) -> JsonSchema:
 
 
 @json_schema.register
+def _json_text(space: JsonText) -> JsonSchema:
+    return dict(space.schema)
+
+
+@json_schema.register
 def _text(space: spaces.Text) -> JsonSchema:
     allowed = "".join(f"\\{sign}" if sign in r"\]^-" else sign for sign in space.character_list)
     return {
@@ -96,6 +103,12 @@ def _tuple(space: spaces.Tuple[Any]) -> JsonSchema:
 @json_schema.register
 def _sequence(space: spaces.Sequence) -> JsonSchema:
     return {"type": "array", "items": json_schema(space.feature_space)}
+
+
+@json_schema.register
+def _numbers(space: Numbers) -> JsonSchema:
+    schema = {**_sequence(space), "minItems": space.min_length}
+    return schema if space.max_length is None else {**schema, "maxItems": space.max_length}
 
 
 @json_schema.register
