@@ -81,15 +81,13 @@ def probed_image(environment: str) -> str:
 
 def wrap_client(layers: probe.Layers, workload: Workload, transport: str) -> None:
     """All layers of this process."""
-    from openenv_gym import registry
     from openenv_gym.env import OpenEnvGym
 
     layers.wrap("adapter", OpenEnvGym, "step")
     if transport == "inprocess":
         probe.wrap_session(layers, gymnasium.spec(workload.id).kwargs["environment"])
         return
-    cls = registry.load(registry.transport(transport))
-    layers.wrap("transport", cls, "exchange")
+    layers.wrap("transport", codec_user.WireLink, "exchange")
     layers.wrap("encode", codec_user, "encode")
     layers.wrap("decode", codec_user, "decode")
     _wrap_sockets(layers)

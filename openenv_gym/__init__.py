@@ -57,6 +57,7 @@ __all__ = [
     "Utf8",
     "create_app",
     "register_environment",
+    "register_transport",
 ]
 
 _HOMES = {
@@ -138,6 +139,21 @@ def register_environment(
         order_enforce=False,  # the session does that, with an error that says more
         kwargs={"environment": entry_point, **options},
     )
+
+
+def register_transport(name: str, target: str) -> None:
+    """Register a transport of your own: ``make(..., transport=name)`` takes it then.
+
+    A package brings its transports in the entry point group ``openenv_gym.transports`` instead.
+
+    Args:
+        name: Its name.
+        target: ``"module:Class"`` of a subclass of :class:`Transport`, imported at its first use.
+
+    Raises:
+        RegistryError: The name is that of a transport of openenv-gym.
+    """
+    _registry.register_transport(name, target)
 
 
 REMOTE_ID = "openenv/Remote-v0"

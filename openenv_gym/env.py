@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
-from typing import Any, ClassVar, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 import gymnasium
@@ -13,11 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openenv_gym import registry
-from openenv_gym.errors import EpisodeError, OptionError, TransportError
+from openenv_gym.errors import EpisodeError, OptionError, RegistryError, TransportError
 from openenv_gym.human import HumanView
 from openenv_gym.spaces.describe import described, parse
-from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
+from openenv_gym.transport import (
+    STEP_TIMEOUT,
+    ClosedLink,
+    Link,
+    LinkSettings,
+    Transport,
+    expect,
+)
 from openenv_gym.wire.messages import (
+    Description,
     Frame,
     GetState,
     Open,
@@ -61,19 +69,20 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             server at ``url`` has.
         render_mode: ``"human"``, ``"ansi"``, ``"rgb_array"``, or None. ``"ansi?"`` is ``"ansi"``
             where the environment has that, else None.
-        transport: Name of a transport, or a Transport object that was not used yet. By default
-            what the variable ``OPENENV_GYM_TRANSPORT`` says, else ``"inprocess"``.
+        transport: Name of a transport, or a Transport object, which any number of environments
+            can use. By default what the variable ``OPENENV_GYM_TRANSPORT`` names, else
+            ``"inprocess"``.
         url: A server that runs already; without it the transport starts one and owns it. Where no
             transport is named its scheme names one.
         image: Image of the container, for ``transport="docker"``; by default that of the
             environment. One of OpenEnv's own will do.
         token: The server's token.
-        timeout: Seconds to wait for a reply; None waits for ever.
+        timeout: Seconds to wait for a reply; None waits forever.
         timing: Measure where the time of each step goes; see :attr:`last_timing`.
         transport_options: Further keywords of the transport.
         action_space: The action space, or its description as JSON (of
             :func:`~openenv_gym.spaces.describe.describe`), for a server of OpenEnv's own make that
-            does not tell enough of it.
+            does not bound it.
         observation_space: Likewise of the observation space.
         spaces: Likewise of single fields, by name; also of an environment of ``openenv.core`` whose
             models do not bound them. None in place of a description sends a field of the
@@ -82,6 +91,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         **options: Options of the environment.
 
     Attributes:
+        transport: How the environment is reached.
+        link: The open session; after :meth:`close` one that refuses all calls.
         observation_space: As the environment's models and options say.
         action_space: As the environment's models and options say.
         metadata: ``render_modes`` and ``render_fps`` of this environment.
@@ -94,7 +105,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
     """
 
     # What gymnasium.make() checks a render mode against, before there is an environment to ask.
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["human", "ansi", "rgb_array"]}  # type: ignore[misc]
+    metadata = {"render_modes": ["human", "ansi", "rgb_array"]}  # noqa: RUF012  # as gymnasium has it
 
     def __init__(
         self,
@@ -113,62 +124,51 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         spaces: dict[str, gymnasium.Space[Any] | dict[str, Any] | None] | None = None,
         **options: Any,
     ) -> None:
-        self._closed = False
+        self.link: Link = ClosedLink()
         self._failure: TransportError | None = None
         self._mask: NDArray[np.int8] | None = None
+        self._view: HumanView | None = None
         entry = None if environment is None else registry.environment(environment)
         name = None
         if entry is not None:
             name, options = entry.name, {**entry.options, **options}
-        settings: dict[str, Any] = {
-            "url": url,
-            "image": image,
-            "token": token,
-            "action_space": described(action_space),
-            "observation_space": described(observation_space),
-        }
-        if isinstance(transport, Transport):
-            _check_fresh(transport)
-            if any(settings.values()) or transport_options or timeout != STEP_TIMEOUT:
-                raise OptionError(
-                    "transport= is an object; url=, image=, token=, timeout=, action_space=, "
-                    "observation_space= and transport_options= belong into its constructor.",
-                    transport=transport.name,
-                )
-            self.transport = transport
-        else:
-            settings["timeout"] = timeout
-            self.transport = make_transport(transport, settings, transport_options or {})
-        self.transport.taken = True
-        if timing:
-            self.transport.stopwatch = Stopwatch()
+        self.transport = choose_transport(
+            transport,
+            {"url": url, "image": image, "token": token, "timeout": timeout},
+            transport_options or {},
+        )
+        self._stopwatch = Stopwatch() if timing else None
+        request = Open(
+            name,
+            options,
+            render_mode,
+            described(spaces),
+            described(action_space),
+            described(observation_space),
+        )
+        self.link = self.transport.open(request, LinkSettings(self._stopwatch))
         try:
-            self._open(Open(name, options, render_mode, described(spaces)))
+            self._take(self.link.description, render_mode)
         except BaseException:
-            self.transport.close()
+            self.close()
             raise
 
-    def _open(self, request: Open) -> None:
-        description = self.transport.open(request)
-        self._send: Callable[[Request], Reply] = self.transport.exchange
-        self._step: Callable[[Any], StepOutcome] = self.transport.step
+    def _take(self, description: Description, render_mode: str | None) -> None:
+        """Take over what the link says of the environment."""
         self.action_space = parse(description.action_space)
         self.observation_space = parse(description.observation_space)
         modes = [*description.metadata.get("render_modes", [])]
         if "human" not in modes and modes:
             modes.insert(0, "human")
-        self.metadata = {**description.metadata, "render_modes": modes}  # type: ignore[misc]
-        self.render_mode = request.render_mode
+        self.metadata = {**description.metadata, "render_modes": modes}
+        self.render_mode = render_mode
         if self.render_mode is not None and self.render_mode.endswith("?"):
             wanted = self.render_mode.removesuffix("?")
             self.render_mode = wanted if wanted in modes else None
         self._has_mask = description.has_mask
-        self._view: HumanView | None = None
-        if request.render_mode == "human":
+        if render_mode == "human":
             self._view = HumanView(self.metadata.get("render_fps"))
         self._watched = self._has_mask or self._view is not None
-        if self.transport.near and not self._watched and type(self).step is OpenEnvGym.step:
-            self.step = self._step  # type: ignore[method-assign]  # there is nothing to add to it
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -195,7 +195,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
                 "reset()."
             ) from self._failure
         try:
-            outcome = self._step(action)
+            outcome = self.link.step(action)
         except TransportError as error:
             self._failure = error
             raise
@@ -205,7 +205,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
 
     def _exchange(self, request: Request) -> Reply:
         try:
-            return self._send(request)
+            return self.link.exchange(request)
         except TransportError as error:
             self._failure = error
             raise
@@ -257,13 +257,12 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         None unless the environment was made with ``timing=True``: it is never in ``info``, which is
         the same for the same seed.
         """
-        stopwatch = self.transport.stopwatch
-        return None if stopwatch is None else stopwatch.last
+        return None if self._stopwatch is None else self._stopwatch.last
 
     @property
     def isolation(self) -> dict[str, Any]:
         """What is between the environment and this process, as found, not as asked for."""
-        return {"transport": self.transport.name, **self.transport.isolation}
+        return {"transport": self.transport.name, **self.link.isolation}
 
     @property
     def space_sources(self) -> dict[str, str]:
@@ -273,36 +272,50 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         the server), ``"probe"`` (seen in one observation) or ``"given"`` (to ``make``). Empty where
         the other end told the Spaces itself.
         """
-        return self.transport.space_sources
+        return self.link.space_sources
 
     def close(self) -> None:
         """Implements gymnasium.Env.close; ends what the transport started. May be called twice."""
-        if not self._closed:
-            self._closed = True
-            self._send = self._step = _refuse
-            view = getattr(self, "_view", None)
-            if view is not None:
-                view.close()
-            self.transport.close()
+        link = self.link
+        if isinstance(link, ClosedLink):
+            return
+        self.link = ClosedLink(link)
+        if self._view is not None:
+            self._view.close()
+        link.close()
 
 
-def _refuse(request: Any) -> NoReturn:
-    raise EpisodeError("The environment is closed: make a new one.")
+def choose_transport(
+    transport: str | Transport | None,
+    settings: dict[str, Any],
+    transport_options: dict[str, Any],
+) -> Transport:
+    """Return the transport that the keywords of ``make`` mean.
+
+    Args:
+        transport: A name, or an object; by default the variable, or the scheme of the URL, says it.
+        settings: Keywords that all transports may have; None where one is not given.
+        transport_options: Its further keywords.
+
+    Raises:
+        RegistryError: There is no transport of that name.
+        OptionError: A keyword is not one of the transport, or its value is wrong.
+    """
+    if isinstance(transport, Transport):
+        unset = {**dict.fromkeys(settings), "timeout": STEP_TIMEOUT}
+        if settings != unset or transport_options:
+            raise OptionError(
+                "transport= is an object; url=, image=, token=, timeout= and transport_options= "
+                "belong in its constructor.",
+                transport=transport.name,
+            )
+        return transport
+    return _make_transport(transport, settings, transport_options)
 
 
-def _check_fresh(transport: Transport) -> None:
-    if transport.taken:
-        raise OptionError(
-            "This transport object is in use already, or was: it is for one environment. Make "
-            "another for this one, or name the transport.",
-            transport=transport.name,
-        )
-
-
-def make_transport(
+def _make_transport(
     name: str | None, settings: dict[str, Any], transport_options: dict[str, Any]
 ) -> Transport:
-    """The transport of a name, with those of the settings that were given."""
     scheme = urlsplit(settings["url"] or "").scheme
     if name is None and settings["url"] and scheme not in _BY_SCHEME:
         raise OptionError(
@@ -319,7 +332,13 @@ def make_transport(
         from openenv_gym.options import checked
 
         keywords = checked(cls, keywords, f"the transport {chosen}")
-    made: Transport = cls(**keywords)
+    made = cls(**keywords)
+    if not isinstance(made, Transport):
+        raise RegistryError(
+            f"The transport {chosen!r} makes a {type(made).__name__}, which is not a Transport: "
+            "derive it from openenv_gym.Transport.",
+            name=chosen,
+        )
     return made
 
 

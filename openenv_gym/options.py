@@ -118,7 +118,10 @@ class _Signature(NamedTuple):
 
 @cache
 def _signature(function: Callable[..., Any], reserved: frozenset[str]) -> _Signature:
-    hinted = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]  # its own signature, whatever it is
+    hinted: Any = function
+    # A dataclass has its fields' annotations, each to be understood where its class is.
+    if isinstance(function, type) and "__dataclass_fields__" not in vars(function):
+        hinted = hinted.__init__
     try:
         hints = typing.get_type_hints(hinted, include_extras=True)
     except NameError:  # of names that only a type checker knows

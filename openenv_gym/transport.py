@@ -1,14 +1,19 @@
-"""Transport: the one interface between the adapter and wherever the environment runs."""
+"""Transport and Link: how an environment is reached, and one open session with it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
-from openenv_gym.errors import OptionError, ProtocolError
+from openenv_gym.errors import (
+    EpisodeError,
+    ExchangeTimeoutError,
+    OptionError,
+    ProtocolError,
+    SessionLostError,
+)
 from openenv_gym.wire.busy_wait import LIMIT
 from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.messages import (
@@ -30,128 +35,94 @@ STEP_TIMEOUT = 60.0
 """Seconds to wait for a reply, unless the user says otherwise."""
 
 
+@dataclass(frozen=True)
+class LinkSettings:
+    """What the user of one link decides about it; the transport is the same for all.
+
+    Attributes:
+        stopwatch: Times each exchange, where it is set.
+        core: The core that a process which is started for the link keeps to; None for any.
+        busy_wait: Seconds to stay awake for a reply, where that pays.
+    """
+
+    stopwatch: Stopwatch | None = None
+    core: int | None = None
+    busy_wait: float = LIMIT
+
+
+DEFAULT_SETTINGS = LinkSettings()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Transport(ABC):
-    """Carries messages to one session and back, in order, each exactly once.
+    """How an environment is reached: a value that holds notes, and no connection.
 
-    A transport is used by one environment. Its constructor only takes notes; :meth:`open` starts
-    what it needs and connects. Whatever it started it owns until :meth:`close`.
+    One transport can be used by any number of environments, pickled, compared and shown. A subclass
+    is best a frozen dataclass too. ``openenv_gym.register_transport`` gives it a name for
+    ``transport=``.
 
-    Args:
-        timeout: Seconds to wait for a reply; None waits for ever.
+    Attributes:
+        timeout: Seconds to wait for a reply; None waits forever.
 
     Raises:
         OptionError: ``timeout`` is not more than 0.
-
-    Attributes:
-        stopwatch: Where it is set, each exchange is timed.
-        taken: An environment has it, or had it.
     """
 
-    name: str
+    name: ClassVar[str]
     """The word for it in ``transport=``."""
 
-    near: bool = False
-    """Nothing is between the session and the caller in which a reply could get lost."""
+    secrets: ClassVar[frozenset[str]] = frozenset({"token", "headers"})
+    """Names of fields that are not shown."""
 
-    taken: bool = False
+    timeout: float | None = STEP_TIMEOUT
 
-    awake: float = LIMIT
-    """Seconds to stay awake for a reply, where that pays; set before :meth:`open`."""
-
-    core: int | None = None
-    """The core that a process which it starts keeps to; set before :meth:`open`."""
-
-    def __init__(self, *, timeout: float | None = STEP_TIMEOUT) -> None:
-        if timeout is not None and not timeout > 0:
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not self.timeout > 0:
             raise OptionError(
-                f"timeout={timeout!r}: give seconds, more than 0, or None to wait for ever.",
-                timeout=timeout,
+                f"timeout={self.timeout!r}: give seconds, more than 0, or None to wait forever.",
+                timeout=self.timeout,
             )
-        self.timeout = timeout
-        self.stopwatch: Stopwatch | None = None
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Itself: gymnasium's wrappers copy an environment's spec, with the transport in it."""
-        return self
 
     @abstractmethod
-    def send(self, request: Request) -> None:
-        """Sends a request on its way; its reply is fetched by :meth:`receive`.
+    def open(self, request: Open | OpenVector, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:
+        """Start what is needed, connect to it, and open a session.
+
+        Args:
+            request: Names the environment.
+            settings: What the user of the link decides about it.
+
+        Returns:
+            The open link, which owns whatever was started for it.
 
         Raises:
-            CodecError: A value in it cannot travel; nothing was sent.
-            TransportError: It did not get through.
+            OpenEnvGymError: The session could not be opened; nothing is left behind.
         """
 
-    @abstractmethod
-    def receive(self, timeout: float | None) -> Reply:
-        """Waits for the reply to the request that was sent last.
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
 
-        Raises:
-            ExchangeTimeoutError: It did not come in time.
-            TransportError: It will not come.
-        """
+    def __hash__(self) -> int:
+        plain = str | int | float | None
+        fields = tuple(value for value in vars(self).values() if isinstance(value, plain))
+        return hash((type(self), fields))
 
-    def ready(self, timeout: float) -> bool:
-        """Whether a reply is there for :meth:`receive`; waits for it as long as that.
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={'...' if name in self.secrets else repr(value)}"
+            for name, value in vars(self).items()
+            if value is not None
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
 
-        A transport whose replies are there as soon as the request was sent need not say more.
-        """
-        return True
 
-    def fileno(self) -> int | None:
-        """What can be read when a reply comes, to wait for several at once; None: ask ready()."""
-        return None
+class Link(ABC):
+    """One open session: carries requests to it and replies back, in order, each exactly once.
 
-    @abstractmethod
-    def close(self) -> None:
-        """Ends the session and what was started for it; a second call does nothing."""
+    Attributes:
+        description: Spaces, metadata, and whether there is an action mask.
+    """
 
-    def encode(self, request: Request) -> bytes:
-        """The request as bytes, by the one codec."""
-        return encode(request) if self.stopwatch is None else self.stopwatch.encode(request)
-
-    def decode(self, data: bytes | bytearray | memoryview) -> Reply:
-        """The reply in the bytes, by the one codec.
-
-        Raises:
-            CodecError: They are no message.
-            ProtocolError: They are no reply.
-        """
-        reply = decode(data) if self.stopwatch is None else self.stopwatch.decode(data)
-        if isinstance(reply, Reply):
-            return reply
-        raise ProtocolError(f"The other end sent a {type(reply).__name__}, which is no reply.")
-
-    def exchange(self, request: Request) -> Reply:
-        """One request, one reply.
-
-        Raises:
-            OpenEnvGymError: What the session raised, as an error of the same kind.
-        """
-        self.send(request)
-        reply = self.receive(self.timeout)
-        if type(reply) is Failure:
-            raise reply.error()
-        return reply
-
-    def step(self, action: Any) -> StepOutcome:
-        """One step; a transport that needs no message for it may take a shorter way."""
-        got = expect(Result, self.exchange(Step(action)))
-        return got.observation, got.reward, got.terminated, got.truncated, got.info
-
-    def open(self, request: Open | OpenVector) -> Description:
-        """Starts and connects what is needed, and opens the session."""
-        return expect(Description, self.exchange(request))
-
-    @contextmanager
-    def _limited(self, seconds: float) -> Iterator[None]:
-        """Waits for replies as long as that, while the block runs."""
-        usual, self.timeout = self.timeout, seconds
-        try:
-            yield
-        finally:
-            self.timeout = usual
+    description: Description
 
     @property
     def isolation(self) -> dict[str, Any]:
@@ -163,12 +134,49 @@ class Transport(ABC):
         """Where the bounds of each leaf of the Spaces came from, if not from the other end."""
         return {}
 
-    def _hand_over(self, carrier: Transport) -> None:
-        """Lets another carry the messages from now on: who that is may be known on opening only."""
-        for name in ("send", "receive", "ready", "fileno", "exchange", "step"):
-            setattr(self, name, getattr(carrier, name))
+    @abstractmethod
+    def send(self, request: Request) -> None:
+        """Send a request; its reply is fetched by :meth:`receive`.
 
-    def __enter__(self) -> Transport:
+        Raises:
+            CodecError: A value in it cannot travel; nothing was sent.
+            TransportError: It did not get through.
+        """
+
+    @abstractmethod
+    def receive(self, timeout: float | None) -> Reply:
+        """Wait for the reply to the request that was sent last.
+
+        Raises:
+            ExchangeTimeoutError: It did not come in time.
+            TransportError: It will not come.
+        """
+
+    @abstractmethod
+    def exchange(self, request: Request) -> Reply:
+        """Send a request and wait for its reply.
+
+        Raises:
+            OpenEnvGymError: What the session raised, as an error of the same kind.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the session and what was started for it; a second call does nothing."""
+
+    def step(self, action: Any) -> StepOutcome:
+        """Carry out one action; a link that needs no message for it may take a shorter way."""
+        return expect(Result, self.exchange(Step(action))).outcome
+
+    def ready(self, timeout: float) -> bool:
+        """Return whether a reply is there for :meth:`receive`; waits for it as long as that."""
+        return True
+
+    def fileno(self) -> int | None:
+        """Return what can be read when a reply comes, to wait for several; None: ask ready()."""
+        return None
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -180,8 +188,148 @@ class Transport(ABC):
         self.close()
 
 
+class ImmediateLink(Link):
+    """A link whose replies are there as soon as a request was made."""
+
+    _reply: Reply | None = None
+
+    @abstractmethod
+    def handle(self, request: Request) -> Reply:
+        """Carry out one request.
+
+        Raises:
+            OpenEnvGymError: It failed; the error says why.
+        """
+
+    def exchange(self, request: Request) -> Reply:
+        """Implements Link.exchange: what fails is raised where it happened, with its cause."""
+        return self.handle(request)
+
+    def send(self, request: Request) -> None:
+        """Implements Link.send: the request is carried out."""
+        self._reply = self.handle(request)
+
+    def receive(self, timeout: float | None) -> Reply:
+        """Implements Link.receive."""
+        reply, self._reply = self._reply, None
+        if reply is None:
+            raise EpisodeError("No request was sent: send() comes before receive().")
+        return reply
+
+
+class WireLink(Link):
+    """A link whose messages travel as bytes, with numbers by which a late reply is known for one.
+
+    Args:
+        timeout: Seconds that :meth:`exchange` waits for a reply; None waits forever.
+        stopwatch: Times each exchange, where it is set.
+    """
+
+    def __init__(self, timeout: float | None, stopwatch: Stopwatch | None) -> None:
+        self.timeout = timeout
+        self._stopwatch = stopwatch
+        self._sent = 0
+
+    def exchange(self, request: Request) -> Reply:
+        """Implements Link.exchange."""
+        self.send(request)
+        reply = self.receive(self.timeout)
+        if type(reply) is Failure:
+            raise reply.error()
+        return reply
+
+    def step(self, action: Any) -> StepOutcome:
+        """Implements Link.step."""
+        reply = self.exchange(Step(action))
+        return reply.outcome if type(reply) is Result else expect(Result, reply).outcome
+
+    def begin(self, request: Open | OpenVector, limit: float | None) -> None:
+        """Open the session, within so many seconds."""
+        usual, self.timeout = self.timeout, limit
+        try:
+            self.description = expect(Description, self.exchange(request))
+        finally:
+            self.timeout = usual
+
+    def _encode(self, request: Request) -> bytes:
+        """Return the bytes of a request, which gets the next number."""
+        request.id = self._sent + 1
+        stopwatch = self._stopwatch
+        data = encode(request) if stopwatch is None else stopwatch.encode(request)
+        self._sent += 1
+        return data
+
+    def _decode(self, data: bytes | bytearray | memoryview) -> Reply | None:
+        """Return the reply in the bytes, if it is the one to the last request.
+
+        Raises:
+            CodecError: They are not a message.
+            ProtocolError: They are not a reply.
+        """
+        reply = decode(data) if self._stopwatch is None else self._stopwatch.decode(data)
+        if not isinstance(reply, Reply):
+            raise ProtocolError(f"The other end sent a {type(reply).__name__}, which is no reply.")
+        # An older number answers a request that was given up. 0 answers what was no request.
+        if reply.id == self._sent or (reply.id == 0 and type(reply) is Failure):
+            return reply
+        return None
+
+    def _late(self, timeout: float | None) -> ExchangeTimeoutError:
+        return ExchangeTimeoutError(
+            f"No reply within {timeout} s. The environment may still be at it: reset() waits for "
+            "it again, close() ends it; timeout= sets the limit.",
+            timeout=timeout,
+        )
+
+    def _not_open(self) -> SessionLostError:
+        return SessionLostError("The link is closed: make a new environment.")
+
+
+class ClosedLink(Link):
+    """What takes the place of a link that was closed: it refuses all requests.
+
+    Args:
+        link: What was closed; None if it could not be opened.
+    """
+
+    def __init__(self, link: Link | None = None) -> None:
+        self._isolation: dict[str, Any] = {} if link is None else link.isolation
+        self._space_sources = {} if link is None else link.space_sources
+        if link is not None:
+            self.description = link.description
+
+    @property
+    def isolation(self) -> dict[str, Any]:
+        """What was between the environment and this process."""
+        return self._isolation
+
+    @property
+    def space_sources(self) -> dict[str, str]:
+        """Implements Link.space_sources."""
+        return self._space_sources
+
+    def step(self, action: Any) -> NoReturn:
+        """Refuse."""
+        raise EpisodeError("The environment is closed: make a new one.")
+
+    def exchange(self, request: Request) -> NoReturn:
+        """Refuse."""
+        raise EpisodeError("The environment is closed: make a new one.")
+
+    def send(self, request: Request) -> NoReturn:
+        """Refuse."""
+        raise EpisodeError("The environment is closed: make a new one.")
+
+    def receive(self, timeout: float | None) -> NoReturn:
+        """Refuse."""
+        raise EpisodeError("The environment is closed: make a new one.")
+
+    def close(self) -> None:
+        """Implements Link.close."""
+
+
 def expect(kind: type[ReplyT], reply: Reply) -> ReplyT:
-    """The reply, if it is of the kind that answers the request.
+    """Return the reply, if it is of the kind that answers the request.
 
     Raises:
         ProtocolError: It is not.

@@ -7,8 +7,10 @@ from openenv_gym.registry.registry import (
     Registered,
     environment,
     installed,
+    installed_transports,
     load,
     part,
+    register_transport,
     registered,
     transport,
 )
@@ -21,8 +23,10 @@ __all__ = [
     "container_needs",
     "environment",
     "installed",
+    "installed_transports",
     "load",
     "part",
+    "register_transport",
     "registered",
     "transport",
 ]

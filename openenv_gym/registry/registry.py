@@ -24,6 +24,7 @@ from openenv_gym.registry.bundled import ENVIRONMENTS
 from openenv_gym.registry.manifest import Entry
 
 _GROUP = "openenv_gym.environments"
+_TRANSPORT_GROUP = "openenv_gym.transports"
 
 
 TRANSPORTS: Mapping[str, Entry] = MappingProxyType(
@@ -38,7 +39,9 @@ TRANSPORTS: Mapping[str, Entry] = MappingProxyType(
         )
     }
 )
-"""Transports by the name that ``transport=`` takes."""
+"""Transports of this package, by the name that ``transport=`` takes."""
+
+_further_transports: dict[str, Entry] = {}  # those of users, registered in this process
 
 _IDS = {
     id: replace(entry, id=id, options=options) if options else entry
@@ -101,7 +104,7 @@ def installed() -> Mapping[str, Entry]:
     """
     # Asking importlib.metadata, and importing it, takes 15 times as long as looking for the name of
     # the group, which mostly nobody has; and every import of openenv_gym asks.
-    if not _has_group():
+    if not _has_group(_GROUP):
         return {}
     from importlib.metadata import entry_points
 
@@ -113,13 +116,31 @@ def installed() -> Mapping[str, Entry]:
     return found
 
 
-def _has_group() -> bool:
+@cache
+def installed_transports() -> Mapping[str, Entry]:
+    """Return the transports of other packages that are installed here, by name.
+
+    A package brings them in the entry point group ``openenv_gym.transports``.
+    """
+    if not _has_group(_TRANSPORT_GROUP):
+        return {}
+    from importlib.metadata import entry_points
+
+    found: dict[str, Entry] = {}
+    for point in entry_points(group=_TRANSPORT_GROUP):
+        by = f"of the package {point.dist.name}" if point.dist is not None else ""
+        entry = Entry(point.name, f"{point.module}:{point.attr}", summary=by)
+        found.setdefault(point.name, entry)
+    return found
+
+
+def _has_group(group: str) -> bool:
     for place in sys.path:
         with suppress(OSError), os.scandir(place or os.curdir) as entries:
             for entry in entries:
                 if entry.name.endswith((".dist-info", ".egg-info")):
                     with suppress(OSError), open(f"{entry.path}/entry_points.txt", "rb") as file:
-                        if _GROUP.encode() in file.read():
+                        if group.encode() in file.read():
                             return True
     return False
 
@@ -153,15 +174,40 @@ def registered(id: str) -> Registered:
 
 
 def transport(name: str) -> Entry:
-    """The transport of a name.
+    """Return the transport of a name: of this package, of the user, or of another package.
 
     Raises:
-        RegistryError: There is none.
+        RegistryError: There is no transport of that name.
     """
-    found = TRANSPORTS.get(name)
+    found = TRANSPORTS.get(name) or _further_transports.get(name)
+    if found is not None:
+        return found
+    found = installed_transports().get(name)
     if found is None:
-        raise _unknown("transport", name, list(TRANSPORTS))
+        known = [*TRANSPORTS, *_further_transports, *installed_transports()]
+        raise _unknown("transport", name, known)
     return found
+
+
+def register_transport(name: str, target: str) -> None:
+    """Give a transport of the user's own a name; the same name again replaces it.
+
+    Raises:
+        RegistryError: The name is that of a transport of this package, or the target is not a
+            ``module:Class``.
+    """
+    if name in TRANSPORTS:
+        raise RegistryError(
+            f"The transport {name!r} is one of openenv-gym: register yours by another name.",
+            name=name,
+        )
+    if not all(target.partition(":")):
+        raise RegistryError(
+            f"{target!r} does not name the class of a transport: give 'module:Class'.",
+            name=name,
+            target=target,
+        )
+    _further_transports[name] = Entry(name, target)
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> RegistryError:

@@ -23,7 +23,6 @@ from openenv_gym.environment import Environment
 from openenv_gym.errors import SpaceError
 from openenv_gym.models import State
 from openenv_gym.options import checked
-from openenv_gym.spaces.action_check import admission
 from openenv_gym.spaces.convert import identity, table
 from openenv_gym.spaces.derive import ModelSpace, derive
 from openenv_gym.spaces.describe import describe
@@ -57,12 +56,21 @@ class Adapter(ABC):
     inline: bool = False
     steps_after_end: bool = False
 
-    def admission(self) -> Callable[[Any], bool]:
-        """A function that tells whether an action may be carried out.
+    def action_parser(self) -> Callable[[Any], Any] | None:
+        """Return what makes of an action that was sent what :meth:`step` takes.
 
-        It may raise ActionError, which says why not.
+        It raises ActionError for what is not an action. None: actions are sent as values of the
+        action space, which need no more than a check.
         """
-        return admission(self.action_space)
+        return None
+
+    def stepper(self) -> Callable[[Any], StepOutcome]:
+        """Return :meth:`step`, or a shorter way to the same."""
+        return self.step
+
+    def prepared_stepper(self) -> Callable[[Any], StepOutcome]:
+        """Return :meth:`carry_out`, or a shorter way to the same."""
+        return self.carry_out
 
     def field_spaces(self) -> Mapping[str, Space[Any] | None]:
         """Spaces of its models' fields, by ``"action.name"``; None: in none. Empty: no models."""
@@ -84,7 +92,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def step(self, action: Any) -> StepOutcome:
-        """Carries out an action, which is in the action space."""
+        """Carry out an action, which is in the action space, or what its parser made of it."""
 
     def prepared(self, actions: list[Any]) -> Sequence[Any]:
         """What :meth:`carry_out` takes for each of several actions, made faster together."""
@@ -118,7 +126,6 @@ class GymnasiumAdapter(Adapter):
 
     def __init__(self, environment: gymnasium.Env[Any, Any]) -> None:
         self._environment = environment
-        self.step = self.carry_out = environment.step  # type: ignore[method-assign,assignment]
         self.action_space = environment.action_space
         self.observation_space = environment.observation_space
         self.render_mode = environment.render_mode
@@ -135,8 +142,16 @@ class GymnasiumAdapter(Adapter):
         return observation, 0.0, False, False, info
 
     def step(self, action: Any) -> StepOutcome:
-        """Implements Adapter.step; in each instance it is the environment's own, as it is."""
-        raise NotImplementedError
+        """Implements Adapter.step."""
+        return self._environment.step(action)
+
+    def stepper(self) -> Callable[[Any], StepOutcome]:
+        """Implements Adapter.stepper: the environment's own step, as it is."""
+        return self._environment.step
+
+    def prepared_stepper(self) -> Callable[[Any], StepOutcome]:
+        """Implements Adapter.prepared_stepper: likewise."""
+        return self._environment.step
 
     def render(self) -> Any:
         """Implements Adapter.render."""

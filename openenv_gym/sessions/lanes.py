@@ -49,7 +49,7 @@ class Lanes:
         self.failed: int | None = None
         self._mode = autoreset_mode
         self._limit = max_episode_steps
-        self._carry_out = [host.carry_out for host in adapters]
+        self._carry_out = [adapter.prepared_stepper() for adapter in adapters]
         self._action_space = adapters[0].action_space
         self._admits = admission(self._action_space)
         self._admits_all = batch_admission(self._action_space)

@@ -18,6 +18,7 @@ from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter, GymnasiumAdapter, ModelAdapter
 from openenv_gym.sessions.openenv_core.models import is_stock_class
 from openenv_gym.spaces.describe import parse
+from openenv_gym.wire.messages import Open, OpenVector
 
 
 def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Adapter:
@@ -76,21 +77,34 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
     )
 
 
-def check_spaces(adapter: Adapter, given: Mapping[str, Any], name: str) -> None:
-    """Checks that the Spaces that a client gives of fields are those that they have.
+def check_spaces(adapter: Adapter, request: Open | OpenVector, name: str) -> None:
+    """Check that the Spaces that a client gives are those that the environment has.
 
     They are where the client's own give bounds to an environment of ``openenv.core``. Any other has
     its own, as has one that somebody else serves.
 
     Args:
         adapter: The environment.
-        given: Descriptions by the name of the field, or ``"action.name"``; None: it has no Space.
+        request: Has descriptions by the name of the field, or ``"action.name"``, where None means
+            that it has no Space; and those of the whole spaces.
         name: Of the environment, for errors.
 
     Raises:
         OptionError: One is another, or of a field that there is not.
         SpaceError: One describes no Space.
     """
+    wholes = (
+        ("action_space", request.action_space, adapter.action_space),
+        ("observation_space", request.observation_space, adapter.observation_space),
+    )
+    for keyword, description, space in wholes:
+        if description is not None and parse(description) != space:
+            raise OptionError(
+                f"{keyword}= is {parse(description)!r:.200}; but {name} has its own, which is "
+                f"{space!r:.200}. Leave it out to take that.",
+                environment=name,
+            )
+    given = request.spaces or {}
     fields = adapter.field_spaces() if given else {}
     for field, told in given.items():
         places = [place for place in fields if field in (place, place.partition(".")[2])]

@@ -1,7 +1,7 @@
 """Session: owns one environment and answers messages. It does no I/O.
 
-The in-process transport and all faces of the server call the same :meth:`Session.handle`, so there
-is one place where a step happens.
+It is the link of the in-process transport, and what all faces of the server hold, so there is one
+place where a step happens.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.lanes import Lanes, check_alike
 from openenv_gym.sessions.make import check_spaces, make_adapter
+from openenv_gym.spaces.action_check import admission
+from openenv_gym.transport import ImmediateLink
 from openenv_gym.wire.messages import (
     Close,
     Closed,
@@ -67,7 +69,7 @@ _SHORT_STEP = 1e-3  # seconds; many lanes may take longer, however short the ste
 _log = logging.getLogger(__name__)
 
 
-class Session:
+class Session(ImmediateLink):
     """One environment, from :class:`Open` to :class:`Close`.
 
     Args:
@@ -155,10 +157,12 @@ class Session:
     def _open(self, request: Open) -> Description:
         entry = self._entry(request)
         adapter = self._make(entry, request.options, request)
-        self._admits = adapter.admission()
-        self._carry_out = adapter.step
+        self._parse = adapter.action_parser()
+        self._admits = admission(adapter.action_space)
+        self._carry_out = adapter.stepper()
         self._adapter = adapter
-        return adapter.description(entry.name)
+        self.description = adapter.description(entry.name)
+        return self.description
 
     def _open_vector(self, request: OpenVector) -> Description:
         entry = self._entry(request)
@@ -175,7 +179,8 @@ class Session:
                 with contextlib.suppress(Exception):  # why it failed is what matters
                     adapter.close()
             raise
-        return adapters[0].description(entry.name)
+        self.description = adapters[0].description(entry.name)
+        return self.description
 
     def _make(self, entry: Entry, given: Mapping[str, Any], request: Open | OpenVector) -> Adapter:
         if not self._owner:
@@ -188,7 +193,7 @@ class Session:
         except Exception as error:
             raise self._failed(error) from error
         try:
-            check_spaces(adapter, request.spaces or {}, entry.name)
+            check_spaces(adapter, request, entry.name)
         except BaseException:
             with contextlib.suppress(Exception):  # what is wrong with the request matters more
                 adapter.close()
@@ -261,7 +266,7 @@ class Session:
         return Result(*self.step(request.action))
 
     def step(self, action: Any) -> StepOutcome:
-        """One step; what :meth:`handle` does with Step, for who is in this process.
+        """Implements Link.step: no message is needed in the same process.
 
         Raises:
             OpenEnvGymError: It failed; the error says why.
@@ -271,14 +276,15 @@ class Session:
             if self._over:
                 raise EpisodeError("The episode is over: call reset() before the next step().")
             raise EpisodeError("There is no running episode: call reset() before step().")
-        try:
-            admitted = self._admits(action)
-        except ActionError:  # which says more
-            raise
-        except Exception:  # contains() of a strange value may raise anything
-            admitted = False
-        if not admitted:
-            raise _action_error(action, self._ready().action_space)
+        if self._parse is not None:
+            action = self._parse(action)
+        else:
+            try:
+                admitted = self._admits(action)
+            except Exception:  # contains() of a strange value may raise anything
+                admitted = False
+            if not admitted:
+                raise _action_error(action, self._ready().action_space)
         try:
             outcome = self._carry_out(action)
             _, _, terminated, truncated, _ = outcome

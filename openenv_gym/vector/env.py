@@ -7,7 +7,7 @@ actions before any is waited for, so they step side by side.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -16,11 +16,11 @@ from gymnasium.vector.utils import batch_space, iterate
 from numpy.typing import NDArray
 
 from openenv_gym import registry
-from openenv_gym.env import make_transport
+from openenv_gym.env import choose_transport
 from openenv_gym.errors import EpisodeError, OpenEnvGymError, OptionError, TransportError
 from openenv_gym.spaces.batch import join
 from openenv_gym.spaces.describe import described, parse
-from openenv_gym.transport import STEP_TIMEOUT, expect
+from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, seeds_of
 from openenv_gym.vector.recovery import Recovery, substitute
 from openenv_gym.vector.workers import Worker, open_all, own_core, split_evenly, wait_for_any
@@ -57,8 +57,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             then its lanes are truncated, and ``info["failure"]`` says why.
         max_restarts: How many lost workers are restarted before the loss is an error.
         render_mode, transport, url, image, token, timeout, transport_options, action_space,
-        observation_space, spaces, **options: As with :class:`~openenv_gym.env.OpenEnvGym`;
-            ``transport`` is a name.
+        observation_space, spaces, **options: As with :class:`~openenv_gym.env.OpenEnvGym`.
 
     Attributes:
         metadata: That of the environment, with ``autoreset_mode``.
@@ -67,7 +66,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         ServerFullError: The server has not as many places as there are lanes; none was taken.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+    metadata: dict[str, Any] = {}  # noqa: RUF012  # as gymnasium has it
 
     def __init__(
         self,
@@ -81,7 +80,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         on_failure: str = "raise",
         max_restarts: int = 3,
         render_mode: str | None = None,
-        transport: str | None = None,
+        transport: str | Transport | None = None,
         url: str | None = None,
         image: str | None = None,
         token: str | None = None,
@@ -98,24 +97,21 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         name = None
         if entry is not None:
             name, options = entry.name, {**entry.options, **options}
-        given = {
-            "action_space": described(action_space),
-            "observation_space": described(observation_space),
-        }
-        settings = {"url": url, "image": image, "token": token, "timeout": timeout, **given}
+        settings = {"url": url, "image": image, "token": token, "timeout": timeout}
+        chosen = choose_transport(transport, settings, transport_options or {})
         each = [{**options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
         self._numbers = frozenset(range(num_envs))
         self.render_mode = render_mode
         self.closed = False
-        self._timeout = timeout
+        self._timeout = chosen.timeout
         self._recovery = Recovery(max_restarts, enabled=on_failure == "restart")
         self._last: list[Any] = [None] * num_envs  # observations, for lanes that are lost
         self._lost: TransportError | None = None
         self._batches: dict[int, Any] = {}
         self._workers = [
             Worker(
-                lambda: make_transport(transport, settings, transport_options or {}),
+                chosen,
                 OpenVector(
                     name,
                     each[first:end],
@@ -124,6 +120,8 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
                     max_episode_steps,
                     first=first,
                     spaces=described(spaces),
+                    action_space=described(action_space),
+                    observation_space=described(observation_space),
                 ),
                 range(first, end),
                 alone=workers == 1,
@@ -140,7 +138,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         self.single_observation_space = parse(description.observation_space)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.metadata = {**description.metadata, "autoreset_mode": mode}  # type: ignore[misc]
+        self.metadata = {**description.metadata, "autoreset_mode": mode}
         self._mode = mode
         if isinstance(self.single_action_space, gymnasium.spaces.Discrete):
             self._mask = np.ones((num_envs, int(self.single_action_space.n)), np.bool_)

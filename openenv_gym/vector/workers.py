@@ -1,11 +1,11 @@
-"""Workers of a vector environment: a transport each, and the lanes behind it."""
+"""Workers of a vector environment: a link each, and the lanes behind it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import select
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Any
 
@@ -16,8 +16,8 @@ from openenv_gym.errors import (
     OptionError,
     ServerFullError,
 )
-from openenv_gym.transport import Transport
-from openenv_gym.wire.busy_wait import LANES_LIMIT
+from openenv_gym.transport import Link, LinkSettings, Transport
+from openenv_gym.wire.busy_wait import LANES_LIMIT, LIMIT
 from openenv_gym.wire.messages import Description, Failure, OpenVector, Reply, Request
 
 _POLL = 0.001
@@ -27,7 +27,7 @@ class Worker:
     """A session with several lanes.
 
     Args:
-        make: Makes its transport.
+        transport: How its session is reached.
         request: Opens its session.
         lanes: Numbers of its lanes.
         alone: There is no other, which would need the core that this process waits on.
@@ -40,18 +40,17 @@ class Worker:
 
     def __init__(
         self,
-        make: Callable[[], Transport],
+        transport: Transport,
         request: OpenVector,
         lanes: range,
         *,
         alone: bool,
         core: int | None,
     ) -> None:
-        self._make = make
-        self._alone = alone
-        self._core = core
+        self._transport = transport
+        self._settings = LinkSettings(core=core, busy_wait=LANES_LIMIT if alone else LIMIT)
         self._request = request
-        self._transport: Transport | None = None
+        self._link: Link | None = None
         self._unsent: OpenEnvGymError | None = None
         self.lanes = lanes
         self.sent: list[int] = []
@@ -62,11 +61,8 @@ class Worker:
         Raises:
             ServerFullError: There is no room for its lanes.
         """
-        self._transport = self._make()
-        self._transport.core = self._core
-        if self._alone:
-            self._transport.awake = LANES_LIMIT
-        return self._transport.open(self._request)
+        self._link = self._transport.open(self._request, self._settings)
+        return self._link.description
 
     def restart(self) -> None:
         """Starts it anew; its lanes count as ended."""
@@ -94,10 +90,10 @@ class Worker:
             request: What is asked.
             lanes: Those that it is for, where the reply is not waited for at once.
         """
-        transport = self._opened()
+        link = self._opened()
         self.sent, self._unsent = list(lanes), None
         try:
-            transport.send(request)
+            link.send(request)
         except OpenEnvGymError as error:
             self._unsent = error
 
@@ -138,20 +134,20 @@ class Worker:
     @property
     def isolation(self) -> dict[str, Any]:
         """What is between it and this process."""
-        return {"transport": self._opened().name, **self._opened().isolation}
+        return {"transport": self._transport.name, **self._opened().isolation}
 
     def close(self) -> None:
         """Ends it; a second call does nothing."""
-        transport, self._transport = self._transport, None
+        link, self._link = self._link, None
         self.sent = []
-        if transport is not None:
+        if link is not None:
             with contextlib.suppress(OpenEnvGymError):
-                transport.close()
+                link.close()
 
-    def _opened(self) -> Transport:
-        if self._transport is None:
+    def _opened(self) -> Link:
+        if self._link is None:
             raise EpisodeError("The environments are closed: make new ones.")
-        return self._transport
+        return self._link
 
 
 def open_all(workers: Sequence[Worker]) -> Description:

@@ -39,14 +39,18 @@ class Open(Request):
         options: Keywords of the environment's constructor.
         render_mode: ``"ansi"``, ``"rgb_array"`` or another that the environment gives; or None.
             ``"ansi?"``: as text, if the environment gives that.
-        spaces: Descriptions of the Spaces of fields of which the environment's models do not tell
-            enough; None sends a field to ``info``. Only the owner of a server can give them.
+        spaces: Descriptions of the Spaces of fields that the environment's models do not bound;
+            None sends a field to ``info``. Only the owner of a server can give them.
+        action_space: Description of the whole action space, likewise.
+        observation_space: Description of the whole observation space, likewise.
     """
 
     environment: str | None
     options: dict[str, Any]
     render_mode: str | None = None
     spaces: dict[str, Any] | None = None
+    action_space: dict[str, Any] | None = None
+    observation_space: dict[str, Any] | None = None
 
 
 class OpenVector(Request):
@@ -62,6 +66,8 @@ class OpenVector(Request):
             step resets them, as if their episodes had just ended.
         first: Number of the first lane, for errors: other sessions may have those before.
         spaces: As with :class:`Open`.
+        action_space: As with :class:`Open`.
+        observation_space: As with :class:`Open`.
     """
 
     environment: str | None
@@ -72,6 +78,8 @@ class OpenVector(Request):
     ended: bool = False
     first: int = 0
     spaces: dict[str, Any] | None = None
+    action_space: dict[str, Any] | None = None
+    observation_space: dict[str, Any] | None = None
 
 
 class ResetVector(Request):
@@ -177,6 +185,11 @@ class Result(Reply):
     terminated: bool
     truncated: bool
     info: dict[str, Any]
+
+    @property
+    def outcome(self) -> StepOutcome:
+        """What ``gymnasium.Env.step`` returns."""
+        return self.observation, self.reward, self.terminated, self.truncated, self.info
 
 
 class VectorResult(Reply):

@@ -157,9 +157,13 @@ def test_an_image_of_ours_is_what_it_was(engine: DockerClient) -> None:
         assert (isolation["network"], isolation["port"]) == ("none", None)
         assert env.get_wrapper_attr("space_sources") == {}
         env.close()
-    for wrong in ({"variables": {"A": "b"}}, {"action_space": {"type": "Discrete", "n": 2}}):
+    wrong: dict[str, Any]
+    for wrong in (
+        {"transport_options": {"variables": {"A": "b"}}},
+        {"action_space": {"type": "Discrete", "n": 2}},
+    ):
         with pytest.raises(OptionError, match=r"leave (variables|action_space)= out"):
-            gymnasium.make(REMOTE, transport="docker", image=own, transport_options=wrong)
+            gymnasium.make(REMOTE, transport="docker", image=own, **wrong)
 
 
 def test_without_a_name() -> None:

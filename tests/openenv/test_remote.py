@@ -275,8 +275,9 @@ class TestGiven:
             gymnasium.make_vec("openenv/Echo-v0", num_envs=2, spaces={"message": TEXT})
 
     def test_without_a_server(self) -> None:
-        with pytest.raises(OptionError, match="url="):
-            gymnasium.make("openenv/Echo-v0", transport="websocket", action_space=TEXT)
+        for transport in ("inprocess", "websocket"):
+            with pytest.raises(OptionError, match=r"action_space= is .*Leave it out"):
+                gymnasium.make("openenv/Echo-v0", transport=transport, action_space=TEXT)
 
 
 def test_tools_for_trl(server: StockServer) -> None:

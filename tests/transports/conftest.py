@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from openenv_gym.transport import Link
 from openenv_gym.wire.messages import Reset
-from openenv_gym_transports.docker import DockerTransport
 from openenv_gym_transports.images.build import build_image
 from openenv_gym_transports.images.provide import provide
 from tests.environments import INLINE, THREADED
 from tests.servers import Served, serving
-from tests.transports.containers import HERE, PROBE, containers_of, lost_volumes, open_transport
+from tests.transports.containers import HERE, PROBE, containers_of, lost_volumes, open_link
 from tests.troubles import nothing_left
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def no_containers_left(
 
 
 @pytest.fixture
-def probe(no_containers_left: None, probe_image: str) -> Iterator[DockerTransport]:
+def probe(no_containers_left: None, probe_image: str) -> Iterator[Link]:
     """The probe in a container, after a reset."""
-    with open_transport(PROBE, image=probe_image) as transport:
-        transport.exchange(Reset(1))
-        yield transport
+    with open_link(PROBE, image=probe_image) as link:
+        link.exchange(Reset(1))
+        yield link

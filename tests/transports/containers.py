@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openenv_gym.transport import Link
 from openenv_gym.wire.messages import Open
 from openenv_gym_transports.containers import owner
 from openenv_gym_transports.docker import DockerTransport
@@ -33,8 +34,6 @@ def lost_volumes(engine: DockerClient) -> set[str]:
     return {volume.id for volume in engine.volumes.list(filters={"dangling": True})}
 
 
-def open_transport(environment: str = "echo", **options: Any) -> DockerTransport:
-    """The transport, with an environment in a container."""
-    transport = DockerTransport(**options)
-    transport.open(Open(environment, {}))
-    return transport
+def open_link(environment: str = "echo", **options: Any) -> Link:
+    """A link to an environment in a container."""
+    return DockerTransport(**options).open(Open(environment, {}))

@@ -19,7 +19,8 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
 )
-from openenv_gym.wire.messages import Open, Reset, Step
+from openenv_gym.transport import Link, expect
+from openenv_gym.wire.messages import Open, Reset, Result, Step
 from openenv_gym_transports.containers import engine as engines
 from openenv_gym_transports.containers import hardening as sandbox
 from openenv_gym_transports.containers.needs import Needs, needs_of
@@ -32,7 +33,7 @@ from tests.transports.containers import (
     PROBE,
     REPORT,
     containers_of,
-    open_transport,
+    open_link,
 )
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ pytestmark = [
 
 
 class TestHardening:
-    def test_seen_from_inside(self, probe: DockerTransport) -> None:
-        report = probe.exchange(Step(REPORT)).info["report"]
+    def test_seen_from_inside(self, probe: Link) -> None:
+        report = expect(Result, probe.exchange(Step(REPORT))).info["report"]
         assert report["interfaces"] == "lo"
         assert report["writable"] == "/tmp /var/scratch"
         assert report["CapEff"] == report["CapPrm"] == report["CapBnd"] == "0" * 16
@@ -56,17 +57,17 @@ class TestHardening:
         assert set(report["Uid"].split()) == {"65534" if os.geteuid() == 0 else str(os.getuid())}
         assert report["shared"] == "key socket"
 
-    def test_processes_are_limited(self, probe: DockerTransport) -> None:
-        forked = int(probe.exchange(Step(FORK)).info["report"]["forked"])
+    def test_processes_are_limited(self, probe: Link) -> None:
+        forked = int(expect(Result, probe.exchange(Step(FORK))).info["report"]["forked"])
         assert 40 < forked < 77
 
-    def test_memory_is_limited(self, probe: DockerTransport) -> None:
+    def test_memory_is_limited(self, probe: Link) -> None:
         with pytest.raises(SessionLostError, match="ran out of its memory"):
             probe.exchange(Step(EAT))
 
     def test_isolation_tells_all_of_it(self, engine: DockerClient) -> None:
-        with open_transport(memory="200m", cpus=0.5, pids=99) as transport:
-            told = transport.isolation
+        with open_link(memory="200m", cpus=0.5, pids=99) as link:
+            told = link.isolation
             (container,) = containers_of(engine)
         assert told["boundary"] == "container"
         assert told["container"] == container.id
@@ -90,19 +91,19 @@ class TestHardening:
     ) -> None:
         asked = sandbox.settings
         monkeypatch.setattr(sandbox, "settings", lambda *args: {**asked(*args), "read_only": False})
-        with open_transport() as transport:
-            assert transport.isolation["read_only"] is False
+        with open_link() as link:
+            assert link.isolation["read_only"] is False
 
     def test_the_folder_is_private(self) -> None:
-        with open_transport() as transport:
-            (mount,) = transport.isolation["mounts"]
+        with open_link() as link:
+            (mount,) = link.isolation["mounts"]
             folder = Path(mount["source"])
             assert folder.stat().st_mode & 0o777 == 0o700
             assert (folder / "key").stat().st_mode & 0o777 == 0o600
 
 
 class TestNeeds:
-    def test_what_openenv_yaml_asks_for_is_given_and_shown(self, probe: DockerTransport) -> None:
+    def test_what_openenv_yaml_asks_for_is_given_and_shown(self, probe: Link) -> None:
         told = probe.isolation
         assert told["relaxed"] == {
             "memory": "300m",
@@ -116,9 +117,9 @@ class TestNeeds:
         assert set(told["tmpfs"]) == {"/tmp", "/var/scratch"}
 
     def test_transport_options_override_it(self, probe_image: str) -> None:
-        with open_transport(PROBE, image=probe_image, memory="400m", pids=88) as transport:
-            assert transport.isolation["memory"] == 400 * 1024**2
-            assert transport.isolation["pids"] == 88
+        with open_link(PROBE, image=probe_image, memory="400m", pids=88) as link:
+            assert link.isolation["memory"] == 400 * 1024**2
+            assert link.isolation["pids"] == 88
 
     @pytest.mark.parametrize(
         "section",
@@ -139,7 +140,7 @@ class TestNeeds:
 
 
 class TestDeath:
-    def test_killed_in_a_step(self, probe: DockerTransport, engine: DockerClient) -> None:
+    def test_killed_in_a_step(self, probe: Link, engine: DockerClient) -> None:
         (container,) = containers_of(engine)
         folder = Path(probe.isolation["mounts"][0]["source"])
         killer = threading.Timer(0.3, container.kill)
@@ -153,7 +154,7 @@ class TestDeath:
         assert container.short_id in caught.value.fields["fate"]
         killer.join()
 
-    def test_the_error_has_the_last_lines_of_its_log(self, probe: DockerTransport) -> None:
+    def test_the_error_has_the_last_lines_of_its_log(self, probe: Link) -> None:
         with pytest.raises(SessionLostError, match="exited with 7") as caught:
             probe.exchange(Step(EXIT))
         assert "the probe leaves" in str(caught.value)
@@ -169,26 +170,26 @@ class TestDeath:
         with pytest.raises(StartError, match="still runs"):
             _start_with(echo_image, "import time; time.sleep(600)", start_timeout=1.0)
 
-    def test_close_in_a_step(self, probe: DockerTransport) -> None:
+    def test_close_in_a_step(self, probe: Link) -> None:
         probe.send(Step(HANG))
         began = time.monotonic()
         probe.close()
         assert time.monotonic() - began < 60
 
     def test_close_twice(self) -> None:
-        transport = open_transport()
-        transport.close()
-        transport.close()
+        link = open_link()
+        link.close()
+        link.close()
         with pytest.raises(SessionLostError, match="closed"):
-            transport.send(Reset(1))
+            link.send(Reset(1))
 
-    def test_a_forgotten_transport_ends_its_container(self, engine: DockerClient) -> None:
-        transport = open_transport()
+    def test_a_forgotten_link_ends_its_container(self, engine: DockerClient) -> None:
+        link = open_link()
         assert containers_of(engine)
-        stream = transport._stream
+        stream = link._stream  # type: ignore[attr-defined]
         assert stream is not None
         stream.close()
-        del transport
+        del link
         assert not containers_of(engine)
 
 
@@ -201,14 +202,14 @@ def _start_with(image: str, code: str, **options: Any) -> None:
             "settings",
             lambda *args: {**asked(*args), "entrypoint": ["python3", "-c"], "command": [code]},
         )
-        open_transport(image=image, **options)
+        open_link(image=image, **options)
 
 
 class TestMissing:
     def test_no_engine(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
         with pytest.raises(EngineMissingError, match='transport="process"') as caught:
-            open_transport()
+            open_link()
         assert caught.value.fields["docker_host"] == "unix:///nonexistent"
 
     def test_image_that_may_not_be_built(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,15 +218,15 @@ class TestMissing:
                 f"openenv_gym_transports.{module}.image_name", lambda name: "openenv-gym/echo:none"
             )
         with pytest.raises(ImageMissingError, match="openenv-gym build echo"):
-            open_transport(build=False)
+            open_link(build=False)
 
     def test_image_of_ones_own(self) -> None:
         with pytest.raises(ImageMissingError, match="--include PATH"):
-            open_transport("mine.module:Env")
+            open_link("mine.module:Env")
 
     def test_image_that_cannot_be_pulled(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(ImageMissingError, match="cannot be pulled"):
-            open_transport(image="localhost:9/absent:1")
+            open_link(image="localhost:9/absent:1")
         assert "pulling the image localhost:9/absent:1" in capsys.readouterr().err
 
     def test_image_that_cannot_be_built(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +236,7 @@ class TestMissing:
             )
         monkeypatch.setenv("OPENENV_GYM_BASE_IMAGE", "localhost:9/absent:1")
         with pytest.raises(ImageMissingError, match="--base-image IMAGE") as caught:
-            open_transport()
+            open_link()
         assert caught.value.fields["base_image"] == "localhost:9/absent:1"
 
     def test_an_image_of_ours_needs_an_environment(self) -> None:
@@ -254,14 +255,14 @@ class TestPort:
     """The fallback for engines that cannot share a socket."""
 
     def test_published_on_loopback_only(self, engine: DockerClient) -> None:
-        with open_transport(socket=False) as transport:
-            told = transport.isolation
+        with open_link(socket=False) as link:
+            told = link.isolation
             assert told["network"] == "bridge"
             assert told["mounts"][0]["type"] == "volume"
             (container,) = containers_of(engine)
             (binding,) = container.ports["7777/tcp"]
             assert binding == {"HostIp": "127.0.0.1", "HostPort": str(told["port"])}
-            assert transport.exchange(Reset(1)).observation
+            assert expect(Result, link.exchange(Reset(1))).observation
             assert told["read_only"] is True
             assert told["cap_drop"] == ["ALL"]
 

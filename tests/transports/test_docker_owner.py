@@ -16,7 +16,7 @@ import pytest
 from openenv_gym.wire.messages import Reset
 from openenv_gym_transports.containers import owner
 from tests.servers import eventually
-from tests.transports.containers import HERE, PROBE, containers_of, open_transport
+from tests.transports.containers import HERE, PROBE, containers_of, open_link
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -34,12 +34,11 @@ import sys
 from openenv_gym.wire.messages import Open, Reset, Step
 from openenv_gym_transports.docker import DockerTransport
 
-transport = DockerTransport(image=sys.argv[1])
-transport.open(Open(sys.argv[2], {}))
-transport.exchange(Reset(1))
-print(transport.isolation["mounts"][0]["source"], flush=True)
+link = DockerTransport(image=sys.argv[1]).open(Open(sys.argv[2], {}))
+link.exchange(Reset(1))
+print(link.isolation["mounts"][0]["source"], flush=True)
 if sys.argv[3] == "hang":
-    transport.exchange(Step(1))
+    link.exchange(Step(1))
 elif sys.argv[3] == "raise":
     raise SystemExit(3)
 """
@@ -52,10 +51,9 @@ from openenv_gym.wire.messages import Open, Reset
 from openenv_gym_transports.docker import DockerTransport
 
 def start():
-    with DockerTransport(image=sys.argv[1]) as transport:
-        transport.open(Open("echo", {}))
-        transport.exchange(Reset(1))
-        return transport.isolation
+    with DockerTransport(image=sys.argv[1]).open(Open("echo", {})) as link:
+        link.exchange(Reset(1))
+        return link.isolation
 
 start()
 os.setgroups([os.stat("/var/run/docker.sock").st_gid])
@@ -99,7 +97,7 @@ def test_killed_in_a_step(engine: DockerClient, probe_image: str) -> None:
         child.send_signal(signal.SIGKILL)
     eventually(lambda: not containers_of(engine, child.pid))
     # The folder of a killed owner is swept with the next start.
-    open_transport().close()
+    open_link().close()
     assert not folder.exists()
 
 
@@ -127,11 +125,11 @@ def test_orphans_are_removed(engine: DockerClient, echo_image: str) -> None:
 
 
 def test_a_fork_that_ends_leaves_it_alone(engine: DockerClient) -> None:
-    with open_transport() as transport:
+    with open_link() as link:
         pid = os.fork()
         if pid == 0:
-            transport._finalizer()  # type: ignore[attr-defined]
+            link._owned.stop(0.0)  # type: ignore[attr-defined]
             os._exit(0)
         os.waitpid(pid, 0)
         assert len(containers_of(engine)) == 1
-        transport.exchange(Reset(1))
+        link.exchange(Reset(1))

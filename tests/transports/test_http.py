@@ -148,14 +148,13 @@ def test_server_of_our_own_is_reached_without_a_proxy(monkeypatch: pytest.Monkey
 
 def test_connection_is_kept(server: Served) -> None:
     with answering() as (url, _):
-        transport = HttpTransport(url=url)
-        transport.open(Open(None, {}))
+        link = HttpTransport(url=url).open(Open(None, {}))
         threads = threading.active_count()
-        transport.exchange(Reset(1))
+        link.exchange(Reset(1))
         for _ in range(5):
-            transport.exchange(Step(COUNT))
+            link.exchange(Step(COUNT))
         assert threading.active_count() == threads
-        transport.close()
+        link.close()
 
 
 @pytest.mark.parametrize("headers", [{"Connection": "close"}, {"Connection": "keep-alive"}])
@@ -171,13 +170,13 @@ def test_what_the_server_wants_of_the_connection(headers: dict[str, str]) -> Non
 
 def test_sent_request_whose_reply_is_late(server: Served) -> None:
     transport = HttpTransport(url=server.url("http"), timeout=5.0)
-    transport.open(Open(None, {"delay": 0.6}))
-    transport.exchange(Reset(1))
-    transport.send(Step(WAIT))
+    link = transport.open(Open(None, {"delay": 0.6}))
+    link.exchange(Reset(1))
+    link.send(Step(WAIT))
     with pytest.raises(ExchangeTimeoutError):
-        transport.receive(0.1)
+        link.receive(0.1)
     started = time.monotonic()
-    transport.send(Reset(2))
-    assert transport.receive(5.0).observation["count"] == 0  # type: ignore[attr-defined]
+    link.send(Reset(2))
+    assert link.receive(5.0).observation["count"] == 0  # type: ignore[attr-defined]
     assert time.monotonic() - started > 0.2
-    transport.close()
+    link.close()

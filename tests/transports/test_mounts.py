@@ -90,9 +90,9 @@ class TestInTheContainer:
         assert len(here) > 20
 
     def test_the_engine_tells(self, prices: Path) -> None:
-        with DockerTransport(mounts={INSIDE: prices, "/data/all": prices.parent}) as transport:
-            transport.open(Open("echo", {}))
-            told = transport.isolation
+        transport = DockerTransport(mounts={INSIDE: prices, "/data/all": prices.parent})
+        with transport.open(Open("echo", {})) as link:
+            told = link.isolation
         mounts = {mount.pop("target"): mount for mount in told["mounts"]}
         expected = {"type": "bind", "source": str(prices), "writable": False}
         assert mounts[INSIDE] == expected
@@ -106,9 +106,9 @@ class TestInTheContainer:
         prices.chmod(0o666)
         prices.parent.chmod(0o777)
         before = prices.read_bytes()
-        with DockerTransport(mounts={INSIDE: prices, "/data/all": prices.parent}) as transport:
-            transport.open(Open("echo", {}))
-            container = engine.containers.get(transport.isolation["container"])
+        transport = DockerTransport(mounts={INSIDE: prices, "/data/all": prices.parent})
+        with transport.open(Open("echo", {})) as link:
+            container = engine.containers.get(link.isolation["container"])
             for target in (INSIDE, "/data/all/new", "/data/all/prices.csv"):
                 code = f"open({target!r}, 'a').write('x')"
                 status, output = container.exec_run(["python3", "-c", code], user=user)

@@ -107,8 +107,8 @@ def test_vector_of_requests_runs_side_by_side(transport: str, server: Served) ->
         env.reset()
     started = time.monotonic()
     for env in envs:
-        env.transport.send(Step(WAIT))
-    replies = [env.transport.receive(60.0) for env in envs]
+        env.link.send(Step(WAIT))
+    replies = [env.link.receive(60.0) for env in envs]
     assert time.monotonic() - started < 15.0
     assert [reply.observation["count"] for reply in replies] == [1] * 6  # type: ignore[attr-defined]
     for env in envs:

@@ -22,7 +22,6 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
 )
-from openenv_gym_transports import process
 from openenv_gym_transports.links import child_process as launch
 from openenv_gym_transports.links import pipe
 from tests.servers import eventually, is_running, kill
@@ -132,7 +131,6 @@ def test_raising_in_close_is_no_matter_of_the_caller() -> None:
 
 def test_not_ready_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipe, "_CLOSE_LIMIT", 0.2)
-    monkeypatch.setattr(process, "_CLOSE_LIMIT", 0.2)
     options = {"start_timeout": 10}
     _, error = took(lambda: in_process(first="hang", transport_options=options), StartError)
     assert "10.0 s" in str(error)
@@ -175,7 +173,7 @@ def test_a_reply_that_comes_late() -> None:
     took(lambda: env.step(HANG), ExchangeTimeoutError)
     _, error = took(lambda: env.step(COUNT), EpisodeError)
     assert "reset()" in str(error)
-    env.transport.timeout = 30.0
+    env.link.timeout = 30.0  # type: ignore[attr-defined]
     assert env.reset()[0] == 0
     assert [env.step(COUNT)[0] for _ in range(3)] == [1, 2, 3]
     env.close()
@@ -202,7 +200,6 @@ def _resets(env: OpenEnvGym) -> bool:
 
 def test_closing_while_a_step_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipe, "_CLOSE_LIMIT", 0.2)
-    monkeypatch.setattr(process, "_CLOSE_LIMIT", 0.2)
     env = in_process(timeout=1.0)
     env.reset()
     pid = pid_of(env)
@@ -228,8 +225,8 @@ def test_printing_much_does_not_block(how: int) -> None:
     env.reset()
     assert env.step(how)[0] == 1
     assert env.step(COUNT)[0] == 2
-    child = env.transport._child  # type: ignore[attr-defined]
-    kept = sum(map(len, child.log)) + len(child._rest)
+    child = env.link._owned  # type: ignore[attr-defined]
+    kept = sum(map(len, child._lines)) + len(child._rest)
     assert 0 < kept < 1_000_000
     env.close()
 

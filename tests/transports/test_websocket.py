@@ -246,7 +246,7 @@ def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         env = OpenEnvGym(THREADED, transport="websocket", url=url, size=200_000, timeout=10.0)
         env.reset()
         assert env.step(COUNT)[0]["count"] == 1
-        client = env.transport._connection  # type: ignore[attr-defined]
+        client = env.link._connection  # type: ignore[attr-defined]
         with pytest.raises(TimeoutError):
             client.receive(0.1)
         assert env.step(COUNT)[0]["count"] == 2

@@ -22,6 +22,7 @@ from openenv_gym.errors import (
     OptionError,
 )
 from openenv_gym.testing import same
+from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings
 from openenv_gym.vector import OpenEnvVectorEnv
 from openenv_gym.vector.workers import Worker
 from openenv_gym.wire.busy_wait import LANES_LIMIT, LIMIT
@@ -99,11 +100,17 @@ class TestLanes:
 
     @pytest.mark.parametrize(("alone", "awake"), [(True, LANES_LIMIT), (False, LIMIT)])
     def test_only_one_alone_is_waited_for_awake(self, alone: bool, awake: float) -> None:
-        transport = InProcessTransport()
         request = OpenVector(THREADED, [{}])
-        worker = Worker(lambda: transport, request, range(1), alone=alone, core=None)
+        seen: list[LinkSettings] = []
+
+        class Noting(InProcessTransport):
+            def open(self, request: Any, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:
+                seen.append(settings)
+                return super().open(request, settings)
+
+        worker = Worker(Noting(), request, range(1), alone=alone, core=None)
         worker.open()
-        assert transport.awake == awake
+        assert [settings.busy_wait for settings in seen] == [awake]
         worker.close()
 
     @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the kernel does not tell")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from openenv_gym.errors import ConnectError, OptionError
-from openenv_gym.transport import STEP_TIMEOUT
+from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
+from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.stream import Stream
 from openenv_gym_transports.links.child_process import Child
-from openenv_gym_transports.links.pipe import PipeTransport, connect
-
-_CLOSE_LIMIT = 5.0
+from openenv_gym_transports.links.pipe import PipeLink, connect
 
 
-class ProcessTransport(PipeTransport):
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ProcessTransport(Transport):
     """Runs the environment in a process of its own, or reaches one that serves a pipe.
 
     A crash or a memory leak of the environment stays in its process; that is no protection from
@@ -24,52 +25,46 @@ class ProcessTransport(PipeTransport):
 
     Args:
         url: ``unix:///directory`` of a server that was started with ``--pipe``. Without it a
-            process is started, connected by a socket that nobody else can reach.
-        timeout: Seconds to wait for a reply; None waits for ever.
+            process is started for each link, connected by a socket that nobody else can reach.
+        timeout: Seconds to wait for a reply; None waits forever.
         start_timeout: Seconds until the environment must be there.
     """
 
-    name = "process"
+    name: ClassVar[str] = "process"
 
-    def __init__(
-        self,
-        *,
-        url: str | None = None,
-        timeout: float | None = STEP_TIMEOUT,
-        start_timeout: float = 60.0,
-    ) -> None:
-        super().__init__(timeout=timeout, start_timeout=start_timeout)
-        self._directory = None if url is None else _directory(url)
-        self._child: Child | None = None
+    url: str | None = None
+    start_timeout: float = 60.0
 
-    def _connect(self, environment: str | None) -> Stream:
-        if self._directory is not None:
-            return connect(self._directory / "socket", _key(self._directory))
-        if environment is None:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.url is not None:
+            _directory(self.url)
+
+    def open(self, request: Open | OpenVector, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:
+        """Implements Transport.open."""
+        child = None
+        if self.url is not None:
+            directory = _directory(self.url)
+            stream = connect(directory / "socket", _key(directory))
+        elif request.environment is None:
             raise OptionError("Without url= the environment must be named: there is none to ask.")
-        ours, theirs = socket.socketpair()
-        with theirs:
-            arguments = ["serve", environment, "--fd", str(theirs.fileno()), "--owned"]
-            try:
-                self._child = Child(arguments, fd=theirs.fileno(), core=self.core)
-            except BaseException:
-                ours.close()
-                raise
-        return Stream(ours)
+        else:
+            stream, child = _start(request.environment, settings.core)
+        link = PipeLink(stream, child, timeout=self.timeout, settings=settings)
+        link.begin(request, self.start_timeout)
+        return link
 
-    def _fate(self) -> str:
-        return "" if self._child is None else self._child.fate()
 
-    @property
-    def isolation(self) -> dict[str, Any]:
-        """A process of the same user, with its number where it is ours."""
-        pid = {} if self._child is None else {"pid": self._child.pid}
-        return {"boundary": "process", **pid}
-
-    def _stop(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            child.stop(_CLOSE_LIMIT)
+def _start(environment: str, core: int | None) -> tuple[Stream, Child]:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        arguments = ["serve", environment, "--fd", str(theirs.fileno()), "--owned"]
+        try:
+            child = Child(arguments, fd=theirs.fileno(), core=core)
+        except BaseException:
+            ours.close()
+            raise
+    return Stream(ours), child
 
 
 def _directory(url: str) -> Path:

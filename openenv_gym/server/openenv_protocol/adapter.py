@@ -141,29 +141,27 @@ class JsonModelAdapter(JsonAdapter):
             config=None if config is None else dict(config),
         )
 
-    def admission(self) -> Callable[[Any], bool]:
-        """Implements Adapter.admission."""
+    def action_parser(self) -> Callable[[Any], Any]:
+        """Implements Adapter.action_parser: makes the model."""
+        validate = self._models.actions.model.model_validate
 
-        def admits(action: Any) -> bool:
+        def parse(action: Any) -> Any:
             try:
-                model = self._model(action)
+                model = validate(action)
             except ValidationError as error:
                 raise refused_action(problems_of(error)) from error
             problems = self._check(model)
             if problems:
                 raise refused_action(problems)
-            return True
+            return model
 
-        return admits
-
-    def _model(self, action: Any) -> Any:
-        return self._models.actions.model.model_validate(action)
+        return parse
 
     def _begin(self, seed: int | None, options: dict[str, Any]) -> Any:
         return self._models.begin(seed, options)
 
     def _advance(self, action: Any) -> Any:
-        return self._environment.step(self._model(action))
+        return self._environment.step(action)
 
     def _told(self, outcome: Any) -> StepOutcome:
         fields = outcome.__pydantic_serializer__.to_python(
@@ -205,17 +203,16 @@ class JsonGymnasiumAdapter(JsonAdapter):
             reset_schema={"type": "object"},
         )
 
-    def admission(self) -> Callable[[Any], bool]:
-        """Implements Adapter.admission."""
+    def action_parser(self) -> Callable[[Any], Any]:
+        """Implements Adapter.action_parser: reads the value of the action space."""
 
-        def admits(action: Any) -> bool:
+        def parse(action: Any) -> Any:
             try:
-                self._actions.read(action)
+                return self._actions.read(action)
             except ValidationError as error:
                 raise refused_action(problems_of(error)) from error
-            return True
 
-        return admits
+        return parse
 
     def _begin(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
         given = {name: value for name, value in options.items() if name != "episode_id"}
@@ -223,7 +220,7 @@ class JsonGymnasiumAdapter(JsonAdapter):
         return observation, None, terminated, truncated, info
 
     def _advance(self, action: Any) -> StepOutcome:
-        return self._hosted.step(self._actions.read(action))
+        return self._hosted.step(action)
 
     def _told(self, outcome: StepOutcome) -> StepOutcome:
         observation, reward, terminated, truncated, info = outcome

@@ -43,8 +43,8 @@ class OpenEnvCoreAdapter(ModelAdapter):
         models = models_of(type(environment), entry)
         given = _given_spaces(models, entry)
         _check_spaces(models, given, entry)
-        adapter = _adapter(cast("Hashable", type(environment)))
-        super().__init__(adapter(environment, models, given), entry.name)
+        adapter = _adapter(cast("Hashable", type(environment)), models)
+        super().__init__(adapter(environment, given), entry.name)
 
     def _outcome(self, observation: Any) -> StepOutcome:
         # A copy: what is added to it is none of the environment's, which may have kept it.
@@ -61,20 +61,15 @@ class StockEnvironment(Environment[Any, Any, Any]):
 
     Args:
         environment: The environment.
-        models: Its models.
         given: Spaces of fields, by name.
     """
 
-    def __init__(
-        self, environment: Any, models: Models, given: Mapping[str, Space[Any] | None]
-    ) -> None:
+    def __init__(self, environment: Any, given: Mapping[str, Space[Any] | None]) -> None:
         self._environment = environment
         self._given = given
-        kinds: Any = models  # which are not derived from ours
-        self.action_type, self.observation_type, self.state_type = kinds  # type: ignore[misc]
         self._loop = EventLoop()
         self._reset = self._method("reset")
-        self.step = self._method("step")  # type: ignore[method-assign]
+        self._step = self._method("step")
 
     def _method(self, name: str) -> Callable[..., Any]:
         """A method of the environment: the asynchronous one if it has that, as OpenEnv takes it."""
@@ -91,9 +86,9 @@ class StockEnvironment(Environment[Any, Any, Any]):
         """Begins an episode."""
         return self._reset(**options)
 
-    def step(self, action: Any) -> Any:  # replaced in each instance
+    def step(self, action: Any) -> Any:
         """Implements Environment.step."""
-        raise NotImplementedError
+        return self._step(action)
 
     @property
     def state(self) -> Any:
@@ -109,8 +104,8 @@ class StockEnvironment(Environment[Any, Any, Any]):
 
 
 @functools.cache
-def _adapter(kind: Any) -> type[StockEnvironment]:
-    """A subclass whose reset has the signature of that class's reset, for options to be checked."""
+def _adapter(kind: Any, models: Models) -> type[StockEnvironment]:
+    """Return a subclass with those models, whose reset has the signature of that class's reset."""
     inner = kind.reset_async if overrides(kind, "reset_async") else kind.reset
 
     @functools.wraps(inner)
@@ -129,7 +124,13 @@ def _adapter(kind: Any) -> type[StockEnvironment]:
     elif "seed" not in signature.parameters:
         _log.warning("%s.reset() takes no seed: its episodes cannot be repeated.", kind.__name__)
     vars(reset)["__signature__"] = signature.replace(parameters=parameters)
-    return type(f"Adapted{kind.__name__}", (StockEnvironment,), {"reset": reset})
+    attributes = {
+        "action_type": models.action,
+        "observation_type": models.observation,
+        "state_type": models.state,
+        "reset": reset,
+    }
+    return type(f"Adapted{kind.__name__}", (StockEnvironment,), attributes)
 
 
 def _given_spaces(models: Models, entry: Entry) -> dict[str, Space[Any] | None]:

@@ -98,10 +98,10 @@ def _arguments(kind: type) -> dict[str, Any]:
     return {}
 
 
-def _annotated(kind: type) -> dict[str, Any]:
+def _annotated(kind: Any) -> dict[str, Any]:
     """What the annotations of the methods say, where that is more than the base class says."""
     step = _hints(kind, "step")
-    parameters = [*inspect.signature(kind.step).parameters]  # type: ignore[attr-defined]
+    parameters = [*inspect.signature(kind.step).parameters]
     found = {
         "action": step.get(parameters[1]) if len(parameters) > 1 else None,
         "observation": step.get("return"),

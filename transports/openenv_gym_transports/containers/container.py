@@ -115,8 +115,12 @@ class Container:
         # Our end of a socket sees a death before the engine knows of it.
         how = self._how() if self._ended.wait(FATE_LIMIT) else "still runs"
         text = f"The container {self.id} {how}."
-        lines = b"".join(self._log).decode(errors="replace").splitlines()[-LOG_LINES:]
-        return text + ("\nIts last lines:\n" + "\n".join(lines) if lines else "")
+        return text + ("\nIts last lines:\n" + "\n".join(self.log) if self.log else "")
+
+    @property
+    def log(self) -> list[str]:
+        """The last lines of what it wrote."""
+        return b"".join(self._log).decode(errors="replace").splitlines()[-LOG_LINES:]
 
     def epitaph(self) -> str:
         """What became of it; whatever it was, it is of no use any more, and removed."""

@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 from openenv_gym.errors import StartError, missing_package
 
@@ -46,7 +47,7 @@ class Child:
         secret: str | None = None,
         core: int | None = None,
     ) -> None:
-        self.log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._lines: deque[str] = deque(maxlen=_LOG_LINES)
         self._rest = b""  # of the output: a line that has not ended yet
         try:
             self._process = subprocess.Popen(
@@ -73,9 +74,14 @@ class Child:
         self._finalizer = weakref.finalize(self, _end, self._process, os.getpid())
 
     @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._process.pid
+    def isolation(self) -> dict[str, Any]:
+        """Implements OwnedServer.isolation: a process of the same user, with its number."""
+        return {"boundary": "process", "pid": self._process.pid}
+
+    @property
+    def log(self) -> list[str]:
+        """Implements OwnedServer.log."""
+        return [*self._lines]
 
     def _read(self) -> None:
         """Keeps the last lines, and of one without end its last part."""
@@ -86,10 +92,10 @@ class Child:
             while data := output.read(1 << 16):
                 *lines, rest = (self._rest + data).split(b"\n")
                 self._rest = rest[-_LONGEST_LINE:]
-                self.log.extend(map(_line, lines[-_LOG_LINES:]))
+                self._lines.extend(map(_line, lines[-_LOG_LINES:]))
 
     def fate(self) -> str:
-        """What became of it, with its last lines."""
+        """Implements OwnedServer.fate."""
         # The socket's end is seen before the exit code is there.
         code = _collect(self._process, 1.0)
         if code is None:
@@ -99,17 +105,17 @@ class Child:
             how = f"exited with {code}"
         if code is not None and code < 0:
             how = f"was killed by {signal.Signals(-code).name}"
-        lines = [*self.log, _line(self._rest)] if self._rest else list(self.log)
+        lines = [*self._lines, _line(self._rest)] if self._rest else self.log
         return f"The process {how}." + (
             "\nIts last lines:\n" + "\n".join(lines[-_LOG_SHOWN:]) if lines else ""
         )
 
     def dead(self) -> str | None:
-        """What became of it, if it is dead."""
+        """Implements OwnedServer.dead."""
         return None if _collect(self._process) is None else self.fate()
 
     def stop(self, limit: float) -> None:
-        """Lets it know that nobody needs it, waits so many seconds, then ends it."""
+        """Implements OwnedServer.stop: let it know that nobody needs it, wait, then end it."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()

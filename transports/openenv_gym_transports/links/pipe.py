@@ -1,13 +1,13 @@
-"""The client's end of the pipe face: what the transports to a server on this host share."""
+"""The client's end of the pipe face: a session over a stream to a server on this machine."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import time
-from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from openenv_gym.errors import (
     ConnectError,
@@ -16,67 +16,72 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
 )
-from openenv_gym.wire.messages import Close, Description, Open, OpenVector, Reply, Request
+from openenv_gym.transport import LinkSettings, WireLink
+from openenv_gym.wire.messages import Close, Open, OpenVector, Reply, Request
 from openenv_gym.wire.stream import Stream, readable
-from openenv_gym_transports.links.numbered import NumberedTransport
+from openenv_gym_transports.links.server import OwnedServer
 
 _RETRY = 0.005
 _HANDSHAKE_LIMIT = 10.0
 _CLOSE_LIMIT = 5.0
 
 
-class PipeTransport(NumberedTransport):
-    """Messages over a stream.
+class PipeLink(WireLink):
+    """A session over a stream.
 
     Args:
-        timeout: Seconds to wait for a reply; None waits for ever.
-        start_timeout: Seconds until the environment must be there.
+        stream: Connected; closed with the link.
+        owned: What was started for the link, and ends with it; None for a server that runs already.
+        timeout: Seconds to wait for a reply; None waits forever.
+        settings: What the user of the link decides about it.
     """
 
-    def __init__(self, *, timeout: float | None, start_timeout: float) -> None:
-        super().__init__(timeout=timeout)
-        self._start_timeout = start_timeout
-        self._stream: Stream | None = None
+    def __init__(
+        self,
+        stream: Stream,
+        owned: OwnedServer | None,
+        *,
+        timeout: float | None,
+        settings: LinkSettings,
+    ) -> None:
+        super().__init__(timeout, settings.stopwatch)
+        self._stream: Stream | None = stream
+        self._owned = owned
+        stream.stay_awake(settings.busy_wait)
 
-    @abstractmethod
-    def _connect(self, environment: str | None) -> Stream:
-        """Starts what is needed for the environment, and connects to it."""
+    def begin(self, request: Open | OpenVector, limit: float | None) -> None:
+        """Open the session, within so many seconds; the link is closed if that fails.
 
-    @abstractmethod
-    def _fate(self) -> str:
-        """What became of the other end, for the error when it is gone."""
-
-    @abstractmethod
-    def _stop(self) -> None:
-        """Ends what was started. May be called before anything was, and more than once."""
-
-    def open(self, request: Open | OpenVector) -> Description:
-        """Starts and connects what is needed, and opens the session."""
+        Raises:
+            StartError: The environment was not there in time.
+        """
         try:
-            with self._limited(self._start_timeout):
-                self._stream = self._connect(request.environment)
-                self._stream.stay_awake(self.awake)
-                return super().open(request)
+            super().begin(request, limit)
         except (SessionLostError, ExchangeTimeoutError) as error:
             fate = self._fate()
             self.close()
             raise StartError(
                 f"The environment {request.environment!r} did not start, for which it had "
-                f"{self._start_timeout} s (start_timeout=). {fate}".rstrip(),
+                f"{limit} s (start_timeout=). {fate}".rstrip(),
                 environment=request.environment,
-                start_timeout=self._start_timeout,
+                start_timeout=limit,
                 fate=fate,
             ) from error
         except BaseException:
             self.close()
             raise
 
+    @property
+    def isolation(self) -> dict[str, Any]:
+        """Implements Link.isolation."""
+        return {"boundary": "process"} if self._owned is None else self._owned.isolation
+
     def send(self, request: Request) -> None:
-        """Implements Transport.send."""
+        """Implements Link.send."""
         stream = self._stream
         if stream is None:
             raise self._not_open()
-        data = self._numbered(request)
+        data = self._encode(request)
         try:
             stream.send_bytes(data)
         except OSError as error:
@@ -85,13 +90,14 @@ class PipeTransport(NumberedTransport):
             raise self._lost() from error
 
     def receive(self, timeout: float | None) -> Reply:
-        """Implements Transport.receive."""
+        """Implements Link.receive."""
         stream = self._stream
-        assert stream is not None, "receive() without send()"
+        if stream is None:
+            raise self._not_open()
         stream.set_timeout(timeout)
         while True:
             try:
-                reply = self._due(stream.recv_bytes())
+                reply = self._decode(stream.recv_bytes())
             except BlockingIOError as error:
                 raise self._late(timeout) from error
             except (EOFError, OSError) as error:
@@ -100,12 +106,15 @@ class PipeTransport(NumberedTransport):
                 return reply
 
     def ready(self, timeout: float) -> bool:
-        """Implements Transport.ready."""
+        """Implements Link.ready."""
         return self._stream is None or readable([self._stream.fileno()], timeout)
 
     def fileno(self) -> int | None:
-        """Implements Transport.fileno."""
+        """Implements Link.fileno."""
         return None if self._stream is None else self._stream.fileno()
+
+    def _fate(self) -> str:
+        return "" if self._owned is None else self._owned.fate()
 
     def _lost(self) -> SessionLostError:
         fate = self._fate()
@@ -116,7 +125,7 @@ class PipeTransport(NumberedTransport):
         )
 
     def close(self) -> None:
-        """Closes the environment, hangs up, and ends what was started."""
+        """Implements Link.close: close the environment, hang up, and end what was started."""
         stream = self._stream
         if stream is not None:
             # Whatever goes wrong here, hanging up and ending the server follow.
@@ -125,7 +134,8 @@ class PipeTransport(NumberedTransport):
                 self.receive(_CLOSE_LIMIT)
             self._stream = None
             stream.close()
-        self._stop()
+        if self._owned is not None:
+            self._owned.stop(_CLOSE_LIMIT)
 
 
 def connect(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from msgspec import structs
 from websockets.exceptions import InvalidHandshake
 
 from openenv_gym.errors import (
@@ -19,78 +20,110 @@ from openenv_gym.errors import (
     StockServerWarning,
     TransportError,
 )
+from openenv_gym.transport import Link, LinkSettings
 from openenv_gym.wire.messages import Open, OpenVector
-from openenv_gym_transports.links.reconnecting import NotOursError
+from openenv_gym_transports.links.server import SESSION_HEADER, Server
 from openenv_gym_transports.links.websocket_client import WebSocket
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.dialogue import Dialogue
 from openenv_gym_transports.openenv_servers.given import Given
 from openenv_gym_transports.openenv_servers.legacy import LegacyDialogue
+from openenv_gym_transports.openenv_servers.link import OpenEnvServerLink
 from openenv_gym_transports.openenv_servers.server import Schemas, StockServer
-from openenv_gym_transports.openenv_servers.transport import StockTransport
 
 _FACTS_LIMIT = 10.0
-_SESSION_HEADER = "X-Session-ID"  # ours, of no meaning there
 
 
 def over_websocket(
-    url: str,
-    headers: Mapping[str, str],
-    given: Given,
+    server: Server,
+    request: Open | OpenVector,
+    settings: LinkSettings,
     *,
+    socket: WebSocket,
+    refusal: TransportError,
     timeout: float | None,
-    start_timeout: float,
     resumable: bool,
-    found: NotOursError,
-    gone: Callable[[], str | None],
-) -> StockTransport:
-    """What carries the messages to a server that selected no subprotocol of ours.
+) -> Link:
+    """Open a session on a server that selected no subprotocol of ours.
 
     Args:
-        url: Of its WebSocket.
-        headers: Of all requests.
-        given: Spaces that the caller gives.
+        server: The server, by the address of its WebSocket.
+        request: Opens the session.
+        settings: What the user of the link decides about it.
+        socket: The WebSocket by which it was found; the caller closes it if this fails.
+        refusal: The error, if it does not speak OpenEnv's protocol either.
         timeout: Seconds to wait for a reply.
-        start_timeout: Seconds that making an environment may take.
         resumable: Make sessions that outlive their WebSockets.
-        found: What was found there.
-        gone: Tells what became of the server, if that is known to be gone.
 
     Raises:
-        ConnectError: It is a legacy server, or none.
+        TransportError: It does not, or it is not of use.
     """
-    headers = _without_session(headers)
-    server = StockServer(_base(url, "/ws"), headers, proxies=False)
-    if found.socket is None:
-        raise _no_websocket(server, found)
+    headers = _without_session(server.headers)
+    routes = StockServer(_base(server.url, "/ws"), headers, proxies=False)
     try:
-        schemas, label = server.schemas(_FACTS_LIMIT), server.name(_FACTS_LIMIT)
+        schemas, label = routes.schemas(_FACTS_LIMIT), routes.name(_FACTS_LIMIT)
     except OSError as error:
-        raise found.refusal from error
+        raise refusal from error
     if schemas.action is None:
-        raise found.refusal  # whatever it is, it is none of OpenEnv's
+        raise refusal  # whatever it is, it is none of OpenEnv's
     _warn(
-        f"The server at {server.url} does not know openenv-gym: OpenEnv's own protocol is spoken. "
+        f"The server at {routes.url} does not know openenv-gym: OpenEnv's own protocol is spoken. "
         "It does not tell whether its environment heeds seeds, or marks truncated episodes."
     )
     sessions = _Sessions(
-        server, url, headers, timeout, start_timeout, resumable, found.socket, gone
+        routes,
+        server.url,
+        headers,
+        timeout,
+        server.start_timeout,
+        resumable,
+        socket,
+        server.gone,
     )
-    return StockTransport(server, schemas, sessions.begin, given, timeout=timeout, label=label)
+    return _opened(
+        OpenEnvServerLink(
+            server,
+            routes.url,
+            schemas,
+            sessions.begin,
+            _spaces_given(request),
+            stopwatch=settings.stopwatch,
+            label=label,
+        ),
+        request,
+    )
 
 
-def _no_websocket(server: StockServer, found: NotOursError) -> TransportError:
-    """The error for a server that has no WebSocket; legacy ones have none."""
+def without_websocket(server: Server, refusal: TransportError) -> TransportError:
+    """Return the error for a server that has no WebSocket; legacy ones have none."""
+    routes = StockServer(_base(server.url, "/ws"), _without_session(server.headers), proxies=False)
     try:
-        if server.release(_FACTS_LIMIT) != "legacy":
-            return found.refusal
+        if routes.release(_FACTS_LIMIT) != "legacy":
+            return refusal
     except OSError:
-        return found.refusal
+        return refusal
     return ConnectError(
-        f"The server at {server.url} is of openenv-core 0.1, which has no WebSocket: take "
-        f'transport="http", url="{server.url}".',
-        url=server.url,
+        f"The server at {routes.url} is of openenv-core 0.1, which has no WebSocket: take "
+        f'transport="http", url="{routes.url}".',
+        url=routes.url,
     )
+
+
+def _spaces_given(request: Open | OpenVector) -> Given:
+    """Return the Spaces that the caller gives."""
+    return Given(request.action_space, request.observation_space, request.spaces)
+
+
+def _opened(link: OpenEnvServerLink, request: Open | OpenVector) -> Link:
+    """Open the session of a link, which has the Spaces that are given already."""
+    try:
+        link.handle(
+            structs.replace(request, spaces=None, action_space=None, observation_space=None)
+        )
+    except BaseException:
+        link.close()
+        raise
+    return link
 
 
 @dataclass
@@ -174,70 +207,72 @@ class _Sessions:
 
 
 def over_http(
-    url: str,
-    headers: Mapping[str, str],
-    given: Given,
-    *,
-    timeout: float | None,
-    start_timeout: float,
+    server: Server,
     request: Open | OpenVector,
-    found: NotOursError,
-) -> StockTransport:
-    """What carries the messages to a server that knows no route of ours.
+    settings: LinkSettings,
+    *,
+    refusal: TransportError,
+    timeout: float | None,
+) -> Link:
+    """Open a session on a server that does not know our route.
 
     Args:
-        url: Of our route.
-        headers: Of all requests.
-        given: Spaces that the caller gives.
+        server: The server, by the address of our route.
+        request: Opens the session.
+        settings: What the user of the link decides about it.
+        refusal: The error, if it does not speak OpenEnv's protocol either.
         timeout: Seconds to wait for a reply.
-        start_timeout: Seconds that the first answer may take.
-        request: What opens the session.
-        found: What was found there.
 
     Raises:
         ProtocolError: It holds no episode over HTTP.
         OptionError: It has one environment, and several are wanted.
         ConnectError: It is none of OpenEnv's.
     """
-    server = StockServer(_base(url, "/exchange"), _without_session(headers), proxies=True)
+    routes = StockServer(
+        _base(server.url, "/exchange"), _without_session(server.headers), proxies=True
+    )
     try:
-        release = server.release(min(_FACTS_LIMIT, start_timeout))
+        release = routes.release(min(_FACTS_LIMIT, server.start_timeout))
     except OSError as error:
-        raise found.refusal from error
+        raise refusal from error
     if release is None:
-        raise found.refusal
+        raise refusal
     if release == "current":
-        parts = urlsplit(server.url)
+        parts = urlsplit(routes.url)
         address = urlunsplit(parts._replace(scheme="wss" if parts.scheme == "https" else "ws"))
         raise ProtocolError(
-            f"The server at {server.url} is OpenEnv's own, which makes a new environment for each "
+            f"The server at {routes.url} is OpenEnv's own, which makes a new environment for each "
             "request over HTTP and so holds no episode. Take its WebSocket: "
             f'transport="websocket", url="{address}".',
-            url=server.url,
+            url=routes.url,
         )
     lanes = len(request.options) if isinstance(request, OpenVector) else 1
     if lanes > 1:
         raise OptionError(
-            f"The legacy server at {server.url} has one environment, which {lanes} lanes cannot "
+            f"The legacy server at {routes.url} has one environment, which {lanes} lanes cannot "
             "share. Take num_envs=1, or a server of openenv 0.2 or later.",
-            url=server.url,
+            url=routes.url,
         )
     _warn(
-        f"The server at {server.url} is of openenv-core 0.1: it has one environment, which all of "
+        f"The server at {routes.url} is of openenv-core 0.1: it has one environment, which all of "
         "its clients share, so let no one else use it meanwhile. Its resets take no seeds."
     )
-    return StockTransport(
-        server,
-        Schemas(),
-        lambda counts: LegacyDialogue(server, timeout=timeout),
-        given,
-        timeout=timeout,
-        label=server.url,
+    return _opened(
+        OpenEnvServerLink(
+            server,
+            routes.url,
+            Schemas(),
+            lambda counts: LegacyDialogue(routes, timeout=timeout),
+            _spaces_given(request),
+            stopwatch=settings.stopwatch,
+            label=routes.url,
+        ),
+        request,
     )
 
 
 def _without_session(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name != _SESSION_HEADER}
+    return {name: value for name, value in headers.items() if name != SESSION_HEADER}
 
 
 def _base(url: str, path: str) -> str:

@@ -1,124 +1,151 @@
-"""What a transport hands its messages to when its server is of OpenEnv's own make."""
+"""The link to a server of OpenEnv's own make: a session here, whose environments are there."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from time import perf_counter_ns
 from typing import Any
 
-from openenv_gym.errors import ExchangeTimeoutError, OptionError
+from openenv_gym.errors import ExchangeTimeoutError, OpenEnvGymError, OptionError
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.payload import Conversation
 from openenv_gym.sessions.session import Session
-from openenv_gym.wire.messages import Open, OpenVector, Reply, Request
-from openenv_gym.wire.timing import Timing
-from openenv_gym_transports.inprocess import InProcessTransport
+from openenv_gym.wire.messages import Open, OpenVector, Reply, Request, StepOutcome
+from openenv_gym.wire.timing import Stopwatch, Timing
+from openenv_gym_transports.links.server import Server
 from openenv_gym_transports.openenv_servers.given import Given
 from openenv_gym_transports.openenv_servers.known import KnownHost, known_host
 from openenv_gym_transports.openenv_servers.models import known_class
-from openenv_gym_transports.openenv_servers.server import Schemas, StockServer
+from openenv_gym_transports.openenv_servers.server import Schemas
 from openenv_gym_transports.openenv_servers.unknown import UnknownHost, unknown_host
 
 Converse = Callable[[bool], Conversation]
 """Begins a conversation with an environment of the server; True if it is known to count steps."""
 
 
-class StockTransport(InProcessTransport):
+class OpenEnvServerLink(Session):
     """A session in this process, whose environments are on a server.
 
     Args:
-        server: The server.
-        schemas: What it tells of its environments.
+        server: The server; ended with the link, where it was started for it.
+        url: Its address, as HTTP knows it.
+        schemas: What it says of its environments.
         converse: Begins a conversation with one of them.
         given: Spaces that the caller gives.
-        timeout: Seconds to wait for a reply; None waits for ever.
+        stopwatch: Times each exchange, where it is set.
         label: What the server calls its environment.
     """
 
     def __init__(
         self,
-        server: StockServer,
+        server: Server,
+        url: str,
         schemas: Schemas,
         converse: Converse,
         given: Given,
         *,
-        timeout: float | None,
+        stopwatch: Stopwatch | None,
         label: str,
     ) -> None:
-        super().__init__(timeout=timeout)
-        self._use(_StockSession(label, make_adapter=self._make_host))
+        super().__init__(make_adapter=self._make_host)
         self._server = server
+        self._url = url
         self._schemas = schemas
         self._converse = converse
         self._given = given
+        self._stopwatch = stopwatch
+        self._label = label
         self._future: Future[Reply] | None = None
         self._sources: dict[str, str] = {}
 
     @property
+    def isolation(self) -> dict[str, Any]:
+        """Implements Link.isolation."""
+        return self._server.isolation
+
+    @property
     def space_sources(self) -> dict[str, str]:
-        """Implements Transport.space_sources."""
+        """Implements Link.space_sources."""
         return dict(self._sources)
+
+    def _entry(self, request: Open | OpenVector) -> Entry:
+        if request.environment is None and not (self.is_open or self.is_closed):
+            return Entry(self._label, "")  # it has a name only there, if nobody names it here
+        return super()._entry(request)
 
     def _make_host(
         self, entry: Entry, options: Mapping[str, Any], render_mode: str | None
     ) -> Adapter:
         if options:
             raise OptionError(
-                f"The options {sorted(options)} cannot be set: the server at {self._server.url} is "
+                f"The options {sorted(options)} cannot be set: the server at {self._url} is "
                 "OpenEnv's own, which has one environment, set up by whoever serves it. Leave them "
                 "out; what a reset takes goes into reset(options=...).",
                 options=sorted(options),
             )
         if render_mode is not None and not render_mode.endswith("?"):
             raise OptionError(
-                f"render_mode={render_mode!r}: the server at {self._server.url} is OpenEnv's own, "
+                f"render_mode={render_mode!r}: the server at {self._url} is OpenEnv's own, "
                 "which renders nothing. Leave it out.",
                 render_mode=render_mode,
             )
         cls = known_class(entry) if entry.target else None
         conversation = self._converse(cls is not None)
         try:
-            told, given = self._schemas, self._given
+            schemas, given = self._schemas, self._given
             host: UnknownHost | KnownHost
             if cls is None:
-                host = unknown_host(conversation, told, given, self._server.url)
+                host = unknown_host(conversation, schemas, given, self._url)
             else:
-                host = known_host(cls, conversation, told, given, entry.name)
+                host = known_host(cls, conversation, schemas, given, entry.name)
         except BaseException:
             conversation.close()
             raise
         self._sources = host.sources
         return host
 
-    def _timed(self, request: Request) -> Reply:
-        assert self.stopwatch is not None, "open() looked"
+    def exchange(self, request: Request) -> Reply:
+        """Implements Link.exchange."""
         begun = perf_counter_ns()
-        reply = self._session.handle(request)
-        # The server does not tell how long it took.
-        self.stopwatch.last = Timing(0, perf_counter_ns() - begun, 0, 0, 0)
+        reply = self.handle(request)
+        self._note(begun)
         return reply
 
+    def step(self, action: Any) -> StepOutcome:
+        """Implements Link.step."""
+        begun = perf_counter_ns()
+        outcome = super().step(action)
+        self._note(begun)
+        return outcome
+
+    def _note(self, begun: int) -> None:
+        if self._stopwatch is not None:
+            # The server does not say how long it took.
+            self._stopwatch.last = Timing(0, perf_counter_ns() - begun, 0, 0, 0)
+
     def send(self, request: Request) -> None:
-        """Carries the request out on a thread, so that several transports do so side by side."""
+        """Implements Link.send: on a thread, so that several links do so side by side."""
         before, future = self._future, Future[Reply]()
 
         def carry() -> None:
             try:
                 if before is not None:
                     wait([before])  # it may have been given up, but its session is this one
-                future.set_result(self._session.handle(request))
+                future.set_result(self.handle(request))
             except BaseException as error:
                 future.set_exception(error)
 
         self._future = future
-        threading.Thread(target=carry, daemon=True, name="stock exchange").start()
+        threading.Thread(target=carry, daemon=True, name="openenv server exchange").start()
 
     def receive(self, timeout: float | None) -> Reply:
-        """Implements Transport.receive."""
-        assert self._future is not None, "receive() without send()"
+        """Implements Link.receive."""
+        if self._future is None:
+            return super().receive(timeout)
         try:
             return self._future.result(timeout)
         except TimeoutError as error:
@@ -127,19 +154,12 @@ class StockTransport(InProcessTransport):
             ) from error
 
     def ready(self, timeout: float) -> bool:
-        """Implements Transport.ready."""
-        assert self._future is not None, "ready() without send()"
-        return bool(wait([self._future], timeout).done)
+        """Implements Link.ready."""
+        return self._future is None or bool(wait([self._future], timeout).done)
 
-
-class _StockSession(Session):
-    """A session whose environment has a name only at the server, if nobody names it here."""
-
-    def __init__(self, label: str, *, make_adapter: Any) -> None:
-        super().__init__(make_adapter=make_adapter)
-        self._label = label
-
-    def _entry(self, request: Open | OpenVector) -> Entry:
-        if request.environment is None and not (self.is_open or self.is_closed):
-            return Entry(self._label, "")
-        return super()._entry(request)
+    def close(self) -> None:
+        """Implements Link.close."""
+        # Whatever goes wrong there, it is the server's own affair.
+        with contextlib.suppress(OpenEnvGymError):
+            super().close()
+        self._server.stop()

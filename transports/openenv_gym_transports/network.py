@@ -1,0 +1,94 @@
+"""What the transports over the network share."""
+
+from __future__ import annotations
+
+import secrets
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import ClassVar
+from urllib.parse import urlsplit, urlunsplit
+
+from openenv_gym.errors import OptionError
+from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
+from openenv_gym.wire.messages import Open, OpenVector
+from openenv_gym_transports.links.child_process import start_server
+from openenv_gym_transports.links.server import SESSION_HEADER, OwnedServer, Server
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class NetworkTransport(Transport):
+    """A server at a URL, or one that is started for each link.
+
+    Args:
+        url: A server that runs already. Without it one is started, on a loopback port of its own,
+            with a token of its own, and ended with the link.
+        token: The server's token.
+        timeout: Seconds to wait for a reply; None waits forever.
+        start_timeout: Seconds until the environment must be there.
+        headers: Headers that something on the way to the server wants.
+    """
+
+    # Each scheme that the transport takes, with the transport that takes the others.
+    schemes: ClassVar[tuple[str, str]]
+    other: ClassVar[str]
+    path: ClassVar[str]
+
+    url: str | None = None
+    token: str | None = None
+    start_timeout: float = 60.0
+    headers: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.url is not None:
+            self._endpoint(self.url)
+        elif self.token is not None:
+            raise OptionError("token= is that of the server at url=, which is not given.")
+
+    def open(self, request: Open | OpenVector, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:
+        """Implements Transport.open."""
+        if self.url is not None:
+            server = self.server()
+        elif request.environment is None:
+            raise OptionError("Without url= the environment must be named: there is none to ask.")
+        else:
+            child, port, token = start_server(request.environment, settings.core)
+            url = f"{self.schemes[0]}://127.0.0.1:{port}"
+            server = replace(self, url=url, token=token).server(child)
+        return self.open_at(server, request, settings)
+
+    def server(self, owned: OwnedServer | None = None) -> Server:
+        """Return the server at the URL, which was started for one link or runs already."""
+        headers = {**(self.headers or {}), SESSION_HEADER: secrets.token_urlsafe(24)}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return Server(self._endpoint(self.url or ""), headers, owned, self.start_timeout)
+
+    def open_at(self, server: Server, request: Open | OpenVector, settings: LinkSettings) -> Link:
+        """Open a session on a server, which is ended if that fails and it was started for this."""
+        try:
+            return self._open_at(server, request, settings)
+        except BaseException:
+            server.stop()
+            raise
+
+    @abstractmethod
+    def _open_at(self, server: Server, request: Open | OpenVector, settings: LinkSettings) -> Link:
+        """Open a session on a server, whichever protocol it speaks."""
+
+    def _endpoint(self, url: str) -> str:
+        """Return the address of the face, from that of the server."""
+        parts = urlsplit(url)
+        if parts.scheme not in self.schemes or not parts.hostname:
+            raise OptionError(
+                f"The transport {self.name} takes {self.schemes[0]}://host:port, not {url!r}. "
+                f"{self.other}",
+                url=url,
+            )
+        if parts.username or parts.query or parts.fragment:
+            raise OptionError(
+                "url= is shown in errors and logs, so it has no credentials and no query: a token "
+                "belongs in token=, anything else in headers=."
+            )
+        path = parts.path.rstrip("/").removesuffix(self.path) + self.path
+        return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
