@@ -84,7 +84,9 @@ def peer_environment(variables: Mapping[str, str] | None = None) -> dict[str, st
     """Environment variables of a peer's process: the tests can be imported there."""
     inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     # Its import of gradio must not ask the network for news.
-    own = {"PYTHONPATH": str(ROOT), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+    # All three source roots: what is installed there may be another copy of them.
+    roots = os.pathsep.join(map(str, (ROOT, ROOT / "transports", ROOT / "envs")))
+    own = {"PYTHONPATH": roots, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
     return {**inherited, **own, **(variables or {})}
 
 

@@ -58,6 +58,7 @@ def over_websocket(
     Raises:
         TransportError: It does not, or it is not of use.
     """
+    given = _spaces_given(request)
     headers = _without_session(server.headers)
     routes = StockServer(_base(server.url, "/ws"), headers, proxies=False)
     try:
@@ -86,7 +87,7 @@ def over_websocket(
             routes.url,
             schemas,
             sessions.begin,
-            _spaces_given(request),
+            given,
             stopwatch=settings.stopwatch,
             label=label,
         ),
@@ -228,6 +229,7 @@ def over_http(
         OptionError: It has one environment, and several are wanted.
         ConnectError: It is none of OpenEnv's.
     """
+    given = _spaces_given(request)
     routes = StockServer(
         _base(server.url, "/exchange"), _without_session(server.headers), proxies=True
     )
@@ -263,7 +265,7 @@ def over_http(
             routes.url,
             Schemas(),
             lambda counts: LegacyDialogue(routes, timeout=timeout),
-            _spaces_given(request),
+            given,
             stopwatch=settings.stopwatch,
             label=routes.url,
         ),
