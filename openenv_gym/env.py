@@ -25,6 +25,7 @@ from openenv_gym.transport import (
     expect,
 )
 from openenv_gym.wire.messages import (
+    ACTION_FORMS,
     Description,
     Frame,
     GetState,
@@ -88,6 +89,11 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             models do not bound them. None in place of a description sends a field of the
             observation to ``info``, and leaves one of the action to its default. Where the other
             end has Spaces of its own, as a server of ours has, what is given must be the same.
+        actions: Form of actions that call tools, as those of OpenEnv's ``MCPEnvironment`` do:
+            ``"oneof"``, a ``OneOf`` with a Dict of arguments for each tool, or ``"json"``,
+            ``Dict(tool=Discrete, arguments=JsonText)`` with the arguments as JSON. By default the
+            first where all arguments are bounded; where there is one tool only, the Dict of its
+            arguments.
         **options: Options of the environment.
 
     Attributes:
@@ -122,6 +128,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         action_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
         observation_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
         spaces: dict[str, gymnasium.Space[Any] | dict[str, Any] | None] | None = None,
+        actions: Any = None,
         **options: Any,
     ) -> None:
         self.link: Link = ClosedLink()
@@ -129,6 +136,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         self._mask: NDArray[np.int8] | None = None
         self._view: HumanView | None = None
         entry = None if environment is None else registry.environment(environment)
+        form, options = form_and_options(actions, options)
         name = None
         if entry is not None:
             name, options = entry.name, {**entry.options, **options}
@@ -145,6 +153,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             described(spaces),
             described(action_space),
             described(observation_space),
+            form,
         )
         self.link = self.transport.open(request, LinkSettings(self._stopwatch))
         try:
@@ -283,6 +292,16 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         if self._view is not None:
             self._view.close()
         link.close()
+
+
+def form_and_options(actions: Any, options: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """Return the form of actions that call tools, and the options of the environment.
+
+    An environment may have an option of that name itself, as BrowserGym does.
+    """
+    if actions is None or actions in ACTION_FORMS:
+        return actions, options
+    return None, {**options, "actions": actions}
 
 
 def choose_transport(

@@ -47,6 +47,7 @@ class Entry:
         models: ``module:Class`` of the models, by ``action``, ``observation`` and ``state``, where
             the environment's class does not name them.
         spaces: Descriptions of the Spaces of fields that the models do not bound.
+        actions: Form of actions that call tools, if it was chosen: ``"oneof"`` or ``"json"``.
         docker: What it needs of its container; None where only its ``openenv.yaml`` has that.
     """
 
@@ -60,6 +61,7 @@ class Entry:
     folder: str | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     spaces: Mapping[str, Any] = field(default_factory=dict)
+    actions: str | None = None
     docker: Mapping[str, Any] | None = None
 
     def ids(self) -> Mapping[str, Mapping[str, Any]]:

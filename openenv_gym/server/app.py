@@ -16,6 +16,7 @@ except ImportError as error:
 from starlette.routing import Route, WebSocketRoute
 
 from openenv_gym import registry
+from openenv_gym.env import form_and_options
 from openenv_gym.environment import Environment
 from openenv_gym.server import http, websocket
 from openenv_gym.server.guard import Guard
@@ -93,10 +94,11 @@ def create_app(
     known = registry.registered(environment)
     spaces = known.options.pop("spaces", None) or {}
     entry = registry.environment(known.environment)
-    entry = replace(entry, spaces={**entry.spaces, **spaces})
+    form, known_options = form_and_options(known.options.pop("actions", None), known.options)
+    entry = replace(entry, spaces={**entry.spaces, **spaces}, actions=form)
     sessions = Sessions(
         entry,
-        options={**entry.options, **known.options, **(options or {})},
+        options={**entry.options, **known_options, **(options or {})},
         owner=owner,
         max_sessions=max_sessions,
         idle_timeout=idle_timeout,

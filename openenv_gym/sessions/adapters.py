@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import SpaceError
+from openenv_gym.errors import OptionError, SpaceError
 from openenv_gym.models import State
 from openenv_gym.options import checked
 from openenv_gym.spaces.convert import identity, table
@@ -46,6 +46,7 @@ class Adapter(ABC):
         has_mask: Its infos carry ``action_mask``.
         inline: Its steps are short and never block.
         steps_after_end: A step after the end of the episode is its own affair.
+        steps_before_reset: A step before the first reset is its own affair.
     """
 
     action_space: Space[Any]
@@ -55,6 +56,7 @@ class Adapter(ABC):
     has_mask: bool = False
     inline: bool = False
     steps_after_end: bool = False
+    steps_before_reset: bool = False
 
     def action_parser(self) -> Callable[[Any], Any] | None:
         """Return what makes of an action that was sent what :meth:`step` takes.
@@ -109,6 +111,18 @@ class Adapter(ABC):
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """What there is to know beside the observation."""
+
+    def query(self, subject: str, arguments: dict[str, Any]) -> Any:
+        """Return what a :class:`~openenv_gym.wire.messages.Query` asks for.
+
+        Raises:
+            OptionError: The environment has nothing of that kind.
+        """
+        raise OptionError(
+            f"This environment does not support {subject!r}: it has no "
+            f"{'tools' if subject in ('tools', 'call_tool') else 'tasks'}.",
+            subject=subject,
+        )
 
     @abstractmethod
     def close(self) -> None:
@@ -170,6 +184,28 @@ def _not_a_picture(mode: str) -> tuple[bool, bool]:
     return mode != "rgb_array", mode == "human"
 
 
+def reset_keywords(
+    environment: Environment[Any, Any, Any], seed: int | None, options: dict[str, Any], name: str
+) -> dict[str, Any]:
+    """Return the keywords of an environment's reset.
+
+    Args:
+        environment: The environment.
+        seed: Seed of the episode; among the keywords if the reset names it.
+        options: Options of the reset; ``episode_id`` likewise.
+        name: Name of the environment, for errors.
+
+    Raises:
+        OptionError: An option is unknown or wrong.
+    """
+    kind = type(environment)
+    given = {key: value for key, value in options.items() if key not in NOT_OPTIONS}
+    keywords = checked(kind.reset, given, f"{name}'s reset", reserved=NOT_OPTIONS)
+    beside = {"seed": seed, "episode_id": options.get("episode_id")}
+    takes = inspect.signature(kind.reset).parameters
+    return keywords | {key: value for key, value in beside.items() if key in takes}
+
+
 class ModelAdapter(Adapter):
     """Hosts an :class:`Environment`: converts between its models and values of the Spaces.
 
@@ -189,7 +225,6 @@ class ModelAdapter(Adapter):
     def __init__(self, environment: Environment[Any, Any, Any], name: str) -> None:
         self.environment = environment
         self._step = environment.step
-        self._reset_takes = NOT_OPTIONS & inspect.signature(environment.reset).parameters.keys()
         self._name = name
         overrides = environment.spaces()
         self.actions = actions = derive(environment.action_type, overrides)
@@ -232,16 +267,7 @@ class ModelAdapter(Adapter):
             OptionError: An option is unknown or wrong.
         """
         environment = self.environment
-        keywords = checked(
-            type(environment).reset,
-            {name: value for name, value in options.items() if name not in NOT_OPTIONS},
-            f"{self._name}'s reset",
-            reserved=NOT_OPTIONS,
-        )
-        if "seed" in self._reset_takes:
-            keywords["seed"] = seed
-        if "episode_id" in self._reset_takes:
-            keywords["episode_id"] = options.get("episode_id")
+        keywords = reset_keywords(environment, seed, options, self._name)
         if seed is not None:
             environment.seed(seed)
         return environment.reset(**keywords)

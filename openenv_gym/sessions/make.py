@@ -62,10 +62,8 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
                 environment = made(mode)
             return GymnasiumAdapter(environment)
         if is_stock_class(type(environment)):
-            from openenv_gym.sessions.openenv_core.adapter import OpenEnvCoreAdapter
-
             _chosen(render_mode, [], entry.name)
-            return OpenEnvCoreAdapter(environment, entry)
+            return _core_adapter(environment, entry)
     except BaseException:
         with contextlib.suppress(Exception):  # why it cannot be used matters more
             environment.close()
@@ -75,6 +73,36 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
         "from the Environment of openenv_gym or openenv.core, or from gymnasium.Env.",
         target=entry.target,
     )
+
+
+def _core_adapter(environment: Any, entry: Entry) -> Adapter:
+    """Return the adapter of an environment of ``openenv.core``."""
+    from openenv_gym.sessions.openenv_core.adapter import OpenEnvCoreAdapter
+    from openenv_gym.sessions.openenv_core.tools import CoreToolEnvironment, is_tool_class
+    from openenv_gym.sessions.tools import ToolAdapter
+
+    if is_tool_class(type(environment), entry):
+        tools = CoreToolEnvironment(environment, entry)
+        try:
+            return ToolAdapter(tools, entry.actions)
+        except BaseException:
+            tools.close()
+            raise
+    return OpenEnvCoreAdapter(environment, entry)
+
+
+def check_actions(adapter: Adapter, entry: Entry) -> None:
+    """Check that a form of actions was chosen for an environment whose actions call tools only.
+
+    Raises:
+        OptionError: It was chosen for another.
+    """
+    if entry.actions is not None and "tools" not in adapter.metadata:
+        raise OptionError(
+            f"actions={entry.actions!r} is for environments whose actions call tools, which those "
+            f"of {entry.name} do not: leave it out.",
+            actions=entry.actions,
+        )
 
 
 def check_spaces(adapter: Adapter, request: Open | OpenVector, name: str) -> None:

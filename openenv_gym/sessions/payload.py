@@ -22,6 +22,10 @@ class Conversation(Protocol):
         """Carries out one action, once."""
         raise NotImplementedError
 
+    def rpc(self, method: str, params: Payload) -> Payload:
+        """Return the result of a method of MCP, such as ``"tools/list"``."""
+        raise NotImplementedError
+
     def state(self) -> Payload:
         """The environment's state."""
         raise NotImplementedError

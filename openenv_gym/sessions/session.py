@@ -34,10 +34,11 @@ from openenv_gym.options import check_allowed
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.lanes import Lanes, check_alike
-from openenv_gym.sessions.make import check_spaces, make_adapter
+from openenv_gym.sessions.make import check_actions, check_spaces, make_adapter
 from openenv_gym.spaces.action_check import admission
 from openenv_gym.transport import ImmediateLink
 from openenv_gym.wire.messages import (
+    Answer,
     Close,
     Closed,
     Description,
@@ -45,6 +46,7 @@ from openenv_gym.wire.messages import (
     GetState,
     Open,
     OpenVector,
+    Query,
     Render,
     Reply,
     Request,
@@ -113,6 +115,7 @@ class Session(ImmediateLink):
             StepVector: self._step_vector,
             Render: self._render,
             GetState: self._get_state,
+            Query: self._query,
             Close: self._close,
         }
 
@@ -160,6 +163,7 @@ class Session(ImmediateLink):
         self._parse = adapter.action_parser()
         self._admits = admission(adapter.action_space)
         self._carry_out = adapter.stepper()
+        self._running = adapter.steps_before_reset
         self._adapter = adapter
         self.description = adapter.description(entry.name)
         return self.description
@@ -194,6 +198,7 @@ class Session(ImmediateLink):
             raise self._failed(error) from error
         try:
             check_spaces(adapter, request, entry.name)
+            check_actions(adapter, entry)
         except BaseException:
             with contextlib.suppress(Exception):  # what is wrong with the request matters more
                 adapter.close()
@@ -218,10 +223,12 @@ class Session(ImmediateLink):
                 served=served.name,
                 wanted=entry.name,
             )
+        actions = request.actions or (entry if served is None else served).actions
         if not self._owner:  # to whom it is what it was served as, whatever models they name
-            return served or entry
+            return replace(served or entry, actions=actions)
         told = {} if served is None else served.spaces
-        return replace(entry, spaces={**told, **entry.spaces, **(request.spaces or {})})
+        spaces = {**told, **entry.spaces, **(request.spaces or {})}
+        return replace(entry, spaces=spaces, actions=actions)
 
     def _ready(self) -> Adapter:
         if self._adapter is None:
@@ -326,6 +333,10 @@ class Session(ImmediateLink):
                 {"lanes": [self._run(adapter.state) for adapter in self._lanes.adapters]}
             )
         return StateReply(self._run(self._ready().state))
+
+    def _query(self, request: Query) -> Answer:
+        adapter = self._ready()
+        return Answer(self._run(lambda: adapter.query(request.subject, request.arguments)))
 
     def _close(self, request: Close) -> Closed:
         self.close()

@@ -6,13 +6,12 @@ one of these forms:
 
 - ``"single"``: there is one tool, and all its arguments are bounded: the Dict of its arguments.
 - ``"oneof"``: a ``OneOf`` with a Dict of arguments for each tool.
-- ``"json"``: ``Dict(tool=Discrete(number of tools), arguments=Utf8)``, the arguments as a JSON
+- ``"json"``: ``Dict(tool=Discrete(number of tools), arguments=JsonText)``, the arguments as a JSON
   object. Where no tools are known before an episode begins, ``tool`` is a text too.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -21,16 +20,15 @@ from gymnasium import spaces
 from gymnasium.spaces import Space
 
 from openenv_gym.errors import ActionError, OptionError, SpaceError, did_you_mean
+from openenv_gym.spaces import json_text
 from openenv_gym.spaces.derive import Spaced
 from openenv_gym.spaces.json.read_schema import Problem, SchemaReader
 from openenv_gym.spaces.json.values import fields
+from openenv_gym.spaces.json_text import JsonText
 from openenv_gym.spaces.utf8 import Utf8
 
-MAX_TEXT = 1 << 20
-"""Characters of the longest text in a call of a tool, or in what comes of it."""
-
-FORMS = ("oneof", "json")
-"""Forms that a user can choose."""
+CALL_TOOL, LIST_TOOLS = "call_tool", "list_tools"
+"""What ``type`` says in an action of OpenEnv's protocol."""
 
 _LONGEST_NAME = 256
 
@@ -55,16 +53,33 @@ def read_tool(data: Mapping[str, Any]) -> ToolSpec:
     return ToolSpec(str(data["name"]), str(data.get("description") or ""), dict(schema or {}))
 
 
+def calls_tools(schema: Any) -> bool:
+    """Whether actions of a schema name a tool and its arguments, as OpenEnv's ``CallToolAction``.
+
+    Args:
+        schema: JSON schema of the action; one of several kinds of actions is enough.
+    """
+    if not isinstance(schema, Mapping):
+        return False
+    properties = schema.get("properties")
+    if isinstance(properties, Mapping):
+        kind = properties.get("type")
+        if isinstance(kind, Mapping) and kind.get("const") == CALL_TOOL:
+            return "tool_name" in properties
+    others = schema.get("$defs")
+    return isinstance(others, Mapping) and any(map(calls_tools, others.values()))
+
+
 class ToolCall(NamedTuple):
     """A call of a tool.
 
     Attributes:
         tool: Name of the tool.
-        arguments: Its arguments; None where the text that should hold them is not a JSON object.
+        arguments: Its arguments.
     """
 
     tool: str
-    arguments: dict[str, Any] | None
+    arguments: dict[str, Any]
 
 
 class _Arguments(NamedTuple):
@@ -89,7 +104,7 @@ class ToolActions:
         sources: Where the bounds of each leaf came from.
 
     Raises:
-        OptionError: There is no such form, or the arguments are not bounded as it needs them.
+        OptionError: The arguments are not bounded as the form needs them.
     """
 
     def __init__(self, tools: Iterable[ToolSpec], form: str | None = None) -> None:
@@ -102,7 +117,8 @@ class ToolActions:
         if self.form == "json":
             count = len(known)
             tool: Space[Any] = spaces.Discrete(count) if count else Utf8(_LONGEST_NAME)
-            self.space: Space[Any] = spaces.Dict([("tool", tool), ("arguments", Utf8(MAX_TEXT))])
+            arguments = JsonText({"type": "object"})
+            self.space: Space[Any] = spaces.Dict([("tool", tool), ("arguments", arguments)])
             self.sources = {"action.tool": "schema", "action.arguments": "default"}
             return
         for one in known:
@@ -115,7 +131,7 @@ class ToolActions:
         """Return the call that a value of the action space stands for."""
         if self.form == "json":
             tool = value["tool"] if isinstance(value["tool"], str) else self._names[value["tool"]]
-            return ToolCall(tool, _read_arguments(value["arguments"]))
+            return ToolCall(tool, json_text.load(value["arguments"]))
         index, arguments = (0, value) if self.form == "single" else (int(value[0]), value[1])
         return ToolCall(self._names[index], self._parts[index].converter.from_space(arguments))
 
@@ -134,10 +150,10 @@ class ToolActions:
             )
         try:
             if self.form == "json":
-                text = json.dumps(arguments, default=_plain, ensure_ascii=False)
+                text = json_text.dump(_plain(dict(arguments)))
                 return {"tool": self._index(tool), "arguments": text}
             index = self._names.index(tool)
-            found = self._parts[index].converter.to_space(_listed(dict(arguments)))
+            found = self._parts[index].converter.to_space(_plain(dict(arguments)))
         except (SpaceError, TypeError, ValueError) as error:
             raise ActionError(
                 f"The tool {tool!r} cannot be called with these arguments: {error} The "
@@ -164,11 +180,6 @@ def _arguments(tool: ToolSpec) -> _Arguments:
 
 def _form(known: list[_Arguments], wanted: str | None) -> str:
     """Return the form of the actions: the wanted one, if the arguments allow that."""
-    if wanted not in (None, "single", *FORMS):
-        raise OptionError(
-            f"actions={wanted!r} is not a form of actions that call tools: take 'oneof' or 'json'.",
-            actions=wanted,
-        )
     problems = [problem for one in known for problem in one.problems]
     if wanted == "json" or (wanted is None and (problems or not known)):
         return "json"
@@ -182,24 +193,10 @@ def _form(known: list[_Arguments], wanted: str | None) -> str:
     return wanted or ("single" if len(known) == 1 else "oneof")
 
 
-def _read_arguments(text: str) -> dict[str, Any] | None:
-    try:
-        arguments = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return arguments if isinstance(arguments, dict) else None
-
-
 def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"JSON has no {type(value).__name__}")
-
-
-def _listed(value: Any) -> Any:
     """Return the value as JSON has it: numbers and arrays of numpy as Python's own."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, dict):
-        return {key: _listed(item) for key, item in value.items()}
-    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

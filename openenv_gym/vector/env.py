@@ -16,7 +16,7 @@ from gymnasium.vector.utils import batch_space, iterate
 from numpy.typing import NDArray
 
 from openenv_gym import registry
-from openenv_gym.env import choose_transport
+from openenv_gym.env import choose_transport, form_and_options
 from openenv_gym.errors import EpisodeError, OpenEnvGymError, OptionError, TransportError
 from openenv_gym.spaces.batch import join
 from openenv_gym.spaces.describe import described, parse
@@ -57,7 +57,8 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             then its lanes are truncated, and ``info["failure"]`` says why.
         max_restarts: How many lost workers are restarted before the loss is an error.
         render_mode, transport, url, image, token, timeout, transport_options, action_space,
-        observation_space, spaces, **options: As with :class:`~openenv_gym.env.OpenEnvGym`.
+        observation_space, spaces, actions, **options: As with
+            :class:`~openenv_gym.env.OpenEnvGym`.
 
     Attributes:
         metadata: That of the environment, with ``autoreset_mode``.
@@ -89,11 +90,13 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         action_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
         observation_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
         spaces: dict[str, gymnasium.Space[Any] | dict[str, Any] | None] | None = None,
+        actions: Any = None,
         **options: Any,
     ) -> None:
         check_counts(num_envs, workers, lane_options, on_failure)
         mode = autoreset(autoreset_mode)
         entry = None if environment is None else registry.environment(environment)
+        form, options = form_and_options(actions, options)
         name = None
         if entry is not None:
             name, options = entry.name, {**entry.options, **options}
@@ -122,6 +125,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
                     spaces=described(spaces),
                     action_space=described(action_space),
                     observation_space=described(observation_space),
+                    actions=form,
                 ),
                 range(first, end),
                 alone=workers == 1,

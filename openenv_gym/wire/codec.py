@@ -22,6 +22,7 @@ from msgspec.msgpack import Decoder, Encoder, Ext
 
 from openenv_gym.errors import CodecError
 from openenv_gym.wire.messages import (
+    Answer,
     Close,
     Closed,
     Description,
@@ -30,6 +31,7 @@ from openenv_gym.wire.messages import (
     GetState,
     Open,
     OpenVector,
+    Query,
     Render,
     Reply,
     Request,
@@ -57,6 +59,8 @@ _VALUES: dict[type, tuple[str, ...]] = {
     Result: ("observation", "reward", "info"),
     Frame: ("frame",),
     StateReply: ("state",),
+    Query: ("arguments",),
+    Answer: ("value",),
     Failure: ("fields",),
 }
 
@@ -163,8 +167,8 @@ def _extension(code: int, data: memoryview) -> Any:
 _encoder = Encoder(enc_hook=_unknown)
 _values: Decoder[Any] = Decoder(ext_hook=_extension)
 _messages: Decoder[Any] = Decoder(
-    Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Close
-    | Description | Result | VectorResult | Frame | StateReply | Closed | Failure,
+    Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Query | Close
+    | Description | Result | VectorResult | Frame | StateReply | Answer | Closed | Failure,
     ext_hook=_extension,
 )  # fmt: skip
 

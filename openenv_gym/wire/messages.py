@@ -1,4 +1,4 @@
-"""Messages between the adapter and the session: six requests, seven replies.
+"""Messages between the adapter and the session: requests and replies.
 
 They carry values of the Spaces (arrays, numbers, strings, and tuples and dicts of them), never
 models: the session converts, so that a client needs neither the environment's package nor its
@@ -16,6 +16,10 @@ from openenv_gym.errors import OpenEnvGymError, from_name
 
 StepOutcome = tuple[Any, Any, bool, bool, dict[str, Any]]
 """What ``gymnasium.Env.step`` gives: observation, reward, terminated, truncated, info."""
+
+
+ACTION_FORMS = ("oneof", "json")
+"""Forms of actions that call tools, of which a user can choose one."""
 
 
 class Request(msgspec.Struct, array_like=True, tag=True, kw_only=True):
@@ -43,6 +47,8 @@ class Open(Request):
             None sends a field to ``info``. Only the owner of a server can give them.
         action_space: Description of the whole action space, likewise.
         observation_space: Description of the whole observation space, likewise.
+        actions: Form of actions that call tools: ``"oneof"``, ``"json"``, or None to choose by the
+            tools.
     """
 
     environment: str | None
@@ -51,6 +57,7 @@ class Open(Request):
     spaces: dict[str, Any] | None = None
     action_space: dict[str, Any] | None = None
     observation_space: dict[str, Any] | None = None
+    actions: str | None = None
 
 
 class OpenVector(Request):
@@ -68,6 +75,7 @@ class OpenVector(Request):
         spaces: As with :class:`Open`.
         action_space: As with :class:`Open`.
         observation_space: As with :class:`Open`.
+        actions: As with :class:`Open`.
     """
 
     environment: str | None
@@ -80,6 +88,7 @@ class OpenVector(Request):
     spaces: dict[str, Any] | None = None
     action_space: dict[str, Any] | None = None
     observation_space: dict[str, Any] | None = None
+    actions: str | None = None
 
 
 class ResetVector(Request):
@@ -132,6 +141,20 @@ class Render(Request):
 
 class GetState(Request):
     """Asks for the environment's state."""
+
+
+class Query(Request):
+    """Asks the environment for something beside its episode; answered by :class:`Answer`.
+
+    Attributes:
+        subject: What for: ``"tools"``; ``"mcp_tools"`` and ``"call_tool"``, as MCP has them; or the
+            methods of a provider of tasks: ``"list_splits"``, ``"list_tasks"``, ``"num_tasks"``,
+            ``"get_task"``, ``"get_task_range"``.
+        arguments: Keywords of the question.
+    """
+
+    subject: str
+    arguments: dict[str, Any] = {}
 
 
 class Close(Request):
@@ -220,6 +243,12 @@ class StateReply(Reply):
     """Answers :class:`GetState`: the fields of the environment's state."""
 
     state: dict[str, Any]
+
+
+class Answer(Reply):
+    """Answers :class:`Query`: a value of JSON."""
+
+    value: Any
 
 
 class Closed(Reply):

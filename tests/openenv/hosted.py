@@ -20,6 +20,7 @@ from openenv.core.env_server.types import Action, Observation, State
 from openenv_gym.client import EnvClient
 from openenv_gym.server.openenv_protocol.exchange import plain
 from openenv_gym.spaces.describe import describe
+from tests.openenv.calls import episode
 from tests.openenv.environments import NestedAction, NestedObservation
 
 
@@ -118,6 +119,16 @@ def play_typed(actions: list[dict[str, Any]], **keywords: Any) -> list[Any]:
     with NestedEnv(**keywords) as env:
         results = [env.reset(seed=3), *(env.step(NestedAction(**fields)) for fields in actions)]
         return [_as_json((result.observation, result.reward, result.done)) for result in results]
+
+
+def play_tools(id: str, seeds: list[int], options: dict[str, Any]) -> list[Any]:
+    """Episodes of sampled calls of tools: their outcomes, and the actions as JSON."""
+    env = gymnasium.make(id, **options)
+    try:
+        played = [episode(env, seed, 200) for seed in seeds]
+        return [{"outcomes": outcomes, "actions": actions} for outcomes, actions in played]
+    finally:
+        env.close()
 
 
 def play_lanes(id: str, lanes: int, steps: int, **options: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""MCP: our environments have no tools, and say so as openenv 0.10's server says it of such."""
+"""JSON-RPC at ``/mcp``, as openenv 0.10's server answers it, and the tools of our environments."""
 
 from __future__ import annotations
 
@@ -13,23 +13,17 @@ from websockets.sync.client import connect
 
 from tests.openenv.frames import strange_value
 from tests.openenv.peers import StockPython, StockServer, requires_peers, stock_server
-from tests.openenv.test_websocket import LIMIT, NO_TOOLS, talk
+from tests.openenv.test_websocket import LIMIT, talk
 from tests.servers import Served, eventually, serving
 
 ECHO = "tests.openenv.environments:echo"
 CODES = {-32700, -32600, -32601, -32602, -32603, -32000}
 
 REQUESTS: list[dict[str, Any]] = [
-    {"method": "tools/list", "id": 1},
-    {"method": "tools/list"},
-    {"method": "tools/list", "id": 1, "params": {"session_id": "no-such"}},
-    {"method": "tools/list", "id": 1, "params": {"session_id": None}},
-    {"method": "tools/call", "id": "a", "params": {"name": "echo", "arguments": {"message": "Hi"}}},
-    {"method": "tools/call", "id": 2, "params": {"name": "echo", "session_id": "no-such"}},
     {"method": "tools/call", "id": 2, "params": {"name": ""}},
     {"method": "tools/call", "id": 2},
-    {"method": "initialize", "id": 3},
-    {"method": "initialize", "id": 3, "params": {"session_id": "no-such"}},
+    {"method": "resources/list", "id": 3},
+    {"method": "resources/list", "id": 3, "params": {"session_id": "no-such"}},
     {"method": "openenv/session/close", "id": 4},
     {"method": "openenv/session/close", "id": 4, "params": {"session_id": "no-such"}},
     {"method": "openenv/session/close", "id": 4, "params": {"session_id": 5}},
@@ -39,6 +33,13 @@ REQUESTS: list[dict[str, Any]] = [
     {"method": "tools/list", "id": 1, "more": True},
     {"method": "tools/list", "id": 1, "jsonrpc": "1.0"},
 ]
+
+
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+
+
+def names_of(listed: Any) -> list[str]:
+    return [tool["name"] for tool in listed["result"]["tools"]]
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +84,15 @@ def test_what_a_stock_server_answers_so_do_we(ask: Any, ours: Served, theirs: St
         assert mine == wanted, request
         if stock_message.startswith("Invalid request"):  # where theirs is Pydantic's own text
             assert message.startswith("Invalid request: ")
-        elif stock_message == "Environment does not support MCP":
-            assert message == NO_TOOLS  # which says further what to do
         else:
             assert message == stock_message
 
 
 @requires_peers
 def test_the_stock_client_of_tools(ours: Served, stock: StockPython) -> None:
-    told = stock.call("tests.openenv.clients:call_tool", url=ours.url("http"), name="echo_message")
-    assert told == {"listed": [], "error": f"Tool 'echo_message' failed: {NO_TOOLS}"}
+    told = stock.call("tests.openenv.clients:call_tool", url=ours.url("http"), name="step")
+    assert told["listed"] == ["reset", "step"]
+    assert "There is no running episode" in told["error"]
     eventually(lambda: len(ours.sessions) == 0)
 
 
@@ -115,6 +115,22 @@ def test_a_session_for_each_connection(ours: Served) -> None:
             assert three.closed() == 1000
         assert one.ask("{bad")["error"]["code"] == -32700
         assert one.ask(create)["result"]["session_id"] in ids  # it goes on
+    eventually(lambda: len(ours.sessions) == 0)
+
+
+def test_an_episode_over_a_connection(ours: Served) -> None:
+    def call(name: str, **arguments: Any) -> dict[str, Any]:
+        return {**LIST, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+
+    with talk(ours, "/mcp") as client:
+        assert client.ask(call("reset", seed=1))["result"]["data"]["done"] is False
+        client.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+        told = client.ask(call("step", message="Hi"))["result"]  # of the note there is no reply
+        assert told["data"]["observation"]["echoed_message"] == "Hi"
+        begun = client.ask({**LIST, "method": "initialize", "params": {}})["result"]
+        assert begun["serverInfo"]["name"] == "echo"
+        told = client.ask(call("step", message="Hi"))["result"]
+        assert (told["isError"], told["structuredContent"]["reward"]) == (False, 0.2)
     eventually(lambda: len(ours.sessions) == 0)
 
 
@@ -146,8 +162,7 @@ def test_strange_frames(ours: Served) -> None:
                 assert client.closed() == 1000
         # It has place for two, and a session ends a moment after its connection.
         eventually(lambda: len(ours.sessions) == 0)
-    listed = posted(ours.url("http"), {"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
-    assert listed["error"]["message"] == NO_TOOLS
+    assert names_of(posted(ours.url("http"), LIST)) == ["reset", "step"]
 
 
 def test_an_environment_that_cannot_be_made() -> None:
@@ -165,8 +180,7 @@ def test_with_a_token() -> None:
             pass
         right = {"Authorization": "Bearer right"}
         with talk(served, "/mcp", additional_headers=right) as client:
-            listed = client.ask({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
-            assert listed["error"]["message"] == NO_TOOLS
+            assert names_of(client.ask(LIST)) == ["reset", "step"]
 
 
 TASKS = [

@@ -20,8 +20,9 @@ What differs from openenv 0.10's own server, on purpose:
 - A second WebSocket takes an attached session over, and the first is told. There it is refused,
   also where the first one's connection broke without a sign.
 - A truncated episode is done, with ``"TimeLimit.truncated": true`` in its metadata.
-- Tools of MCP and sets of tasks (``/{name}/tasks``) are answered as there of an environment that
-  has none; so they are also of one of ``openenv.core`` that has some.
+- Clients of MCP itself are answered at ``/mcp`` too: ``initialize`` begins a session. Where the
+  environment has no tools of its own, ``reset`` and ``step`` are tools.
+- Sets of tasks (``/{name}/tasks``) are answered as there of an environment that has none.
 - Infinity and NaN become null, as there; numpy arrays and numbers are written as what they hold.
 - What the environment's exceptions say stays in the log, unless the server runs with ``--debug``.
 """

@@ -23,6 +23,10 @@ from openenv_gym.server.openenv_protocol.problems import problems_of, refused_ac
 from openenv_gym.server.openenv_protocol.schemas import Fields, action_schema, observation_schema
 from openenv_gym.sessions.adapters import NOT_OPTIONS, Adapter, GymnasiumAdapter, ModelAdapter
 from openenv_gym.sessions.make import make_adapter
+from openenv_gym.sessions.openenv_core.models import Models
+from openenv_gym.sessions.payload import Payload
+from openenv_gym.sessions.tools import ToolAdapter
+from openenv_gym.spaces.tools import CALL_TOOL, LIST_TOOLS
 from openenv_gym.wire.messages import Description, StepOutcome
 
 _BESIDE = {"done", "reward", "truncated", "terminated"}
@@ -37,11 +41,13 @@ class StockDescription(Description, kw_only=True):
         state_schema: JSON schema of the state.
         reset_schema: JSON schema of what a reset takes beside seed and id of the episode.
         config: What ``/config`` tells; None: there is no such route.
+        calls_tools: The actions call tools, which the environment has itself.
     """
 
     state_schema: dict[str, Any]
     reset_schema: dict[str, Any]
     config: dict[str, Any] | None = None
+    calls_tools: bool = False
 
 
 def make_json_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Adapter:
@@ -52,6 +58,8 @@ def make_json_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str
             # Who sits before a page likes a picture better than a text.
             adapter.environment.render_mode = adapter.render_mode = "rgb_array"
         return JsonModelAdapter(adapter)
+    if isinstance(adapter, ToolAdapter):
+        return JsonToolAdapter(adapter)
     return JsonGymnasiumAdapter(cast("GymnasiumAdapter", adapter))
 
 
@@ -104,6 +112,10 @@ class JsonAdapter(Adapter):
         if self._episode_id is not None:
             state["episode_id"] = self._episode_id
         return state
+
+    def query(self, subject: str, arguments: dict[str, Any]) -> Any:
+        """Implements Adapter.query."""
+        return self._hosted.query(subject, arguments)
 
     def render(self) -> Any:
         """Implements Adapter.render."""
@@ -228,3 +240,58 @@ class JsonGymnasiumAdapter(JsonAdapter):
             info = {**info, TRUNCATED: True}
         fields = {"metadata": info, **self._observations.write(observation)}
         return fields, reward, terminated, truncated, info
+
+
+class JsonToolAdapter(JsonAdapter):
+    """Adapter of an environment whose actions call tools: its JSON passes as it is.
+
+    Clients may list the tools, and call one, before the first reset and after the end of an
+    episode, as at OpenEnv's own server.
+
+    Args:
+        adapter: Its own adapter.
+    """
+
+    def __init__(self, adapter: ToolAdapter) -> None:
+        super().__init__(adapter)
+        self._environment = adapter.environment
+        self._models: Models = cast("Any", adapter.environment).models
+        self.steps_before_reset = self.steps_after_end = True
+
+    def description(self, name: str) -> StockDescription:
+        """Implements Adapter.description."""
+        return StockDescription(
+            name,
+            self._models.action.model_json_schema(),
+            self._models.observation.model_json_schema(),
+            self.metadata,
+            state_schema=self._models.state.model_json_schema(),
+            reset_schema={"type": "object"},
+            calls_tools=True,
+        )
+
+    def action_parser(self) -> Callable[[Any], Any]:
+        """Implements Adapter.action_parser: actions stay JSON, but are checked."""
+
+        def parse(action: Any) -> Any:
+            if action == {"type": LIST_TOOLS}:
+                return action
+            call = {"type": CALL_TOOL, **action}
+            try:
+                self._models.action.model_validate(call)
+            except ValidationError as error:
+                raise refused_action(problems_of(error)) from error
+            return call
+
+        return parse
+
+    def _begin(self, seed: int | None, options: dict[str, Any]) -> Payload:
+        return self._environment.begin(seed, options)
+
+    def _advance(self, action: Any) -> Payload:
+        return self._environment.carry_out(action)
+
+    def _told(self, outcome: Payload) -> StepOutcome:
+        fields, metadata = outcome["observation"], outcome.get("metadata") or {}
+        truncated = metadata.get(TRUNCATED) is True
+        return fields, outcome["reward"], outcome["done"], truncated, metadata

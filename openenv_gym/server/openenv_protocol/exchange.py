@@ -60,7 +60,8 @@ def written(value: Any) -> bytes:
         ) from error
 
 
-def _data(result: Result) -> dict[str, Any]:
+def result_data(result: Result) -> dict[str, Any]:
+    """Return what the protocol says of a reset or a step."""
     return {
         "observation": result.observation,
         "reward": result.reward,
@@ -84,7 +85,7 @@ def refusal_frame(error: OpenEnvGymError) -> str:
 
 def _frame(reply: Reply) -> str:
     if isinstance(reply, Result):
-        data = _data(reply)
+        data = result_data(reply)
         if reply.info:
             data["metadata"] = reply.info
         return written({"type": "observation", "data": data}).decode()
@@ -111,7 +112,7 @@ def error_body(error: OpenEnvGymError) -> tuple[int, bytes]:
 
 def _body(reply: Reply) -> tuple[int, bytes]:
     if isinstance(reply, Result):
-        data = _data(reply)
+        data = result_data(reply)
         data["reward"] = None if reply.reward is None else float(reply.reward)
         data["metadata"] = reply.info or None
         return 200, written(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
@@ -14,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from openenv_gym.errors import OpenEnvGymError
+from openenv_gym.errors import OpenEnvGymError, SessionLostError
 from openenv_gym.server.exchange import CarryOut
 from openenv_gym.server.http import body_of, too_large
 from openenv_gym.server.openenv_protocol import mcp, openapi
@@ -76,6 +75,7 @@ class StockRoutes:
             ("POST", "/step", self._step),
             ("GET", "/state", self._state),
             ("POST", RPC_PATH, self._mcp),
+            ("DELETE", RPC_PATH, self._mcp_end),
             ("GET", "/schema", self._schema),
             ("GET", "/metadata", self._metadata),
             ("GET", "/config", self._config),
@@ -139,19 +139,32 @@ class StockRoutes:
         return Response(body, status, media_type="application/json")
 
     async def reply(self, id: str, request: messages.Request, carry_out: CarryOut) -> Any:
-        """What ``carry_out`` gives for a request to a session.
+        """Return what ``carry_out`` gives for a request to a session.
 
         Raises:
             SessionLostError: There is no such session, or no longer.
         """
-        reply = self._lobby.sessions.ask(id, request, carry_out)
-        if isinstance(reply, asyncio.Future):
-            await asyncio.wait({reply})  # not cancelled with this task: it is the session's
-            reply = reply.result()
-        return reply
+        return await self._lobby.ask(id, request, carry_out)
 
     async def _mcp(self, request: Request) -> Response:
-        return JSONResponse(await mcp.answer_bytes(self._lobby, await _body(request)))
+        session = request.headers.get(mcp.SESSION_HEADER)
+        if session is not None and not self._lobby.sessions.has(session):
+            return JSONResponse(mcp.refusal(self._lobby.sessions.lost()), 404)
+        caller = mcp.Caller(session, is_mcp=session is not None)
+        reply = await mcp.answer_bytes(self._lobby, await _body(request), caller)
+        if reply is None:
+            return Response(status_code=202)
+        named = {mcp.SESSION_HEADER: caller.session} if caller.is_mcp and caller.session else {}
+        return JSONResponse(reply, headers=named)
+
+    async def _mcp_end(self, request: Request) -> Response:
+        """End a session of MCP, as its client asks for."""
+        session = request.headers.get(mcp.SESSION_HEADER, "")
+        try:
+            self._lobby.sessions.leave(session)
+        except SessionLostError as error:
+            return JSONResponse(mcp.refusal(error), 404)
+        return Response(status_code=204)
 
     async def _schema(self, request: Request) -> Response:
         found = await self._lobby.description()

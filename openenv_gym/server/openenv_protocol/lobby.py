@@ -10,11 +10,12 @@ from typing import Any
 from openenv_gym import __version__, registry
 from openenv_gym.errors import OpenEnvGymError
 from openenv_gym.registry import Entry
+from openenv_gym.server.exchange import CarryOut
 from openenv_gym.server.openenv_protocol.adapter import StockDescription, make_json_adapter
 from openenv_gym.server.openenv_protocol.exchange import carrier
 from openenv_gym.server.openenv_protocol.problems import FactoryError
 from openenv_gym.server.sessions import Sessions, new_id
-from openenv_gym.wire.messages import Open, Reply
+from openenv_gym.wire.messages import Open, Reply, Request
 
 
 class Lobby:
@@ -71,6 +72,18 @@ class Lobby:
         if isinstance(found, FactoryError):
             raise found
         return id
+
+    async def ask(self, id: str, request: Request, carry_out: CarryOut) -> Any:
+        """Return what ``carry_out`` gives for a request to a session.
+
+        Raises:
+            SessionLostError: There is no such session, or no longer.
+        """
+        reply = self.sessions.ask(id, request, carry_out)
+        if isinstance(reply, asyncio.Future):
+            await asyncio.wait({reply})  # not cancelled with this task: it is the session's
+            reply = reply.result()
+        return reply
 
     @property
     def known(self) -> StockDescription | None:

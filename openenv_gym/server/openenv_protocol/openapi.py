@@ -42,7 +42,7 @@ def document(info: Json, found: StockDescription | None) -> Json:
         "Action": {"type": "object"} if found is None else found.action_space,
         "Observation": {"type": "object"} if found is None else found.observation_space,
         "State": State.model_json_schema() if found is None else found.state_schema,
-        "ResetRequest": _reset({} if found is None else found.reset_schema),
+        "ResetRequest": reset_schema(found),
         "StepRequest": StepData.model_json_schema(),
         "RpcRequest": RpcRequest.model_json_schema(),
         **_ANSWERS,
@@ -60,8 +60,9 @@ def document(info: Json, found: StockDescription | None) -> Json:
     }
 
 
-def _reset(options: Json) -> Json:
-    """What a reset takes: seed, id of the episode, and the environment's own options."""
+def reset_schema(found: StockDescription | None) -> Json:
+    """Return the schema of a reset: seed, id of the episode, and the environment's own options."""
+    options = {} if found is None else found.reset_schema
     shared = ResetData.model_json_schema()
     properties = {**options.get("properties", {}), **shared["properties"]}
     return {**shared, "additionalProperties": True, **options, "properties": properties}

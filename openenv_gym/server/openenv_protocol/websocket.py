@@ -92,6 +92,7 @@ class _Conversation:
         self._sessions = lobby.sessions
         self._owner = not wanted
         self._id = wanted or new_id()
+        self._caller = mcp.Caller(self._id, connected=True)
         self._events = events
         self._send = send
         self._ended = False
@@ -141,7 +142,7 @@ class _Conversation:
         try:
             message = json.loads(text)
         except (ValueError, RecursionError) as error:
-            frame = self._no_json(error)
+            frame: str | None = self._no_json(error)
         else:
             if not isinstance(message, dict):
                 kind = type(message).__name__
@@ -149,7 +150,8 @@ class _Conversation:
             frame = await self._reply(message)
         if self._ended:
             raise _Over
-        await self._send({"type": "websocket.send", "text": frame})
+        if frame is not None:  # a notification has no reply
+            await self._send({"type": "websocket.send", "text": frame})
 
     def _no_json(self, error: Exception) -> str:
         """The frame that tells that one was no JSON."""
@@ -159,7 +161,7 @@ class _Conversation:
         """The frame that tells of an error."""
         return refusal_frame(error)
 
-    async def _reply(self, message: dict[str, Any]) -> str:
+    async def _reply(self, message: dict[str, Any]) -> str | None:
         kind = message.get("type", "")
         model = _MESSAGES.get(kind) if isinstance(kind, str) else None
         if model is None:
@@ -172,8 +174,8 @@ class _Conversation:
             await self._close(_NORMAL, "")
             raise _Over
         if isinstance(asked, McpMessage):
-            data = await mcp.answer(self._lobby, asked.data, self._id)
-            return json.dumps({"type": "mcp", "data": data})
+            data = await mcp.answer(self._lobby, asked.data, self._caller)
+            return None if data is None else json.dumps({"type": "mcp", "data": data})
         try:
             reply = self._sessions.ask(self._id, _request(asked), FRAME)
         except SessionLostError as error:
@@ -215,8 +217,9 @@ class _Conversation:
 class _RpcConversation(_Conversation):
     """A connection whose frames are requests of JSON-RPC."""
 
-    async def _reply(self, message: dict[str, Any]) -> str:
-        return json.dumps(await mcp.answer(self._lobby, message, self._id))
+    async def _reply(self, message: dict[str, Any]) -> str | None:
+        data = await mcp.answer(self._lobby, message, self._caller)
+        return None if data is None else json.dumps(data)
 
     def _no_json(self, error: Exception) -> str:
         return json.dumps(mcp.parse_error(str(error)))

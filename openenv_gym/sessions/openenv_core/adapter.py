@@ -43,8 +43,8 @@ class OpenEnvCoreAdapter(ModelAdapter):
         models = models_of(type(environment), entry)
         given = _given_spaces(models, entry)
         _check_spaces(models, given, entry)
-        adapter = _adapter(cast("Hashable", type(environment)), models)
-        super().__init__(adapter(environment, given), entry.name)
+        adapted = adapted_class(cast("Hashable", type(environment)), models)
+        super().__init__(adapted(environment, given), entry.name)
 
     def _outcome(self, observation: Any) -> StepOutcome:
         # A copy: what is added to it is none of the environment's, which may have kept it.
@@ -62,12 +62,15 @@ class StockEnvironment(Environment[Any, Any, Any]):
     Args:
         environment: The environment.
         given: Spaces of fields, by name.
+
+    Attributes:
+        loop: Where its asynchronous methods run.
     """
 
     def __init__(self, environment: Any, given: Mapping[str, Space[Any] | None]) -> None:
         self._environment = environment
         self._given = given
-        self._loop = EventLoop()
+        self.loop = EventLoop()
         self._reset = self._method("reset")
         self._step = self._method("step")
 
@@ -75,7 +78,7 @@ class StockEnvironment(Environment[Any, Any, Any]):
         """A method of the environment: the asynchronous one if it has that, as OpenEnv takes it."""
         if not overrides(type(self._environment), f"{name}_async"):
             return cast("Callable[..., Any]", getattr(self._environment, name))
-        method, run = getattr(self._environment, f"{name}_async"), self._loop.run
+        method, run = getattr(self._environment, f"{name}_async"), self.loop.run
         return lambda *positional, **named: run(method(*positional, **named))
 
     def spaces(self) -> Mapping[str, Any]:
@@ -100,11 +103,11 @@ class StockEnvironment(Environment[Any, Any, Any]):
         try:
             self._environment.close()
         finally:
-            self._loop.close()
+            self.loop.close()
 
 
 @functools.cache
-def _adapter(kind: Any, models: Models) -> type[StockEnvironment]:
+def adapted_class(kind: Any, models: Models) -> type[StockEnvironment]:
     """Return a subclass with those models, whose reset has the signature of that class's reset."""
     inner = kind.reset_async if overrides(kind, "reset_async") else kind.reset
 

@@ -31,6 +31,11 @@ def is_stock_class(kind: Any) -> bool:
     return isinstance(kind, type) and any(_is_base(base) for base in kind.__mro__)
 
 
+def environment_base(kind: type) -> type:
+    """Return the ``Environment`` of OpenEnv's own package that a class is derived from."""
+    return next(base for base in kind.__mro__ if _is_base(base))
+
+
 def _is_base(kind: type) -> bool:
     return kind.__name__ == _BASE and kind.__module__.endswith(_HOME)
 
@@ -56,15 +61,24 @@ def models_of(kind: type, entry: Entry) -> Models:
         OptionError: They are not told, or are no Pydantic models.
         RegistryError: There is no module or class of a name.
     """
-    told = {**_annotated(kind), **_arguments(kind), **_attributes(kind)}
-    for side, target in entry.models.items():
-        told[side] = registry.load(Entry(target, target))
-    told.setdefault("state", State)
+    told = named_models(kind, entry)
     for side in Models._fields:
         model = told.get(side)
         if not _is_model(model):
             raise OptionError(_untold(entry, side, model), environment=entry.name, side=side)
     return Models(**told)
+
+
+def named_models(kind: type, entry: Entry) -> dict[str, Any]:
+    """Return what is said of the models of an environment, by side; unchecked.
+
+    Raises:
+        RegistryError: There is no module or class of a name.
+    """
+    told = {"state": State, **_annotated(kind), **_arguments(kind), **_attributes(kind)}
+    for side, target in entry.models.items():
+        told[side] = registry.load(Entry(target, target))
+    return told
 
 
 def _is_model(model: Any) -> bool:

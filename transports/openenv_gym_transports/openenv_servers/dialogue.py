@@ -156,6 +156,25 @@ class Dialogue:
 
         return self._insist(attempt, deadline, "tell its state")
 
+    def rpc(self, method: str, params: dict[str, Any]) -> Payload:
+        """Return the result of a method of MCP; after a drop it is called once more.
+
+        Raises:
+            EnvironmentFailedError: The server told of an error, or does not know the method.
+        """
+        deadline = self._deadline()
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+        def attempt() -> Payload:
+            self._send("mcp", data=call)
+            return self._receive(deadline)
+
+        reply = self._insist(attempt, deadline, method)
+        result = reply.get("result")
+        if not isinstance(result, dict):
+            raise failed(self._url, method, reply.get("error") or {})
+        return result
+
     def step(self, action: Payload) -> Payload:
         """Carries out one action, once.
 
@@ -240,7 +259,7 @@ class Dialogue:
         except (TypeError, ValueError) as error:
             raise OptionError(f"JSON cannot hold the data of this {kind}: {error}.") from error
         socket = self._attached
-        self._due.append(_Due("state" if kind == "state" else "observation", take))
+        self._due.append(_Due(kind if kind in ("state", "mcp") else "observation", take))
         socket.send(frame, text=True)
 
     def _receive(self, deadline: float) -> Payload:

@@ -58,6 +58,14 @@ class LegacyDialogue:
             lambda limit: self._request("GET", "/state", None, limit), "tell its state"
         )
 
+    def rpc(self, method: str, params: dict[str, Any]) -> Payload:
+        """There are no methods of MCP.
+
+        Raises:
+            EnvironmentFailedError: Always.
+        """
+        raise failed(self._server.url, method, {"message": "it is of openenv-core 0.1"})
+
     def step(self, action: Payload) -> Payload:
         """Carries out one action.
 

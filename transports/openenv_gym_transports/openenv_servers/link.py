@@ -14,6 +14,7 @@ from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.payload import Conversation
 from openenv_gym.sessions.session import Session
+from openenv_gym.sessions.tools import ToolAdapter
 from openenv_gym.wire.messages import Open, OpenVector, Reply, Request, StepOutcome
 from openenv_gym.wire.timing import Stopwatch, Timing
 from openenv_gym_transports.links.server import Server
@@ -21,6 +22,7 @@ from openenv_gym_transports.openenv_servers.given import Given
 from openenv_gym_transports.openenv_servers.known import KnownHost, known_host
 from openenv_gym_transports.openenv_servers.models import known_class
 from openenv_gym_transports.openenv_servers.server import Schemas
+from openenv_gym_transports.openenv_servers.tools import tool_host
 from openenv_gym_transports.openenv_servers.unknown import UnknownHost, unknown_host
 
 Converse = Callable[[bool], Conversation]
@@ -74,7 +76,8 @@ class OpenEnvServerLink(Session):
 
     def _entry(self, request: Open | OpenVector) -> Entry:
         if request.environment is None and not (self.is_open or self.is_closed):
-            return Entry(self._label, "")  # it has a name only there, if nobody names it here
+            # It has a name only there, if nobody names it here.
+            return Entry(self._label, "", actions=request.actions)
         return super()._entry(request)
 
     def _make_host(
@@ -97,9 +100,10 @@ class OpenEnvServerLink(Session):
         conversation = self._converse(cls is not None)
         try:
             schemas, given = self._schemas, self._given
-            host: UnknownHost | KnownHost
+            host: UnknownHost | KnownHost | ToolAdapter | None = None
             if cls is None:
-                host = unknown_host(conversation, schemas, given, self._url)
+                host = tool_host(conversation, schemas, entry.actions)
+                host = host or unknown_host(conversation, schemas, given, self._url)
             else:
                 host = known_host(cls, conversation, schemas, given, entry.name)
         except BaseException:

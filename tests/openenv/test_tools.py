@@ -1,0 +1,209 @@
+"""Environments whose actions call tools: at OpenEnv's own server, in our hands, and at ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium
+import httpx
+import pytest
+
+from openenv_gym.errors import OptionError
+from tests.openenv.calls import call, episode
+from tests.openenv.ours import remote
+from tests.openenv.peers import StockPython, StockServer, requires_peers, stock_server
+from tests.openenv.test_hosting import CLIENTS, HOSTED, ours
+
+pytestmark = [requires_peers, pytest.mark.timeout(300)]
+
+TOOLBOX = "tests.openenv.toolbox"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StockServer]:
+    with stock_server(f"{TOOLBOX}:everything") as server:
+        yield server
+
+
+def check_same(outcomes: list[Any], told: list[Any]) -> None:
+    """Checks what our environment gave against what the stock client got."""
+    for (observation, info, reward, terminated, truncated), wanted in zip(
+        outcomes, told, strict=True
+    ):
+        assert (reward, terminated, truncated) == (wanted["reward"] or 0.0, wanted["done"], False)
+        fields = wanted["observation"]
+        assert observation["tool_name"] == fields.get("tool_name", "")
+        if fields.get("error"):
+            assert observation["error"].endswith(fields["error"]["message"])
+        elif "tool_name" in fields:
+            data = fields["result"]["data"]
+            assert info["result"] == json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+            text = data if isinstance(data, str) else info["result"]
+            assert (observation["result"], observation["error"]) == (text, "")
+        else:
+            assert info == wanted["metadata"]
+            assert json.loads(observation["result"]) == wanted["metadata"]
+
+
+def test_tools_with_bounded_arguments(server: StockServer, stock: StockPython) -> None:
+    url = f"{server.url}/safe"
+    with remote(f"{server.ws_url}/safe") as env:
+        assert str(env.action_space) == (
+            "OneOf(Dict('dial': Discrete(3), 'by': Discrete(3, start=-1)), "
+            "Dict('at': Discrete(2), 'closely': Discrete(2)), Dict())"
+        )
+        assert list(env.observation_space) == ["tool_name", "result", "error"]
+        assert env.unwrapped.metadata["actions"] == "oneof"
+        assert env.unwrapped.space_sources["action.turn.dial"] == "schema"
+        for seed in range(3):
+            outcomes, actions = episode(env, seed, 200)
+            assert outcomes[-1][3]
+            told = stock.call(f"{CLIENTS}:play", url=url, actions=actions, reset={"seed": seed})
+            check_same(outcomes, told["results"])
+        assert env.unwrapped.state()["step_count"] == len(actions)
+    with remote(f"{server.ws_url}/safe", actions="json") as env:
+        assert str(env.action_space["tool"]) == "Discrete(3)"
+        env.reset()
+        observation, *_ = env.step({"tool": 0, "arguments": '{"dial": 7}'})
+        assert (observation["result"], "7" in observation["error"]) == ("", True)
+
+
+def test_one_tool_is_its_arguments(server: StockServer) -> None:
+    with remote(f"{server.ws_url}/lever") as env:
+        assert str(env.action_space) == "Dict('arm': Discrete(4))"
+        env.reset(seed=1)
+        first = env.step({"arm": 2})
+        env.reset(seed=1)
+        assert env.step({"arm": 2}) == first
+    with remote(f"{server.ws_url}/lever", actions="oneof") as env:
+        assert str(env.action_space) == "OneOf(Dict('arm': Discrete(4)))"
+
+
+DESK = [call("echo", message="Hé", times=2), call("fail", reason="why not"), call("nothing")]
+DESK += [call("nope"), call("echo"), call("echo", message="x", of=1)]
+
+
+@pytest.mark.parametrize("name", ["desk", "scripted"])
+def test_tools_with_free_arguments(name: str, server: StockServer, stock: StockPython) -> None:
+    with remote(f"{server.ws_url}/{name}") as env:
+        assert str(env.action_space) == (
+            "Dict('tool': Discrete(3), 'arguments': JsonText(object, max_length=65536))"
+        )
+        names = [tool["name"] for tool in env.unwrapped.metadata["tools"]]
+        assert names == ["echo", "fail", "nothing"]
+        outcomes = [(*env.reset(seed=0), 0.0, False, False)]
+        played = [one for one in DESK if one["tool_name"] in names]
+        for one in played:
+            text = json.dumps(one["arguments"])
+            value = {"tool": names.index(one["tool_name"]), "arguments": text}
+            observation, reward, terminated, truncated, info = env.step(value)
+            outcomes.append((observation, info, reward, terminated, truncated))
+        # What returns nothing has no result at all.
+        assert outcomes[3][0] == {"tool_name": "nothing", "result": "", "error": ""}
+        outcomes[3] = (outcomes[3][0], {"result": "null"}, *outcomes[3][2:])
+        url = f"{server.url}/{name}"
+        told = stock.call(f"{CLIENTS}:play", url=url, actions=played, reset={"seed": 0})["results"]
+        told[3]["observation"]["result"]["data"] = ""
+        check_same(outcomes[:3] + outcomes[4:], told[:3] + told[4:])
+        env.action_space.seed(0)
+        for _ in range(20):
+            assert env.observation_space.contains(env.step(env.action_space.sample())[0])
+
+
+def test_tools_that_are_there_after_a_reset_only(server: StockServer) -> None:
+    with remote(f"{server.ws_url}/forge") as env:
+        assert str(env.action_space["tool"]) == "Utf8(256, min_length=0)"
+        env.reset()
+        observation, reward, terminated, *_ = env.step({"tool": "hit", "arguments": '{"x": 1}'})
+        assert (observation["result"], reward, terminated) == ('{"hit":{"x":1}}', 2, True)
+
+
+def test_a_form_for_actions_that_call_no_tools() -> None:
+    with pytest.raises(OptionError, match="leave it out"):
+        gymnasium.make("openenv/Connect4-v0", actions="json")
+
+
+# In our hands
+
+
+@pytest.mark.parametrize("transport", ["inprocess", "process"])
+def test_over_our_transports(transport: str, server: StockServer, stock: StockPython) -> None:
+    stock.call(f"{HOSTED}:register", id="stock/Safe-v0", environment=f"{TOOLBOX}:Safe")
+    played = stock.call(
+        f"{HOSTED}:play_tools", id="stock/Safe-v0", seeds=[0, 1], options={"transport": transport}
+    )
+    with remote(f"{server.ws_url}/safe") as env:
+        for seed, one in enumerate(played):
+            outcomes, actions = episode(env, seed, 200)
+            assert one["actions"] == actions
+            assert one["outcomes"] == json.loads(json.dumps(outcomes))
+
+
+def test_lanes(stock: StockPython) -> None:
+    stock.call(f"{HOSTED}:register", id="stock/Lanes-v1", environment=f"{TOOLBOX}:Lever")
+    paid = stock.call(f"{HOSTED}:play_lanes", id="stock/Lanes-v1", lanes=2, steps=3)
+    assert len(paid) == 3
+
+
+# At our server
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ours(f"{TOOLBOX}:Desk", log=tmp_path_factory.mktemp("log") / "log") as url:
+        yield url
+
+
+def test_the_stock_client_of_steps(url: str, server: StockServer, stock: StockPython) -> None:
+    actions = [{"type": "list_tools"}, *DESK]
+    mine, theirs = (
+        stock.call(f"{CLIENTS}:play", url=one, actions=actions, reset={"seed": 4})
+        for one in (url, f"{server.url}/desk")
+    )
+    assert mine == theirs
+
+
+def test_the_stock_client_of_tools(url: str, server: StockServer, stock: StockPython) -> None:
+    mine, theirs = (
+        stock.call(f"{CLIENTS}:call_tool", url=one, name="echo")
+        for one in (url, f"{server.url}/desk")
+    )
+    assert mine == theirs
+    assert mine["told"] == "Hello!"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"method": "tools/list"},
+        {"method": "tools/call", "params": {"name": "echo", "arguments": {"message": "Hi"}}},
+        {"method": "tools/call", "params": {"name": "nothing"}},
+        {"method": "tools/call", "params": {"name": "fail", "arguments": {"reason": "no"}}},
+        {"method": "tools/call", "params": {"name": "nope", "arguments": {}}},
+    ],
+)
+def test_the_methods_of_mcp(url: str, server: StockServer, request_: dict[str, Any]) -> None:
+    mine, theirs = (
+        httpx.post(f"{one}/mcp", json={"jsonrpc": "2.0", "id": 1, **request_}, timeout=60.0).json()
+        for one in (url, f"{server.url}/desk")
+    )
+    assert mine == theirs
+
+
+def test_schemas(url: str, server: StockServer) -> None:
+    mine, theirs = (httpx.get(f"{one}/schema").json() for one in (url, f"{server.url}/desk"))
+    for side in ("action", "observation", "reset_observation"):
+        assert mine[side] == theirs[side]
+
+
+@pytest.mark.parametrize("scheme", ["ws", "http"])
+def test_our_client_at_our_server(scheme: str, url: str) -> None:
+    env = gymnasium.make("openenv/Remote-v0", url=url.replace("http", scheme))
+    try:
+        assert env.reset(seed=1)[0]["result"] == '{"task":""}'
+        observation, *_ = env.step({"tool": 0, "arguments": '{"message": "Hi"}'})
+        assert observation == {"tool_name": "echo", "result": "Hi", "error": ""}
+    finally:
+        env.close()
