@@ -1,5 +1,5 @@
 """The environments that come with openenv-gym, one package each.
 
-A package's ``models`` need nothing but the core; its ``environment`` needs the extra
-of the same name (``pip install 'openenv-gym[chess]'``).
+A package's ``models`` need only the core; its ``environment`` needs the extra of the
+same name (``pip install 'openenv-gym[chess]'``).
 """

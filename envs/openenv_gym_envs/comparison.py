@@ -1,8 +1,8 @@
-"""The library behind an environment, stepped by itself: what a step of ours is compared with.
+"""Players of the library behind an environment, to compare the environment's speed with.
 
 The ``bare.py`` of an environment's folder has ``COMPARISONS``, which
-``benchmarks/environments.py`` measures. It imports its library when a player is made, and nothing
-of ours but this module.
+``benchmarks/environments.py`` measures. It imports its library when a player is made, and no module
+of this package but this one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 
 def draw(mask: NDArray[np.int8], rng: np.random.Generator) -> int:
-    """Return a legal action. Ours choose by it too, so that both find the same caches."""
+    """Return a legal action. The environments' players use this function too, for equal caches."""
     legal = np.flatnonzero(mask)
     return int(legal[rng.integers(len(legal))])
 
@@ -35,14 +35,14 @@ class Player(ABC):
 
     @abstractmethod
     def step(self, action: Any) -> bool:
-        """Carry out an action, and make the observation and mask that ours makes.
+        """Carry out an action, and make the same observation and mask as the environment.
 
         Returns:
             Whether the episode is over.
         """
 
     def close(self) -> None:  # noqa: B027  # most have nothing to close
-        """End what it started."""
+        """End what the player started."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,14 @@ class Comparison:
     """An environment and its library.
 
     Attributes:
-        name: The name of the row.
-        id: The environment's id.
-        bare: Makes the player of the library.
+        name: Name of the row.
+        id: Id of the environment.
+        bare: Function that makes the player of the library.
         options: Options of the environment.
-        bar: The ratio of steps per second to reach; None where there is none.
-        actions: What is done, over and over; random legal actions where it is empty.
-        apart: There is room for one in a process: one is measured after the other.
+        bar: Ratio of steps per second to reach; None for no bar.
+        actions: Actions to repeat; random legal actions where it is empty.
+        apart: Whether a process has room for only one of the two, so that one is measured after
+            the other.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Environments that do nothing, and the same as plain gymnasium.
+"""Environments that do nothing, and the same environments written for gymnasium alone.
 
-Servers and containers of ours can import them: the package is in each of our images.
+Our servers and containers can import them: this package is in each of our images.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SMALL = np.array([0.1, -0.2, 0.3, -0.4], np.float32)
 
 
 def _picture(height: int, width: int, depth: int) -> NDArray[np.uint8]:
-    """Flat patches of colour, as in games: what compresses well, for peers that compress."""
+    """Draw flat patches of colour, as in games, which compress well, for peers that compress."""
     patches = np.random.default_rng(0).integers(0, 256, (14, 12, depth), np.uint8)
     picture = patches.repeat(-(-height // 14), 0).repeat(-(-width // 12), 1)
     return np.ascontiguousarray(picture[:height, :width])
@@ -36,25 +36,25 @@ TEXT = "".join(np.random.default_rng(0).choice(list(_CHARACTERS), TEXT_LENGTH))
 
 
 class NoopAction(Action):
-    """One of four."""
+    """One of four actions."""
 
     action: Annotated[int, Discrete(4)]
 
 
 class SmallObservation(Observation):
-    """As small as CartPole's."""
+    """An observation as small as CartPole's."""
 
     observation: Annotated[Array, Box(-1, 1, (4,), np.float32)]
 
 
 class StackObservation(Observation):
-    """Four grey frames, as preprocessed Atari's."""
+    """Four grey frames, as of preprocessed Atari."""
 
     observation: Annotated[Array, Box(0, 255, (84, 84, 4), np.uint8)]
 
 
 class FrameObservation(Observation):
-    """One frame, as Atari's own."""
+    """One frame, as of Atari itself."""
 
     observation: Annotated[Array, Box(0, 255, (210, 160, 3), np.uint8)]
 
@@ -150,10 +150,10 @@ _PLAIN: dict[str, tuple[Space[Any], Callable[[], Any]]] = {
 
 
 class Plain(gymnasium.Env[Any, Any]):
-    """The no-op environments, written for gymnasium without us.
+    """The no-op environments, written for gymnasium alone.
 
     Args:
-        workload: Which of them.
+        workload: Name of the environment.
     """
 
     def __init__(self, workload: str) -> None:

@@ -11,20 +11,20 @@ Kinds = Mapping[str, str]
 
 @dataclass(frozen=True)
 class OpenEnvFields:
-    """Fields and their kinds: ``int``, ``str``, ``num``, ``bool``, ``obj``; ``[int]``; ``int?``.
+    """Names and kinds of the fields of OpenEnv's own environment, written down by hand.
 
-    They are written down by hand, from the models of OpenEnv's own environment.
+    The kinds are ``int``, ``str``, ``num``, ``bool``, ``obj``, ``[int]`` and ``int?``.
 
     Attributes:
-        action: Fields of an action; ``!`` after the kind: required.
+        action: Fields of an action; ``!`` after the kind marks a required one.
         observation: Fields of an observation.
         sample: An action to step with, whose reply has the same fields.
         state: Fields of the state, beside ``episode_id`` and ``step_count``.
         metadata: Fields of the metadata, after a reset and after a step.
-        stepped: Fields of the metadata after a step alone.
-        exact: The observation has no further fields: OpenEnv's client takes none.
+        stepped: Fields of the metadata after a step only.
+        exact: Whether the observation may not have other fields, which OpenEnv's client refuses.
         reset_reward: The reward of a reset.
-        config: Fields of ``GET /config``, where there is such a route.
+        config: Fields of ``GET /config``, where that route exists.
     """
 
     action: Kinds

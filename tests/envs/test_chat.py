@@ -133,7 +133,7 @@ def test_a_whole_conversation(tokenizer: ChatTokenizer) -> None:
     )
     observation, *_, terminated, truncated, info = said(env, "Me too.")
     assert (terminated, truncated) == (True, False)
-    assert "no more to say" in info["reason"]
+    assert "ended the conversation" in info["reason"]
     state = env.unwrapped.state()  # type: ignore[attr-defined]
     assert [one["role"] for one in state["history_messages"]] == [
         "system",
@@ -212,8 +212,8 @@ def test_answer_that_is_no_unicode_text() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"reply": f"{HOOKS}:nothing_to_read"}, "reply gave 3, a int"),
-        ({"reward_fn": f"{HOOKS}:no_number"}, "reward_fn gave 'much', a str"),
+        ({"reply": f"{HOOKS}:nothing_to_read"}, "reply returned 3, a int"),
+        ({"reward_fn": f"{HOOKS}:no_number"}, "reward_fn returned 'much', a str"),
     ],
 )
 def test_functions_that_give_what_they_must_not(options: dict[str, str], told: str) -> None:
@@ -245,7 +245,7 @@ def test_limits_truncate() -> None:
     env.reset()
     observation, *_, truncated, info = env.step(np.full(8, 99))
     assert truncated
-    assert "answer had no room" in info["reason"]
+    assert "answer did not fit" in info["reason"]
     assert len(observation["messages"]) == 1
     env.close()
     env = gymnasium.make(ID, max_messages=3)
@@ -264,18 +264,18 @@ def test_limits_truncate() -> None:
     ("options", "told"),
     [
         ({"mode": "text", "generation_prompt": True}, "generation_prompt is for mode='tokens'"),
-        ({"chat_template": "{% for"}, "chat_template is no template"),
+        ({"chat_template": "{% for"}, "chat_template is not a valid template"),
         ({"chat_template": "{{ raise_exception('no user') }}", "prompts": ["x"]}, "no user"),
         ({"chat_template": "{{ messages.append(1) }}", "prompts": ["x"]}, "SecurityError"),
         (
             {"chat_template": "{{ ''.__class__.__mro__ }}", "prompts": ["x"]},
             "SecurityError",
         ),
-        ({"prompts": ["word " * 100], "max_tokens": 32}, "no room in max_tokens"),
+        ({"prompts": ["word " * 100], "max_tokens": 32}, "not fit in max_tokens"),
         ({"system_prompt": "word " * 100, "max_tokens": 32}, "the system's"),
-        ({"max_tokens": 1_000_000}, "take at most max_tokens="),
+        ({"max_tokens": 1_000_000}, "use at most max_tokens="),
         ({"tokenizer": "/nowhere/tokenizer.json"}, "cannot be read"),
-        ({"tokenizer": "no-such/tokenizer"}, "none of the name in its cache"),
+        ({"tokenizer": "no-such/tokenizer"}, "not in the cache"),
         ({"prompts": []}, "prompts"),
         ({"reply": []}, "reply"),
     ],

@@ -132,7 +132,7 @@ def test_tokenizer_of_a_file(tmp_path: Path) -> None:
     tokenizer.enable_padding(length=50)
     tokenizer.enable_truncation(3)
     tokenizer.save(str(file))
-    with pytest.raises(OptionError, match="give the chat_template="):
+    with pytest.raises(OptionError, match="template of its model by chat_template="):
         gymnasium.make(ID, tokenizer=str(file))
     template = "{% for m in messages %}<s>{{ m.content }}</s>{% endfor %}"
     options = {"tokenizer": str(file), "chat_template": template, "mode": "text"}
@@ -163,7 +163,7 @@ def test_special_tokens_cannot_be_forged_by_what_a_normalizer_makes_of_a_text() 
 def test_file_that_is_no_tokenizer(text: str, tmp_path: Path) -> None:
     file = tmp_path / "wrong.json"
     file.write_text(text)
-    with pytest.raises(OptionError, match="no JSON file of the library tokenizers"):
+    with pytest.raises(OptionError, match="not a valid file of the library tokenizers"):
         gymnasium.make(ID, tokenizer=str(file))
 
 

@@ -118,8 +118,8 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("position", "message"),
         [
-            ("nonsense", "no FEN"),
-            ("", "no FEN"),
+            ("nonsense", "not a valid FEN"),
+            ("", "not a valid FEN"),
             ("8/8/8/8/8/8/8/8 w - - 0 1", "no_white_king, no_black_king"),
             ("4k3/8/8/8/8/8/8/4K2P w - - 0 1", "pawns_on_backrank"),
             ("4k3/8/8/8/8/8/4R3/4K3 w - - 0 1", "opposite_check"),

@@ -57,19 +57,22 @@ def test_the_form_of_the_package(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ("{", "it is no JSON: Expecting property name"),
-        ("[]", "it has no list 'messages'"),
-        ('{"messages": [{"content": "A"}]}', "it has no list 'messages' of a question and an"),
-        ('{"messages": ["A", "B"]}', "a message has no 'content' that is a text"),
-        ('{"messages": [{"content": "A"}, {"content": 7}]}', "a message has no 'content'"),
+        ("{", "it is not valid JSON: Expecting property name"),
+        ("[]", "its 'messages' must be a list"),
+        (
+            '{"messages": [{"content": "A"}]}',
+            "its 'messages' must be a list with a question",
+        ),
+        ('{"messages": ["A", "B"]}', "the 'content' of each message must be a text"),
+        ('{"messages": [{"content": "A"}, {"content": 7}]}', "the 'content' of each message"),
         (line("A", "B", "C").replace("\\n\\n", " "), "its context is empty"),
         (line("A", " ", "C"), "its question is empty"),
         (line("A", "B", " "), "its final is empty"),
-        (line("A", "B", {"proof": "A"}), "its answer has no 'final' and 'proof'"),
-        (line("A", "B", {"final": "A", "proof": ["A"]}), "its answer has no 'final' and 'proof'"),
-        (tagged("<context>A</context><question>B", "C"), "it has no <context>...</context> and"),
+        (line("A", "B", {"proof": "A"}), "'final' and 'proof' of its answer"),
+        (line("A", "B", {"final": "A", "proof": ["A"]}), "'final' and 'proof' of its answer"),
+        (tagged("<context>A</context><question>B", "C"), "<context>...</context> or"),
         (tagged("<context>A</context><question> </question>", "C"), "its question is empty"),
-        (line("\ud800", "B", "C"), "it has half a character"),
+        (line("\ud800", "B", "C"), "it has half a surrogate pair"),
     ],
 )
 def test_a_line_that_will_not_do(wrong: str, told: str, tmp_path: Path) -> None:
@@ -102,8 +105,8 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"channel_end": ""}, "none may be empty or within another"),
-        ({"proof_channel_start": "<|end|>"}, "cannot be told apart"),
+        ({"channel_end": ""}, "none is empty or part of another"),
+        ({"proof_channel_start": "<|end|>"}, "cannot be distinguished"),
         ({"proof_overlap": 1.5}, "proof_overlap"),
         ({"exact_format_reward": float("nan")}, "exact_format_reward"),
         # Which OpenEnv takes, and does nothing with.

@@ -203,14 +203,14 @@ def test_days_are_those_of_all_shares(tmp_path: Path) -> None:
     [
         (
             ["2024-01-01,A,1,1,1,1", "2024-13-01,A,1,1,1,1"],
-            "line 3: date is none such as",
+            "line 3: date must be like",
         ),
-        (["2024-01-01,A,1,1,1,x"], "line 2: close is no number above 0"),
-        (["2024-01-01,A,0,1,1,1"], "line 2: open is no number above 0"),
+        (["2024-01-01,A,1,1,1,x"], "line 2: close must be a number above 0"),
+        (["2024-01-01,A,0,1,1,1"], "line 2: open must be a number above 0"),
         (["2024-01-01,,1,1,1,1"], "line 2: tic is missing"),
-        (["2024-01-01,A,1,1,1,1"] * 2, "line 3: a day of a share for the second time"),
+        (["2024-01-01,A,1,1,1,1"] * 2, "line 3: this day of this share"),
         (["2024-01-01,A,1,1,1,1"], "leave 1 days"),
-        (["2024-01-01,A,1,1,1,1,1,1", "2024-01-01,A,1,1,1,1,1,1,1,1"], "is no CSV file"),
+        (["2024-01-01,A,1,1,1,1,1,1", "2024-01-01,A,1,1,1,1,1,1,1,1"], "is not a valid CSV file"),
     ],
 )
 def test_a_file_that_will_not_do(rows: list[str], told: str, tmp_path: Path) -> None:
@@ -219,13 +219,13 @@ def test_a_file_that_will_not_do(rows: list[str], told: str, tmp_path: Path) -> 
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"no column tic, open, high"):
+    with pytest.raises(OptionError, match=r"lacks the column tic, open, high"):
         started(data=written(tmp_path / "f", "2024-01-01,1", columns="date,close"))
     with pytest.raises(OptionError, match=r"cannot be read: No such file.*container"):
         started(data="/no/such/file")
     (tmp_path / "empty").touch()
     for path in ("empty", ""):
-        with pytest.raises(OptionError, match="is no CSV file"):
+        with pytest.raises(OptionError, match="is not a valid CSV file"):
             started(data=str(tmp_path / path))
 
 
@@ -252,7 +252,7 @@ def test_first_and_last_day() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"tickers": ["TSLA"]}, "there is no TSLA in stocks.csv.gz, which has AAPL, FB, GOOG"),
+        ({"tickers": ["TSLA"]}, "stocks.csv.gz does not have TSLA; it has AAPL, FB, GOOG"),
         ({"tickers": ["IBM", "IBM"]}, "name each share once"),
         ({"tickers": []}, "tickers"),
         ({"split": "test"}, "'train' or 'eval'"),

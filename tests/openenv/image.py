@@ -60,7 +60,7 @@ app = create_app(
 
 def stock_image(client: DockerClient) -> str:
     """The image; made if it is not there."""
-    trials = (ROOT / "tests" / "stock" / "trials.py").read_bytes()
+    trials = (ROOT / "tests" / "openenv" / "trials.py").read_bytes()
     release = OPENENV.release.replace(" ", "-")
     packages = f"openenv-gym-test/{release}"
     if not client.images.list(packages):

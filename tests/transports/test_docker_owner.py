@@ -69,7 +69,11 @@ def start(image: str, then: str) -> tuple[subprocess.Popen[str], Path]:
         [sys.executable, "-c", OWNER, image, PROBE, then],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(HERE), "TMPDIR": tempfile.gettempdir()},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path]),
+            "TMPDIR": tempfile.gettempdir(),
+        },
     )
     assert child.stdout is not None
     folder = Path(child.stdout.readline().strip())

@@ -19,20 +19,20 @@ from openenv_gym_envs.atari.models import AtariAction, AtariObservation, AtariSt
 from openenv_gym_envs.atari.openenv_server import AtariReader
 
 FRAMES_PER_SECOND = 60
-"""Of the console."""
+"""Frames that the console draws in a second."""
 
-# ALE has no player for one side of these, and loading one ends the process.
+# ALE has nobody to play the other side of these games, and loading one of them ends the process.
 FOR_TWO = frozenset({"combat", "joust", "maze_craze", "warlords"})
 _INLINE_FRAMES = 5  # more take milliseconds: too long for a server's event loop
 
-# Before the first emulator is made, which else writes a banner to stderr.
+# Set before the first emulator is made, which would write a banner to stderr.
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
 
 _Frames = Annotated[int, Field(ge=1)]
 
 
 def games() -> list[str]:
-    """The games that can be played, sorted: all of ALE's but those for two players only."""
+    """Return the sorted names of all games that can be played: those of ALE for one player."""
     return sorted(set(get_all_rom_ids()) - FOR_TWO)
 
 
@@ -44,20 +44,20 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
     Rewards are the changes of the game's score. Losing a life does not end the episode.
 
     Args:
-        game: Such as ``"pong"`` or ``"ms_pacman"``.
+        game: Name of the game, such as ``"pong"`` or ``"ms_pacman"``.
         obs_type: ``"rgb"``: (height, width, 3). ``"grayscale"``: (height, width). ``"ram"``: the
             console's 128 bytes of memory.
-        frameskip: Frames that a step holds the action for. Two numbers: drawn anew in each step,
-            from the first to one less than the second.
-        repeat_action_probability: Chance that a frame repeats the action of the one before instead.
-        full_action_space: All 18 actions, not only those that the game uses.
-        mode: Of the game's switches; None for the game's default.
-        difficulty: Of the game's switches; None for the game's default.
-        max_num_frames: After so many frames, skipped ones too, an episode is truncated; None:
-            never.
+        frameskip: Number of frames for which a step holds the action. With two numbers each step
+            draws one, from the first to one less than the second.
+        repeat_action_probability: Chance that a frame repeats the previous frame's action instead.
+        full_action_space: Whether all 18 actions exist, not only those that the game uses.
+        mode: Position of the game's mode switch; None for the game's default.
+        difficulty: Position of the game's difficulty switch; None for the game's default.
+        max_num_frames: Number of frames, skipped ones included, after which an episode is
+            truncated; None for no limit.
 
     Raises:
-        OptionError: There is no such game, or it has no such mode or difficulty.
+        OptionError: The game, or its mode or difficulty, does not exist.
     """
 
     server_reader = AtariReader
@@ -77,7 +77,7 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
         _check_game(game)
         self._frames = _frames(frameskip)
         self.inline = self._frames[1] <= _INLINE_FRAMES
-        self._atari = _made(
+        self._atari = _load_game(
             game,
             mode,
             difficulty,
@@ -103,7 +103,7 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
         self._episode_id: str | None = None
 
     def spaces(self) -> Mapping[str, Space[Any]]:
-        """The game's actions, and its screen."""
+        """The Spaces of the game's actions and of its screen."""
         screen = self._atari.observation_space
         return {
             "action_id": Discrete(len(self._legal)),
@@ -111,22 +111,23 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
         }
 
     def metadata(self) -> Mapping[str, Any]:
-        """What there is for any environment, and the names of the actions."""
+        """The metadata of every environment, and the names of the actions."""
         fps = FRAMES_PER_SECOND / (sum(self._frames) / 2)
-        told = {"render_fps": max(1, round(fps)), "action_meanings": self._meanings}
-        return {**super().metadata(), **told}
+        own = {"render_fps": max(1, round(fps)), "action_meanings": self._meanings}
+        return {**super().metadata(), **own}
 
     def reset(self, seed: int | None = None, episode_id: str | None = None) -> AtariObservation:
-        """Begins a game.
+        """Begin a game.
 
         Args:
-            seed: Of the emulator, which is loaded anew; None goes on with its random numbers.
-            episode_id: What :attr:`state` is to call the episode.
+            seed: Seed of the emulator, which is loaded again; None continues with its random
+                numbers.
+            episode_id: Name of the episode in :attr:`state`.
         """
         self._steps = 0
         self._episode_id = episode_id
         screen, info = self._atari.reset(seed=seed)
-        return self._observe(screen, info, reward=0.0, metadata=self._told())
+        return self._observe(screen, info, reward=0.0, metadata=self._game_metadata())
 
     def step(self, action: AtariAction) -> AtariObservation:
         """Implements Environment.step."""
@@ -151,21 +152,21 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
             **more,
         )
 
-    def _told(self) -> dict[str, Any]:
+    def _game_metadata(self) -> dict[str, Any]:
         return {"game_name": self._state.game_name, "action_meanings": self._meanings}
 
     def openenv_metadata(self, observation: AtariObservation) -> dict[str, Any]:
-        """What is told of the game, in each step."""
-        return self._told()
+        """Return the facts about the game that OpenEnv's server sends with every observation."""
+        return self._game_metadata()
 
     @property
     def state(self) -> AtariState:
         """The settings of the game."""
-        told = {"episode_id": self._episode_id, "step_count": self._steps}
-        return self._state.model_copy(update=told)
+        current = {"episode_id": self._episode_id, "step_count": self._steps}
+        return self._state.model_copy(update=current)
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The screen in colours: (height, width, 3) uint8."""
+        """Return the screen in colours: (height, width, 3) uint8."""
         if self.render_mode != "rgb_array":
             return None
         screen: NDArray[np.uint8] = self._atari.ale.getScreenRGB()
@@ -190,28 +191,28 @@ def _check_game(game: str) -> None:
 
 
 def _frames(frameskip: int | tuple[int, int]) -> tuple[int, int]:
-    """The fewest frames of a step, and the most."""
+    """Return the fewest frames of a step, and the most."""
     if isinstance(frameskip, int):
         return frameskip, frameskip
     low, high = frameskip
     if not 1 <= low < high:
         raise OptionError(
-            f"frameskip={frameskip} draws no number of frames: the first must be at least 1, and "
-            "the second, which is never drawn itself, larger.",
+            f"frameskip={frameskip} leaves no number of frames to draw: the first must be at least "
+            "1, and the second, which is never drawn itself, larger.",
             frameskip=frameskip,
         )
     return low, high - 1
 
 
-def _made(game: str, mode: int | None, difficulty: int | None, **settings: Any) -> AtariEnv:
+def _load_game(game: str, mode: int | None, difficulty: int | None, **settings: Any) -> AtariEnv:
     try:
         return AtariEnv(game, mode=mode, difficulty=difficulty, **settings)
     except RuntimeError as error:
         ale = AtariEnv(game).ale
         modes, difficulties = ale.getAvailableModes(), ale.getAvailableDifficulties()
         raise OptionError(
-            f"game={game!r} has not both mode={mode} and difficulty={difficulty}. It has the modes "
-            f"{modes} and the difficulties {difficulties}.",
+            f"game={game!r} does not have both mode={mode} and difficulty={difficulty}. It has the "
+            f"modes {modes} and the difficulties {difficulties}.",
             game=game,
             modes=modes,
             difficulties=difficulties,

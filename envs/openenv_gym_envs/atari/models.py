@@ -15,10 +15,10 @@ ACTIONS = 18
 
 
 class AtariAction(Action):
-    """Holds the joystick for as many frames as ``frameskip`` says.
+    """The position of the joystick, for as many frames as ``frameskip`` says.
 
-    The other fields are OpenEnv's, where nothing reads them either: the game is an option of the
-    environment.
+    The other fields are part of OpenEnv's action, where nothing reads them either: the game is an
+    option of the environment.
 
     Attributes:
         action_id: Index into the game's actions, which ``metadata["action_meanings"]`` names.
@@ -34,15 +34,15 @@ class AtariAction(Action):
 
 
 class AtariObservation(Observation):
-    """What is on the screen, or in memory.
+    """The content of the screen, or of the memory.
 
-    In JSON the screen is flat, as in OpenEnv, and ``screen_shape`` beside it; arrays keep their
-    shape.
+    In JSON the screen is a flat list, as in OpenEnv, with ``screen_shape`` beside it; arrays keep
+    their shape.
 
     Attributes:
         screen: uint8: (height, width, 3), (height, width) or (128,), as ``obs_type`` says.
-        legal_actions: All actions of the game; all are legal, always.
-        lives: Those that are left; 0 in games that have none.
+        legal_actions: All actions of the game, which are always legal.
+        lives: Lives that are left; 0 in games without lives.
         episode_frame_number: Frames since the reset.
         frame_number: Frames since the last seeded reset.
     """
@@ -78,13 +78,13 @@ class AtariState(State):
     """The settings of the game.
 
     Attributes:
-        game_name: As in the ids: ``"pong"``.
+        game_name: Name of the game, as in the environments' ids: ``"pong"``.
         obs_type: ``"rgb"``, ``"grayscale"`` or ``"ram"``.
-        full_action_space: All 18 actions, whether the game uses them or not.
-        mode: Of the game's switches; None for the game's default.
-        difficulty: Of the game's switches; None for the game's default.
-        repeat_action_probability: Chance that a frame repeats the action of the one before.
-        frameskip: Frames of a step; two numbers where they are drawn.
+        full_action_space: Whether all 18 actions exist, not only those that the game uses.
+        mode: Position of the game's mode switch; None for the game's default.
+        difficulty: Position of the game's difficulty switch; None for the game's default.
+        repeat_action_probability: Chance that a frame repeats the previous frame's action.
+        frameskip: Number of frames of a step; two numbers where each step draws one.
         action_meanings: Names of the actions, in order.
     """
 

@@ -1,4 +1,4 @@
-"""What OpenEnv's own server of this environment has in its metadata beside ours."""
+"""The differences between the metadata of OpenEnv's own server of this environment and ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from openenv_gym.environment import ServerReader
 
 
 class AtariReader(ServerReader):
-    """Leaves out of the steps what the reset told already."""
+    """Removes from the steps' metadata what the reset returned already."""
 
     def read(self, fields: dict[str, Any], action: dict[str, Any] | None) -> dict[str, Any]:
         """Implements ServerReader.read."""

@@ -141,7 +141,7 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         Args:
             seed: Of the task, as BrowserGym takes it.
             task_name: Another task of the benchmark, for this episode only.
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
 
         Raises:
             OptionError: There is no such task.

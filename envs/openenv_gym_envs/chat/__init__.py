@@ -1,4 +1,4 @@
-"""Chat: a conversation in tokens or in text, with any tokenizer and chat template."""
+"""Chat: a conversation in tokens or in text, with any tokenizer and any chat template."""
 
 from openenv_gym.client import EnvClient
 from openenv_gym_envs.chat.models import (
@@ -27,6 +27,6 @@ class ChatEnv(EnvClient[ChatAction, ChatObservation, ChatState], environment="ch
 
 
 class ChatTextEnv(EnvClient[ChatTextAction, ChatTextObservation, ChatState]):
-    """The typed client of a chat in text: of ``mode="text"``."""
+    """The typed client of a chat in text, for ``mode="text"``."""
 
     environment = "chat"

@@ -1,4 +1,4 @@
-"""A conversation with the libraries tokenizers and jinja2: what is said is kept, and read."""
+"""A conversation with the libraries tokenizers and jinja2 alone."""
 
 from __future__ import annotations
 

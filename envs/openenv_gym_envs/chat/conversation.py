@@ -10,18 +10,18 @@ from openenv_gym_envs.chat.tokenizer import ChatTokenizer
 
 
 class Conversation:
-    """What was said, in messages and in tokens.
+    """The messages of a conversation, and their tokens.
 
     Args:
-        tokenizer: Makes the tokens.
-        template: Says what stands around a message.
-        generation_prompt: The tokens end with what stands before an assistant's message.
-        limit: The most tokens.
+        tokenizer: Tokenizer of the texts.
+        template: Template that writes the text around a message.
+        generation_prompt: Whether the tokens end with the text before an assistant's message.
+        limit: Most tokens.
 
     Attributes:
         messages: All messages.
-        tokens: The tokens of each.
-        length: How many tokens there are.
+        tokens: The tokens of each message.
+        length: Number of all tokens.
     """
 
     def __init__(
@@ -41,25 +41,25 @@ class Conversation:
 
     @property
     def room(self) -> int:
-        """How many tokens there may still be."""
+        """Number of tokens that may still be added."""
         return self._limit - self.length
 
     def plain(self) -> list[dict[str, str]]:
-        """The messages, as templates and functions take them."""
+        """Return the messages as dicts, as templates and functions take them."""
         return [message.model_dump() for message in self.messages]
 
     def add(self, role: str, content: str, *, agent_next: bool = False) -> bool:
-        """Adds a message as the template writes it.
+        """Add a message as the template writes it.
 
-        What the agent said before is closed first, as far as the agent has not done so.
+        The agent's message before it is closed first, unless the agent closed it.
 
         Args:
-            role: Who says it.
-            content: What is said.
-            agent_next: It is the agent's turn then.
+            role: Role of the speaker.
+            content: Text of the message.
+            agent_next: Whether the agent speaks next.
 
         Returns:
-            Whether there was room; else nothing is added.
+            Whether there was room; without room nothing is added.
         """
         message = {"role": role, "content": content}
         before = self.plain()
@@ -74,17 +74,17 @@ class Conversation:
         return True
 
     def begin(self) -> None:
-        """Lets the agent begin, where nobody else does."""
+        """Let the agent begin, where nobody else does."""
         if self._prompts:
             numbers = self._generation_prompt([])
             self.tokens.append(numbers)
             self.length += len(numbers)
 
     def say(self, numbers: Sequence[int]) -> bool:
-        """Adds what the agent says, as it says it.
+        """Add the agent's message, with exactly its tokens.
 
         Returns:
-            Whether there was room; else it is cut off at the end.
+            Whether there was room for all; else the message is cut off.
         """
         kept = list(numbers[: self.room])
         content = self._tokenizer.decode(kept)
@@ -100,7 +100,7 @@ class Conversation:
         return self._tokenizer.encode_template(self._template.generation_prompt(messages))
 
     def _unclosed(self, messages: list[dict[str, str]]) -> list[int]:
-        """What the template puts behind the last message and the agent, who said it, did not."""
+        """Return the template's end of the agent's last message, unless the agent wrote it."""
         *before, _ = messages
         *_, last = self._template.parts({"role": "assistant", "content": "x"}, before)
         if last.content:
@@ -113,9 +113,9 @@ class Conversation:
         return closing
 
     def text(self) -> str:
-        """All of it, with the template's special tokens."""
+        """Return the whole text, with the template's special tokens."""
         return self._tokenizer.decode(self.row(), special=True)
 
     def row(self) -> list[int]:
-        """All tokens in one row."""
+        """Return all tokens in one list."""
         return [number for numbers in self.tokens for number in numbers]

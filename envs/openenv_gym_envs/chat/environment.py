@@ -28,7 +28,7 @@ from openenv_gym_envs.chat.models import (
 from openenv_gym_envs.chat.template import CHATML, ChatTemplate
 from openenv_gym_envs.chat.tokenizer import ChatTokenizer, load
 
-_MARKS = ("<|im_start|>", "<|im_end|>")  # of ChatML
+_MARKS = ("<|im_start|>", "<|im_end|>")  # the special tokens of ChatML
 _ActionT = TypeVar("_ActionT", bound=Action)
 _ObservationT = TypeVar("_ObservationT", bound=Observation)
 
@@ -47,49 +47,50 @@ def make(
     max_tokens: Annotated[int, Field(ge=16, le=10**6)] = 8192,
     max_messages: Annotated[int, Field(ge=1, le=10**6)] = 1000,
 ) -> _ChatEnvironment[Any, Any]:
-    """Makes an environment for one conversation at a time.
+    """Make an environment for one conversation at a time.
 
     Args:
-        mode: What the agent sees and says: ``"tokens"``, or ``"text"``.
-        tokenizer: Path of a JSON file of the library ``tokenizers``; or the name of a tokenizer of
-            ``transformers`` in its cache. By default a byte-level BPE of 2,048 tokens.
-        chat_template: A template in Jinja, as Hugging Face's; by default that of the tokenizer of
-            ``transformers``, else ChatML.
-        system_prompt: The system's message, which begins each conversation.
-        prompts: The user's first messages: one of them is drawn at each reset.
-        reply: Who answers the agent. None: nobody. Texts: they are answered in their order, and the
-            agent's message after the last ends the episode. ``"module:function"``: it is given the
-            messages so far (dicts of ``role`` and ``content``) and a numpy generator that the
-            reset has seeded, and gives the answer, or None to end the episode.
-        reward_fn: ``"module:function"``: it is given the messages up to what the agent has just
-            said, and gives the reward for that. None: 0.
-        generation_prompt: With ``mode="tokens"``: the tokens end with what the template puts before
-            an assistant's message, for the agent to go on there.
-        max_tokens: The most tokens of a conversation. What the agent says is cut to them, an answer
-            that has no room is dropped; both truncate the episode.
-        max_messages: The most messages; the episode is truncated when there are so many.
+        mode: Form of observations and actions: ``"tokens"`` or ``"text"``.
+        tokenizer: Path of a JSON file of the library ``tokenizers``; or the name of a tokenizer in
+            the cache of ``transformers``. By default a byte-level BPE of 2,048 tokens.
+        chat_template: A template in Jinja, like those of Hugging Face; by default that of the
+            tokenizer of ``transformers``, else ChatML.
+        system_prompt: Message of the system, which begins each conversation.
+        prompts: First messages of the user, of which each reset draws one.
+        reply: The other side of the conversation. None: nobody answers. A list of texts: they are
+            the answers, in their order, and the agent's message after the last one ends the
+            episode. ``"module:function"``: the function takes the messages so far (dicts with
+            ``role`` and ``content``) and a numpy generator that the reset has seeded, and returns
+            the answer, or None to end the episode.
+        reward_fn: ``"module:function"``: the function takes the messages, the agent's new one
+            included, and returns its reward. None: the reward is 0.
+        generation_prompt: With ``mode="tokens"``: whether the tokens end with the template's text
+            before an assistant's message, so that the agent continues there.
+        max_tokens: Most tokens of a conversation. The agent's message is cut to them, and an
+            answer without room is dropped; both truncate the episode.
+        max_messages: Number of messages at which the episode is truncated.
 
     Raises:
-        OptionError: They do not fit together, or name what is not there.
-        MissingDependencyError: The tokenizer takes a package that is not installed.
-        RegistryError: There is no such function.
+        OptionError: The options contradict each other, or name something that does not exist.
+        MissingDependencyError: The tokenizer needs a package that is not installed.
+        RegistryError: The function does not exist.
     """
     if generation_prompt and mode == "text":
-        raise OptionError("generation_prompt is for mode='tokens': a text stands by itself.")
+        raise OptionError("generation_prompt is for mode='tokens': leave it out with 'text'.")
     loaded = load(tokenizer)
     longest = max_tokens * loaded.tokenizer.longest
     if longest > CONTENT_LENGTH:
         raise OptionError(
-            f"max_tokens={max_tokens} of up to {loaded.tokenizer.longest} characters each are more "
-            f"than the {CONTENT_LENGTH} characters that a message may have: take at most "
+            f"max_tokens={max_tokens} with up to {loaded.tokenizer.longest} characters each exceed "
+            f"the {CONTENT_LENGTH} characters that a message may have: use at most "
             f"max_tokens={CONTENT_LENGTH // loaded.tokenizer.longest}.",
             max_tokens=max_tokens,
         )
     source = chat_template or loaded.chat_template or CHATML
     if source == CHATML and not loaded.tokenizer.special.keys() >= {*_MARKS}:
         raise OptionError(
-            f"tokenizer={tokenizer!r} has no special tokens {' and '.join(_MARKS)}, which the "
-            "default chat template needs: give the chat_template= of its model.",
+            f"tokenizer={tokenizer!r} lacks the special tokens {' and '.join(_MARKS)}, which the "
+            "default chat template needs: give the template of its model by chat_template=.",
             tokenizer=tokenizer,
         )
     template = ChatTemplate(source, loaded.variables)
@@ -110,7 +111,7 @@ def make(
 
 @dataclass(frozen=True)
 class _Settings:
-    """What the options come to."""
+    """The objects that the options stand for."""
 
     begin: Callable[[], Conversation]
     tokenizer: ChatTokenizer
@@ -125,13 +126,13 @@ class _Settings:
 class _ChatEnvironment(
     Environment[_ActionT, _ObservationT, ChatState], Generic[_ActionT, _ObservationT]
 ):
-    """One conversation at a time.
+    """Base of the environments for one conversation at a time.
 
     Args:
-        settings: What the options come to.
+        settings: The objects that the options stand for.
 
     Raises:
-        OptionError: A conversation cannot begin with them.
+        OptionError: A conversation cannot begin with these settings.
     """
 
     render_modes = ("ansi",)
@@ -144,7 +145,7 @@ class _ChatEnvironment(
             self._begin(prompt, None)
 
     def metadata(self) -> Mapping[str, Any]:
-        """Further: how many tokens there are, and the special ones."""
+        """The metadata of every environment, the number of tokens, and the special tokens."""
         tokenizer = self._settings.tokenizer
         return {**super().metadata(), "vocabulary": tokenizer.size, "special": tokenizer.special}
 
@@ -152,50 +153,50 @@ class _ChatEnvironment(
         self._episode_id = episode_id
         self._steps = 0
         self._talk = talk = self._settings.begin()
-        told = (("system", self._settings.system_prompt), ("user", prompt))
-        first = [(role, content) for role, content in told if content is not None]
+        said = (("system", self._settings.system_prompt), ("user", prompt))
+        first = [(role, content) for role, content in said if content is not None]
         for number, (role, content) in enumerate(first, 1):
             if not talk.add(role, content, agent_next=number == len(first)):
                 raise OptionError(
-                    f"The first messages have no room in max_tokens, the {role}'s "
-                    f"{content[:40]!r} among them.",
+                    f"The first messages do not fit in max_tokens; the {role}'s message "
+                    f"{content[:40]!r} is one of them. Allow more tokens.",
                     role=role,
                 )
         if not first:
             talk.begin()
 
     def reset(self, episode_id: str | None = None) -> _ObservationT:
-        """Begins a conversation.
+        """Begin a conversation.
 
         Args:
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
         """
         prompts = self._settings.prompts
         prompt = prompts[int(self.np_random.integers(len(prompts)))] if prompts else None
         self._begin(prompt, episode_id)
         return self._observe()
 
-    def _answered(self, whole: bool) -> _ObservationT:
-        """What comes of what the agent has just said.
+    def _finish_step(self, whole: bool) -> _ObservationT:
+        """Answer and reward the agent's new message.
 
         Args:
-            whole: There was room for all of it.
+            whole: Whether there was room for all of it.
         """
         self._steps += 1
         settings, talk = self._settings, self._talk
         reward = None if settings.reward is None else hooks.reward(settings.reward, talk.plain())
         if not whole:
-            return self._observe(reward, truncated="What was said had no room in max_tokens.")
+            return self._observe(reward, truncated="The message did not fit in max_tokens.")
         if settings.reply is not None:
             answer = hooks.answer(settings.reply, talk.plain(), self.np_random)
             if answer is None:
-                return self._observe(reward, terminated="The user has no more to say.")
+                return self._observe(reward, terminated="The user ended the conversation.")
             if not talk.add("user", answer, agent_next=True):
-                return self._observe(reward, truncated="The answer had no room in max_tokens.")
+                return self._observe(reward, truncated="The answer did not fit in max_tokens.")
         if len(talk.messages) >= settings.max_messages:
-            return self._observe(reward, truncated="There are max_messages.")
+            return self._observe(reward, truncated="The conversation has max_messages.")
         if talk.room <= 0:
-            return self._observe(reward, truncated="There are max_tokens.")
+            return self._observe(reward, truncated="The conversation has max_tokens.")
         return self._observe(reward)
 
     def _observe(
@@ -208,12 +209,12 @@ class _ChatEnvironment(
             "done": bool(reason),
             "truncated": bool(truncated),
             "metadata": {"reason": reason} if reason else {},
-            **self._seen(),
+            **self._content(),
         }
         return cast("_ObservationT", self.observation_type(**fields))
 
-    def _seen(self) -> dict[str, Any]:
-        """Fields of the observation beside those that every one has."""
+    def _content(self) -> dict[str, Any]:
+        """Return the fields of the observation that depend on the mode."""
         raise NotImplementedError
 
     @property
@@ -227,7 +228,7 @@ class _ChatEnvironment(
         )
 
     def render(self) -> str | None:
-        """The conversation, a line for each message."""
+        """Return the conversation, with a line for each message."""
         if self.render_mode != "ansi":
             return None
         return "".join(f"{message.role}: {message.content}\n" for message in self._talk.messages)
@@ -244,9 +245,9 @@ class TokenChatEnvironment(_ChatEnvironment[ChatAction, ChatObservation]):
 
     def step(self, action: ChatAction) -> ChatObservation:
         """Implements Environment.step."""
-        return self._answered(self._talk.say(action.tokens.tolist()))
+        return self._finish_step(self._talk.say(action.tokens.tolist()))
 
-    def _seen(self) -> dict[str, Any]:
+    def _content(self) -> dict[str, Any]:
         return {"tokens": np.array(self._talk.row(), np.int64)}
 
 
@@ -263,9 +264,9 @@ class TextChatEnvironment(_ChatEnvironment[ChatTextAction, ChatTextObservation])
         """Implements Environment.step."""
         talk = self._talk
         whole = talk.add("assistant", action.message)
-        if not whole:  # as much as there is room for, without what the template puts around it
+        if not whole:  # keep the part that fits, without the template's text around it
             talk.say(self._settings.tokenizer.encode(action.message))
-        return self._answered(whole)
+        return self._finish_step(whole)
 
-    def _seen(self) -> dict[str, Any]:
+    def _content(self) -> dict[str, Any]:
         return {"text": self._talk.text(), "tokens": self._talk.row()}

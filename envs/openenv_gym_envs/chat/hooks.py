@@ -1,4 +1,4 @@
-"""Code of the user's: who answers, and what is rewarded."""
+"""Functions of the user's: the other side of the conversation, and the reward."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from openenv_gym.registry import Entry
 
 Messages = list[dict[str, str]]
 Reply = Callable[[Messages, np.random.Generator], str | None]
-"""Given the conversation, what the user answers, or None to end it."""
+"""Takes the conversation; returns the user's answer, or None to end the conversation."""
 RewardFunction = Callable[[Messages], float]
-"""Given the conversation up to what the agent said, the reward for that."""
+"""Takes the conversation, the agent's new message included; returns the reward."""
 
 
 def load(target: str) -> Callable[..., Any]:
-    """The function of a name, ``module:function``.
+    """Import a function by its name, ``module:function``.
 
     Raises:
-        RegistryError: There is none.
+        RegistryError: The function does not exist.
     """
     return registry.load(Entry(target, target))
 
 
 class Script:
-    """Answers with texts in their order, and then ends the conversation.
+    """Answers with texts in their order and then ends the conversation.
 
     Args:
-        texts: What is answered.
+        texts: The answers.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -44,10 +44,10 @@ class Script:
 
 
 def make_reply(reply: str | list[str] | None) -> Reply | None:
-    """Who answers, by the option of that name.
+    """Return the function that the option ``reply`` stands for.
 
     Raises:
-        RegistryError: There is no such function.
+        RegistryError: The function does not exist.
     """
     if reply is None:
         return None
@@ -55,31 +55,31 @@ def make_reply(reply: str | list[str] | None) -> Reply | None:
 
 
 def answer(reply: Reply, messages: Messages, rng: np.random.Generator) -> str | None:
-    """What is answered.
+    """Return the answer of a function.
 
     Raises:
-        EnvironmentFailedError: It is no text.
+        EnvironmentFailedError: The answer is not a text.
     """
     text = reply(messages, rng)
     if text is not None and not isinstance(text, str):
         raise EnvironmentFailedError(
-            f"reply gave {text!r}, a {type(text).__name__}. It must give a text, or None to end "
-            "the conversation."
+            f"reply returned {text!r}, a {type(text).__name__}. It must return a text, or None to "
+            "end the conversation."
         )
-    # What is no Unicode text has no tokens.
+    # A text with half a surrogate pair has no tokens.
     return None if text is None else text.encode("utf-8", "replace").decode()
 
 
 def reward(function: RewardFunction, messages: Messages) -> float:
-    """What is rewarded.
+    """Return the reward of a function.
 
     Raises:
-        EnvironmentFailedError: It is no number.
+        EnvironmentFailedError: The reward is not a number.
     """
     value = function(messages)
     try:
         return float(value)
     except (TypeError, ValueError) as error:
         raise EnvironmentFailedError(
-            f"reward_fn gave {value!r}, a {type(value).__name__}. It must give a number."
+            f"reward_fn returned {value!r}, a {type(value).__name__}. It must return a number."
         ) from error

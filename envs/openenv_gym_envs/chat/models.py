@@ -13,22 +13,22 @@ from openenv_gym.spaces.utf8 import Utf8
 
 ROLES = ("system", "user", "assistant")
 MESSAGE_LENGTH = 65_536
-"""The most characters of a text that the agent says at once."""
+"""Most characters of one message of the agent, in text."""
 CONTENT_LENGTH = 2**24
-"""The most characters of a message in a conversation."""
+"""Most characters of any message in a conversation."""
 
 
 def tokens_space(size: int) -> Sequence:
-    """The Space of a row of tokens, or of none: an array (n,) int64.
+    """Return the Space of a row of tokens, which may be empty: an array (n,) int64.
 
     Args:
-        size: How many tokens there are.
+        size: Number of tokens in the vocabulary.
     """
     return Sequence(Discrete(size), stack=True)
 
 
 def _row(tokens: Any) -> Any:
-    """Tokens in one row: OpenEnv takes lists in lists too, as of a batch of one."""
+    """Return tokens in one row: OpenEnv takes nested lists too, as of a batch of one."""
     if isinstance(tokens, list | tuple):
         if not any(isinstance(one, list | tuple) for one in tokens):
             return tokens
@@ -46,8 +46,8 @@ class ChatMessage(BaseModel):
     """One message of a conversation.
 
     Attributes:
-        role: Who says it, one of :data:`ROLES`. The agent is the assistant.
-        content: What is said, without special tokens.
+        role: Role of the speaker, one of :data:`ROLES`. The agent is the assistant.
+        content: Text of the message, without special tokens.
     """
 
     role: Annotated[str, Choice(ROLES)]
@@ -55,11 +55,11 @@ class ChatMessage(BaseModel):
 
 
 class ChatAction(Action):
-    """Says something in tokens.
+    """A message in tokens.
 
     Attributes:
-        tokens: (n,) int64, at least one; they go into the history as they are. Their Space is that
-            of the tokenizer; here it is that of the default one.
+        tokens: (n,) int64, at least one; they become part of the history unchanged. Their Space
+            depends on the tokenizer; here it is that of the default one.
     """
 
     tokens: Annotated[Array, BeforeValidator(_row), Field(min_length=1), tokens_space(2048)]
@@ -69,9 +69,9 @@ class ChatObservation(Observation):
     """The conversation so far.
 
     Attributes:
-        messages: All of it, the agent's last message and the answer to it included.
-        tokens: (n,) int64, all of it, as the chat template writes it; but what the agent said is as
-            the agent said it.
+        messages: All messages, the agent's last one and the answer to it included.
+        tokens: (n,) int64, all tokens, as the chat template writes them; but the agent's messages
+            are exactly the tokens of its actions.
     """
 
     messages: list[ChatMessage]
@@ -79,10 +79,10 @@ class ChatObservation(Observation):
 
 
 class ChatTextAction(Action):
-    """Says something in text, where ``mode="text"``.
+    """A message in text, for ``mode="text"``.
 
     Attributes:
-        message: The chat template puts around it what belongs there.
+        message: The message; the chat template adds the text around it.
     """
 
     message: Annotated[str, Utf8(MESSAGE_LENGTH)]
@@ -92,9 +92,9 @@ class ChatTextObservation(Observation):
     """The conversation so far, in text.
 
     Attributes:
-        text: All of it, as the chat template writes it. Its Space is that of the options.
-        messages: All of it, message by message.
-        tokens: All of it in tokens.
+        text: The whole text, as the chat template writes it. Its Space depends on the options.
+        messages: All messages.
+        tokens: All tokens.
     """
 
     text: Annotated[str, Utf8(MESSAGE_LENGTH)]
@@ -107,8 +107,8 @@ class ChatState(State):
 
     Attributes:
         history_messages: All messages.
-        history_tokens: The tokens of each. With ``generation_prompt`` and nothing said yet, what
-            the template begins with is one without a message.
+        history_tokens: The tokens of each message. With ``generation_prompt`` the tokens of the
+            template's text before the first message have an item of their own.
     """
 
     history_messages: list[ChatMessage] = Field(default_factory=list)

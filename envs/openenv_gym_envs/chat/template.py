@@ -1,4 +1,4 @@
-"""Chat templates: how a conversation becomes one text, and which parts of it people wrote."""
+"""Chat templates, which turn a conversation into one text, and the parts of that text."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Message = Mapping[str, str]
 
 
 class Part(NamedTuple):
-    """A part of a text that a template wrote.
+    """A part of a text that a template made.
 
     Attributes:
         text: The part.
-        content: It comes from a message, not from the template.
+        content: Whether the part comes from a message, not from the template.
     """
 
     text: str
@@ -35,14 +35,14 @@ class Part(NamedTuple):
 
 
 class ChatTemplate:
-    """A chat template as of Hugging Face's tokenizers, in a sandbox.
+    """A chat template like those of Hugging Face's tokenizers, in a sandbox.
 
     Args:
-        source: The template, in Jinja. It is given ``messages`` and ``add_generation_prompt``.
-        variables: What it is given further, such as ``bos_token``.
+        source: The template, in Jinja. It takes ``messages`` and ``add_generation_prompt``.
+        variables: Further variables that it takes, such as ``bos_token``.
 
     Raises:
-        OptionError: It is no template.
+        OptionError: The source is not a valid template.
     """
 
     def __init__(self, source: str, variables: Mapping[str, str]) -> None:
@@ -54,14 +54,14 @@ class ChatTemplate:
         try:
             self._template = environment.from_string(source)
         except TemplateError as error:
-            raise OptionError(f"chat_template is no template: {error}") from error
+            raise OptionError(f"chat_template is not a valid template: {error}") from error
 
     def render(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
-        """The text of a conversation.
+        """Return the text of a conversation.
 
         Args:
-            messages: With ``role`` and ``content``.
-            add_generation_prompt: Ends with what stands before an assistant's message.
+            messages: Messages with ``role`` and ``content``.
+            add_generation_prompt: Whether the text ends with that before an assistant's message.
 
         Raises:
             OptionError: The template does not take such a conversation.
@@ -72,7 +72,7 @@ class ChatTemplate:
                 add_generation_prompt=add_generation_prompt,
                 **self._variables,
             )
-        except Exception as error:  # a template may do anything that Jinja has
+        except Exception as error:  # a template may do anything that Jinja can
             roles = [message["role"] for message in messages]
             raise OptionError(
                 f"chat_template does not take messages of the roles {roles}: "
@@ -81,20 +81,20 @@ class ChatTemplate:
             ) from error
 
     def parts(self, message: Message, before: Sequence[Message] = ()) -> list[Part]:
-        """What a message adds to the text, in parts: of the template, and of the message.
+        """Return what a message adds to the text, in parts of the template and of the message.
 
         Args:
             message: The message.
-            before: All messages before it. Where the template writes these otherwise when one more
-                follows, the text of the message by itself is taken.
+            before: All messages before it. Where the template writes these in another way when one
+                more follows, the result is the text of the message alone.
 
         Raises:
             OptionError: The template does not take such a conversation.
         """
         content = message["content"]
-        told = "".join(one["content"] for one in before)
-        opening, closing = _marks(self._source + content + told)
-        # Inside of white space, which many templates cut off.
+        earlier = "".join(one["content"] for one in before)
+        opening, closing = _marks(self._source + content + earlier)
+        # The marks are put inside the white space, which many templates cut off.
         inner = content.strip()
         at = content.find(inner)
         end = at + len(inner)
@@ -111,7 +111,7 @@ class ChatTemplate:
         return [part for part in parts if part.text]
 
     def generation_prompt(self, messages: Sequence[Message]) -> str:
-        """What stands before an assistant's message that follows these.
+        """Return the template's text before an assistant's message that follows these.
 
         Raises:
             OptionError: The template does not take such a conversation.
@@ -120,16 +120,16 @@ class ChatTemplate:
 
 
 def _marks(text: str) -> tuple[str, str]:
-    """Two characters that are not in a text; of those that mean nothing, and are no white space."""
+    """Return two private characters that are not in a text and are not white space."""
     unused = (chr(point) for point in range(0xF0000, 0x10FFFE) if chr(point) not in text)
     return next(unused), next(unused)
 
 
 def _to_json(value: Any, indent: int | None = None, **options: Any) -> str:
-    """As in Hugging Face's templates: JSON for a model, not for a web page."""
+    """Write JSON for a model, not for a web page, as in Hugging Face's templates."""
     return json.dumps(value, ensure_ascii=False, indent=indent, **options)
 
 
 def _raise(message: str) -> None:
-    """What templates call where they do not take a conversation."""
+    """Raise an error: templates call this when they refuse a conversation."""
     raise TemplateError(message)

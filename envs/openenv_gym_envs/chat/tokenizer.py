@@ -1,4 +1,4 @@
-"""Tokenizers: from a file, from transformers' cache, or the default one."""
+"""Tokenizers from a file or from the cache of transformers, and the default one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SHOWN = 10
 
 
 class Loaded(NamedTuple):
-    """A tokenizer, and what comes with it.
+    """A tokenizer with its chat template.
 
     Attributes:
         tokenizer: The tokenizer.
-        chat_template: Its chat template, if it tells one.
-        variables: What that is given, such as ``bos_token``.
+        chat_template: Its chat template, if it has one.
+        variables: Variables of the template, such as ``bos_token``.
     """
 
     tokenizer: ChatTokenizer
@@ -31,16 +31,16 @@ class Loaded(NamedTuple):
 
 
 def load(name: str | None = None) -> Loaded:
-    """A tokenizer by its name.
+    """Load a tokenizer by its name.
 
     Args:
         name: Path of a JSON file of the library ``tokenizers``; or the name of a tokenizer of
-            ``transformers``, which must be in its cache: nothing is downloaded. None: the default
-            one, a byte-level BPE that loses nothing.
+            ``transformers``, which must be in its cache: nothing is downloaded. None for the
+            default one, a byte-level BPE that can encode every text.
 
     Raises:
-        OptionError: There is none.
-        MissingDependencyError: It is none of a file, and there is no ``transformers``.
+        OptionError: The tokenizer does not exist, or cannot be used.
+        MissingDependencyError: The name is not a file, and ``transformers`` is not installed.
     """
     if name is None:
         file = importlib.resources.files("openenv_gym_envs.chat.vocabulary").joinpath(
@@ -57,13 +57,13 @@ def _from_file(name: str) -> Tokenizer:
         return Tokenizer.from_str(Path(name).read_text("utf-8"))
     except OSError as error:
         raise OptionError(
-            f"tokenizer={name!r} cannot be read: {error.strerror}. It is a path where the "
-            "environment runs; a container has only what its image has.",
+            f"tokenizer={name!r} cannot be read: {error.strerror}. Name a file on the machine "
+            "where the environment runs; a container sees only its own files.",
             tokenizer=name,
         ) from error
     except Exception as error:  # the library raises no class of its own
         raise OptionError(
-            f"tokenizer={name!r} is no JSON file of the library tokenizers: {error}",
+            f"tokenizer={name!r} is not a valid file of the library tokenizers: {error}",
             tokenizer=name,
         ) from error
 
@@ -73,22 +73,23 @@ def _from_transformers(name: str) -> Loaded:
         from transformers import AutoTokenizer
     except ImportError as error:
         raise MissingDependencyError(
-            f"tokenizer={name!r} is no JSON file, and to look it up among those of transformers "
-            "takes that package: pip install transformers.",
+            f"tokenizer={name!r} is not a JSON file, and looking it up in the cache of "
+            "transformers needs that package: pip install transformers.",
             package="transformers",
         ) from error
     try:
         found: Any = AutoTokenizer.from_pretrained(name, local_files_only=True)
-    except Exception as error:  # of many classes, by what is missing
+    except Exception as error:  # its class depends on what is missing
         reason = (str(error).splitlines() or [""])[0]
         raise OptionError(
-            f"tokenizer={name!r} is no JSON file, and transformers has none of the name in its "
-            f"cache; nothing is downloaded here. ({type(error).__name__}: {reason})",
+            f"tokenizer={name!r} is not a JSON file, and it is not in the cache of transformers; "
+            f"nothing is downloaded here. ({type(error).__name__}: {reason})",
             tokenizer=name,
         ) from error
     if not found.is_fast:
         raise OptionError(
-            f"tokenizer={name!r} is none of those that the library tokenizers has.", tokenizer=name
+            f"tokenizer={name!r} is not based on the library tokenizers: choose a fast tokenizer.",
+            tokenizer=name,
         )
     own = Tokenizer.from_str(found.backend_tokenizer.to_str())
     template = found.chat_template if isinstance(found.chat_template, str) else None
@@ -97,15 +98,15 @@ def _from_transformers(name: str) -> Loaded:
 
 
 class ChatTokenizer:
-    """Text to tokens and back.
+    """Converts text to tokens and back.
 
     Args:
-        tokenizer: Of the library ``tokenizers``; it is this object's own.
+        tokenizer: A tokenizer of the library ``tokenizers``, which this object changes.
 
     Attributes:
         size: Tokens are 0 to ``size - 1``.
         special: Special tokens, text to number.
-        longest: The most characters that a token stands for.
+        longest: Most characters that a token stands for.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -123,7 +124,7 @@ class ChatTokenizer:
         self._numbers = frozenset(self.special.values())
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a text that somebody wrote: none of them is a special one."""
+        """Return the tokens of a text that a person wrote, none of them a special token."""
         self._tokenizer.encode_special_tokens = True
         try:
             numbers: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
@@ -132,15 +133,15 @@ class ChatTokenizer:
         return numbers
 
     def encode_template(self, text: str) -> list[int]:
-        """Tokens of a text that a template wrote: the special ones in it are that."""
+        """Return the tokens of a template's text, whose special tokens are encoded as such."""
         numbers: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return numbers
 
     def encode_parts(self, parts: Sequence[Part]) -> list[int]:
-        """Tokens of a text in which the special ones of the template are that, and no others.
+        """Return the tokens of a text, in which only the template's special tokens are special.
 
-        They are those of the whole text, as every chat template is used; where somebody wrote what
-        would be taken for a special token, each part is taken by itself.
+        The text is encoded as a whole, as chat templates are meant to be used; where a message
+        contains the text of a special token, each part is encoded by itself.
         """
         whole = self.encode_template("".join(part.text for part in parts))
         apart = [
@@ -154,13 +155,13 @@ class ChatTokenizer:
         return [number for number in numbers if number in self._numbers]
 
     def decode(self, numbers: Sequence[int], *, special: bool = False) -> str:
-        """The text of tokens.
+        """Return the text of tokens.
 
-        Bytes that are no UTF-8, as tokens drawn at random are, become U+FFFD.
+        Bytes that are not valid UTF-8, as of tokens drawn at random, become U+FFFD.
 
         Args:
             numbers: The tokens.
-            special: With the special ones among them.
+            special: Whether to include the special tokens.
         """
         text: str = self._tokenizer.decode(list(numbers), skip_special_tokens=not special)
         return text

@@ -21,14 +21,14 @@ except ImportError as error:
 TILE = 60
 """Width and height of a square in pixels."""
 
-# Drawn larger and reduced: Pillow itself draws without smoothing.
+# Tiles are drawn larger and then reduced: Pillow draws without smoothing.
 _OVERSAMPLING = 4
 _SIZE = TILE * _OVERSAMPLING
 
 _Colour = tuple[int, int, int]
 _Shape = tuple[tuple[float, float], ...]
 
-# By whether the square is light, and whether the last move left or reached it.
+# The keys: whether the square is light, and whether the last move left or reached it.
 _SQUARES: dict[tuple[bool, bool], _Colour] = {
     (True, False): (238, 216, 182),
     (False, False): (178, 134, 98),
@@ -104,7 +104,7 @@ _BODIES: dict[chess.PieceType, tuple[_Shape, ...]] = {
         _FOOT,
     ),
 }
-# Bands and eyes, drawn onto the body.
+# Bands and eyes are drawn onto the body.
 _BAND: _Shape = ((31, 75), (69, 75), (69, 78), (31, 78))
 _DETAILS: dict[chess.PieceType, tuple[_Shape, ...]] = {
     chess.PAWN: (),
@@ -121,7 +121,7 @@ _DETAILS: dict[chess.PieceType, tuple[_Shape, ...]] = {
 
 
 def _mask(shapes: tuple[_Shape, ...]) -> Image.Image:
-    """The union of shapes, white on black."""
+    """Draw the union of shapes, white on black."""
     image = Image.new("L", (_SIZE, _SIZE), 0)
     draw = ImageDraw.Draw(image)
     for shape in shapes:
@@ -138,7 +138,7 @@ def _tile(piece: chess.Piece | None, light: bool, marked: bool) -> NDArray[np.ui
     image = Image.new("RGB", (_SIZE, _SIZE), _SQUARES[light, marked])
     if piece is not None:
         body = _mask(_BODIES[piece.piece_type])
-        # Grown by a few pixels all round, the body's mask is its outline's.
+        # Grown by a few pixels on all sides, the mask of the body is the mask of its outline.
         image.paste(_LINE[piece.color], mask=body.filter(ImageFilter.MaxFilter(9)))
         image.paste(_BODY[piece.color], mask=body)
         details = _mask(_DETAILS[piece.piece_type])
@@ -148,11 +148,11 @@ def _tile(piece: chess.Piece | None, light: bool, marked: bool) -> NDArray[np.ui
 
 
 def draw(board: chess.Board, viewer: chess.Color) -> NDArray[np.uint8]:
-    """Draws a board, the squares of the last move marked.
+    """Draw a board, with the squares of the last move marked.
 
     Args:
         board: The position.
-        viewer: The side at the bottom.
+        viewer: Colour of the side at the bottom.
 
     Returns:
         (480, 480, 3) uint8.

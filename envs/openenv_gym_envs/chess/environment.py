@@ -41,21 +41,21 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
 
     Args:
         opponent: ``"random"``: any legal move. ``"greedy"``: the most material at once.
-            ``"stockfish"``: the engine. ``"self"``: none, the agent plays both sides,
-            and a reward is for whoever moved.
-        agent_color: The agent's side; ``"random"`` draws anew at each reset. Of no
+            ``"stockfish"``: the engine. ``"self"``: no opponent; the agent plays both
+            sides, and a reward is for the side that moved.
+        agent_color: The agent's side; with ``"random"`` each reset draws it. It has no
             meaning with ``"self"``.
         fen: The position that games start from.
-        max_plies: After so many half-moves of both sides the game is broken off: a
-            draw, flagged as truncated. None: no limit.
+        max_plies: Number of half-moves of both sides after which the game is broken off
+            as a draw, and the episode truncated. None for no limit.
         gamma: Discount in ``metadata["discounted_rewards"]``.
-        stockfish_path: The engine, if not ``stockfish`` on the search path.
-        stockfish_depth: Plies that it looks ahead; 2 where no limit is given.
-        stockfish_nodes: Positions that it looks at, at most.
-        stockfish_timeout: Seconds to wait for its answer.
+        stockfish_path: Path of the engine, by default ``stockfish`` on the search path.
+        stockfish_depth: Half-moves that the engine looks ahead; 2 where no limit is given.
+        stockfish_nodes: Most positions that the engine looks at.
+        stockfish_timeout: Seconds to wait for the engine's answer.
 
     Raises:
-        OptionError: The fen is no position that a game can start from.
+        OptionError: A game cannot start from the fen.
         MissingDependencyError: Stockfish is not installed.
     """
 
@@ -83,13 +83,13 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
         elif opponent == "greedy":
             self._opponent = GreedyOpponent()
         elif opponent == "stockfish":
-            # Here, so that whoever has no engine loads nothing of it.
+            # Imported here, so that the other opponents do not load it.
             from openenv_gym_envs.chess.stockfish import StockfishOpponent
 
             self._opponent = StockfishOpponent(
                 stockfish_path, stockfish_depth, stockfish_nodes, stockfish_timeout
             )
-        # It waits for another process.
+        # Stockfish is another process, which a server's event loop must not wait for.
         self.inline = opponent != "stockfish"
         self.players = 2 if opponent == "self" else 1
         self._agent_color = agent_color
@@ -104,14 +104,14 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
         self._episode_id = episode_id
 
     def reset(self, fen: str | None = None, episode_id: str | None = None) -> ChessObservation:
-        """Begins a game.
+        """Begin a game.
 
         Args:
             fen: The position to start from, for this game only.
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
 
         Raises:
-            OptionError: The fen is no position that a game can start from.
+            OptionError: A game cannot start from the fen.
         """
         self._begin(self._board if fen is None else board_from_fen(fen), episode_id)
         if self._agent_color == "random":
@@ -121,7 +121,7 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
             if self._game.board.turn != self._agent:
                 self._answer(self._opponent)
         observation = self._observe(0.0)
-        # A fen lets the opponent end the game here already. No reset can tell that an
+        # With some fens the opponent ends the game here already. A reset cannot report that an
         # episode is over: the first step does.
         observation.done = observation.truncated = False
         return observation
@@ -157,20 +157,20 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
         )
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """The board from the agent's side: text, or (480, 480, 3) uint8."""
+        """Return the board from the agent's side: text, or (480, 480, 3) uint8."""
         board = self._game.board
         viewer = self._agent if self._opponent is not None else chess.WHITE
         if self.render_mode == "ansi":
             return self._text(board, viewer)
         if self.render_mode == "rgb_array":
-            # Here, since Pillow is slow to load and only this needs it.
+            # Imported here, since Pillow is slow to load and only this needs it.
             from openenv_gym_envs.chess.drawing import draw
 
             return draw(board, viewer)
         return None
 
     def close(self) -> None:
-        """Ends the engine, if there is one."""
+        """End the engine, if there is one."""
         if self._opponent is not None:
             self._opponent.close()
 

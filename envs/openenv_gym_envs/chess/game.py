@@ -12,7 +12,7 @@ from openenv_gym_envs.chess.moves import UCI_MOVES
 from openenv_gym_envs.chess.position import en_passant_square, kinds_of
 
 DRAW = "1/2-1/2"
-# Text of each move, by its squares and promotion: Move.uci() makes it anew each time.
+# The text of each move, by its squares and promotion: Move.uci() would make it at each call.
 _NAMES = {
     (move.from_square, move.to_square, move.promotion): text
     for text in UCI_MOVES
@@ -24,24 +24,25 @@ class Game:
     """A game in progress.
 
     A game ends by checkmate, stalemate, insufficient material, fifty moves of both
-    sides without capture or pawn move, and when a position is there for the third time.
+    sides without capture or pawn move, and when a position occurs for the third time.
 
-    The last two draws must be claimed under FIDE's rules; OpenEnv claims them as soon
-    as they are there, and so do we. python-chess's own ``outcome(claim_draw=True)`` is
-    not used: it also looks whether any legal move would make the draw claimable, which
-    takes several times as long as all else in a step. Here positions are counted.
+    FIDE's rules let a player claim the last two draws; OpenEnv claims them as soon as
+    that is possible, and so does this class. It counts positions itself, because
+    python-chess's ``outcome(claim_draw=True)`` also checks whether any legal move would
+    make the draw claimable, which takes several times as long as the rest of a step.
 
     Args:
-        board: Where the game starts; it is the game's from now on.
-        max_plies: Half-moves after which the game is broken off as a draw, if any.
+        board: The position where the game starts; the game changes this object.
+        max_plies: Number of half-moves after which the game is broken off as a draw; None
+            for no limit.
 
     Attributes:
         board: The position.
-        legal: Legal moves by their text, sorted by it; none once the game is over.
-        is_check: The side whose turn it is stands in check.
+        legal: Legal moves by their text, sorted by it; empty once the game is over.
+        is_check: Whether the side whose turn it is stands in check.
         result: ``"1-0"``, ``"0-1"``, ``"1/2-1/2"``, or None while the game goes on.
-        truncated: It was broken off by ``max_plies``.
-        repeated: The position was there before.
+        truncated: Whether the game was broken off by ``max_plies``.
+        repeated: Whether the position occurred before.
     """
 
     def __init__(self, board: chess.Board, max_plies: int | None = None) -> None:
@@ -52,7 +53,7 @@ class Game:
         self._look()
 
     def push(self, move: chess.Move) -> None:
-        """Plays a legal move."""
+        """Play a legal move."""
         self.board.push(move)
         self._look()
 
@@ -87,10 +88,10 @@ class Game:
 
 
 def legal_moves(board: chess.Board) -> dict[str, chess.Move]:
-    """The legal moves by their text, sorted by it: in the order of the table of moves.
+    """Return the legal moves by their text, sorted by it, as the table of moves is.
 
-    Sorted, so that a seeded choice among them does not depend on the order in which
-    some version of python-chess finds them.
+    They are sorted so that a seeded choice among them does not depend on the order in
+    which a version of python-chess finds them.
     """
     moves = {
         _NAMES[move.from_square, move.to_square, move.promotion]: move
@@ -100,19 +101,20 @@ def legal_moves(board: chess.Board) -> dict[str, chess.Move]:
 
 
 def board_from_fen(fen: str) -> chess.Board:
-    """The board of a position that a game can start from.
+    """Return the board of a position from which a game can start.
 
     Raises:
-        OptionError: It is no FEN, no legal position, or the game is over there.
+        OptionError: The text is not a FEN, or the position is not legal, or the game is
+            over there.
     """
     try:
         board = chess.Board(fen)
     except ValueError as error:
-        raise OptionError(f"Option fen is no FEN: {error}", fen=fen) from error
+        raise OptionError(f"Option fen is not a valid FEN: {error}", fen=fen) from error
     status = board.status()
     if status != chess.STATUS_VALID:
         faults = ", ".join(str(flag.name).lower() for flag in chess.Status if flag & status)
-        raise OptionError(f"Option fen is no legal position ({faults}): {fen}", fen=fen)
+        raise OptionError(f"Option fen is not a legal position ({faults}): {fen}", fen=fen)
     result = Game(board).result
     if result is not None:
         raise OptionError(f"The game is already over ({result}) at fen {fen}", fen=fen)
@@ -120,7 +122,7 @@ def board_from_fen(fen: str) -> chess.Board:
 
 
 def _position(board: chess.Board) -> Hashable:
-    """What makes two positions the same under FIDE's rule of repetition."""
+    """Return a key that is equal for positions that FIDE's rule of repetition calls the same."""
     return (
         *kinds_of(board),
         board.occupied_co[chess.WHITE],

@@ -28,7 +28,7 @@ class ChessAction(Action):
     The agent sees its index in :data:`~openenv_gym_envs.chess.moves.UCI_MOVES`.
 
     Attributes:
-        move: In UCI: ``"e2e4"``, ``"e1g1"`` (castling), ``"e7e8q"`` (promotion).
+        move: The move in UCI: ``"e2e4"``, ``"e1g1"`` (castling), ``"e7e8q"`` (promotion).
     """
 
     move: Annotated[str, Choice(UCI_MOVES)]
@@ -50,12 +50,12 @@ class ChessObservation(Observation):
             16      the square on which a pawn can be captured en passant now
             17      moves since the last capture or pawn move: as many squares,
                     counted from the own first rank, as whole moves were begun
-            18      the position was there before (full plane)
+            18      the position occurred before (full plane)
             19      the own side is White (full plane)
             ======  ==========================================================
-        legal_moves: Of the side whose turn it is, sorted; none once the game is over.
+        legal_moves: Sorted moves of the side whose turn it is; empty once the game is over.
         fen: The position in Forsyth-Edwards notation.
-        is_check: The side whose turn it is stands in check.
+        is_check: Whether the side whose turn it is stands in check.
         result: ``"1-0"``, ``"0-1"`` or ``"1/2-1/2"`` once the game is over.
         current_player_id: Whose turn it is: 0 is White, 1 is Black.
     """
@@ -75,7 +75,7 @@ class ChessState(State):
         fen: The position in Forsyth-Edwards notation.
         current_player: Whose turn it is, ``"white"`` or ``"black"``.
         move_history: All moves since the reset, of both sides, in UCI.
-        step_count: Their number.
+        step_count: Number of these moves.
     """
 
     fen: str = START_FEN

@@ -1,7 +1,7 @@
-"""The table of all moves that chess can have, in the notation of UCI.
+"""The table of all possible moves in chess, in the notation of UCI.
 
-It is made from geometry alone, so that it needs no chess library: a client of a remote
-environment has the table too.
+It is computed from geometry alone and needs no chess library, so that a client of a
+remote environment has the table too.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ def _all_moves() -> tuple[str, ...]:
 
 
 UCI_MOVES = _all_moves()
-"""All 1,968 moves, sorted: what a queen or a knight does from any square (1,792: every
-other piece's moves are among them), and the promotions of both colours (176).
+"""All 1,968 moves, sorted: those of a queen or a knight from any square (1,792, which
+include every other piece's moves), and the promotions of both colours (176).
 
-A move is the square left and the square reached: ``"e2e4"``. Castling is the king's
-move of two squares (``"e1g1"``), a capture en passant the pawn's (``"e5d6"``). A
-promotion always names its piece, a queen too: ``"e7e8q"``, or ``r``, ``b``, ``n``.
+A move is written as the square left and the square reached: ``"e2e4"``. Castling is
+written as the king's move of two squares (``"e1g1"``), a capture en passant as the
+pawn's move (``"e5d6"``). A promotion always names its piece, a queen too: ``"e7e8q"``,
+or ``r``, ``b``, ``n``.
 """

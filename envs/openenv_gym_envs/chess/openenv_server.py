@@ -1,4 +1,4 @@
-"""What OpenEnv's own server of this environment leaves out of its observations."""
+"""Fields that OpenEnv's own server of this environment leaves out of its observations."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from openenv_gym_envs.chess.position import planes
 
 
 class ChessReader(ServerReader):
-    """Adds the planes, and whose turn it is, to what the FEN tells.
+    """Computes the planes, and whose turn it is, from the FEN.
 
-    The agent has the side whose turn it is after the reset. Where nobody answers its moves it has
-    both, and the planes are those of whose turn it is.
+    The agent plays the side whose turn it is after the reset. Where nobody answers its moves, it
+    plays both sides, and the planes are seen from the side whose turn it is.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class ChessReader(ServerReader):
     def read(self, fields: dict[str, Any], action: dict[str, Any] | None) -> dict[str, Any]:
         """Implements ServerReader.read."""
         if not isinstance(fields.get("fen"), str):
-            return fields  # which is no observation of chess
+            return fields  # this is not an observation of chess
         before, self._board = self._board, chess.Board(fields["fen"])
         if action is None:
             self._agent = self._board.turn
@@ -42,10 +42,10 @@ class ChessReader(ServerReader):
         }
 
     def _follow(self, before: chess.Board, text: str, *, over: bool) -> None:
-        """Takes note of the positions that a move led to."""
+        """Record the positions that a move led to."""
         move = chess.Move.from_uci(text)
         if move not in before.legal_moves:
-            return  # and so nothing changed
+            return  # nothing changed
         before.push(move)
         between, now = before.epd(), self._board.epd()
         if between != now:

@@ -1,4 +1,4 @@
-"""Who plays against the agent."""
+"""Opponents that play against the agent."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class Opponent(ABC):
     """Base of all opponents."""
 
     def begin(self, game: Game) -> None:  # noqa: B027  # most have nothing to forget
-        """A new game begins."""
+        """Prepare for a new game."""
 
     @abstractmethod
     def choose(self, game: Game, rng: np.random.Generator) -> chess.Move:
-        """One of the game's legal moves; all chance comes from ``rng``."""
+        """Return one of the game's legal moves; all chance comes from ``rng``."""
 
     def close(self) -> None:  # noqa: B027  # most hold nothing
-        """Releases what the opponent holds."""
+        """Release the opponent's resources."""
 
 
 class RandomOpponent(Opponent):
-    """Any legal move, all equally likely."""
+    """Plays any legal move, all equally likely."""
 
     def choose(self, game: Game, rng: np.random.Generator) -> chess.Move:
         """Implements Opponent.choose."""
@@ -44,7 +44,7 @@ class RandomOpponent(Opponent):
 
 
 class GreedyOpponent(Opponent):
-    """The move that gains most material at once; any of them where several do."""
+    """Plays the move that gains most material at once; any of them where several do."""
 
     def choose(self, game: Game, rng: np.random.Generator) -> chess.Move:
         """Implements Opponent.choose."""
@@ -55,7 +55,7 @@ class GreedyOpponent(Opponent):
 
 
 def _gain(board: chess.Board, move: chess.Move) -> int:
-    """What a move gains at once, in pawns."""
+    """Return the material that a move gains at once, in pawns."""
     if board.is_en_passant(move):
         return _VALUES[chess.PAWN]
     gain = _VALUES[board.piece_type_at(move.to_square)]

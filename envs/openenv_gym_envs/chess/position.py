@@ -1,4 +1,4 @@
-"""A chess position as planes, text and material, straight from bitboards.
+"""A chess position as planes, text and material, computed from bitboards.
 
 python-chess goes from square to square and takes as long for one FEN as for all legal
 moves; an environment needs both in each step.
@@ -19,8 +19,8 @@ _RIGHTS = {
     chess.WHITE: (chess.BB_H1, chess.BB_A1),
     chess.BLACK: (chess.BB_H8, chess.BB_A8),
 }
-# By colour of the viewer: the bytes of a bitboard are ranks, so that the order of bytes
-# turns the board upside down at no cost.
+# The keys are the viewer's colour. The bytes of a bitboard are ranks, so that the order of
+# bytes turns the board upside down at no cost.
 _PACK = {
     chess.WHITE: struct.Struct(f"<{PLANES}Q").pack,
     chess.BLACK: struct.Struct(f">{PLANES}Q").pack,
@@ -30,17 +30,17 @@ _VALUES = (1, 3, 3, 5, 9)
 
 
 def en_passant_square(board: chess.Board) -> int | None:
-    """The square on which a capture en passant is legal."""
+    """Return the square on which a capture en passant is legal, if there is one."""
     return board.ep_square if board.has_legal_en_passant() else None
 
 
 def planes(board: chess.Board, viewer: chess.Color, repeated: bool) -> NDArray[np.uint8]:
-    """The planes of :class:`~openenv_gym_envs.chess.models.ChessObservation`.
+    """Return the planes of :class:`~openenv_gym_envs.chess.models.ChessObservation`.
 
     Args:
         board: The position.
-        viewer: The side that the planes are seen from.
-        repeated: The position was there before.
+        viewer: Colour of the side from which the planes are seen.
+        repeated: Whether the position occurred before.
 
     Returns:
         (20, 8, 8) uint8, all 0 or 1, a fresh array.
@@ -51,7 +51,7 @@ def planes(board: chess.Board, viewer: chess.Color, repeated: bool) -> NDArray[n
     king_side, queen_side = _RIGHTS[viewer]
     other_king_side, other_queen_side = _RIGHTS[not viewer]
     passed = en_passant_square(board)
-    # One bit from the viewer's own corner for each move begun; 50 of them end the game.
+    # One bit from the viewer's own corner for each move that was begun; 50 of them end the game.
     clock = (1 << min((board.halfmove_clock + 1) // 2, 64)) - 1
     bits = (
         *[kind & own for kind in kinds],
@@ -70,7 +70,7 @@ def planes(board: chess.Board, viewer: chess.Color, repeated: bool) -> NDArray[n
 
 
 def fen(board: chess.Board) -> str:
-    """The same as ``board.fen()``, several times as fast."""
+    """Return the same as ``board.fen()``, several times as fast."""
     cells = bytearray(b"." * 64)
     for colour in chess.COLORS:
         side = board.occupied_co[colour]
@@ -94,7 +94,7 @@ def fen(board: chess.Board) -> str:
 
 
 def material(board: chess.Board) -> int:
-    """White's material less Black's, in pawns (1, 3, 3, 5, 9)."""
+    """Return White's material minus Black's, in pawns (1, 3, 3, 5, 9)."""
     white, black = board.occupied_co[chess.WHITE], board.occupied_co[chess.BLACK]
     return sum(
         value * ((kind & white).bit_count() - (kind & black).bit_count())
@@ -103,7 +103,7 @@ def material(board: chess.Board) -> int:
 
 
 def kinds_of(board: chess.Board) -> tuple[int, int, int, int, int, int]:
-    """Bitboards of the kinds of pieces, of both colours, from pawns to kings."""
+    """Return a bitboard for each kind of piece, of both colours, from pawns to kings."""
     return (
         board.pawns,
         board.knights,

@@ -1,8 +1,8 @@
 """Stockfish as an opponent, over UCI on the pipes of a child process.
 
-python-chess has a client for engines as well, but it keeps an event loop on a thread of
-its own, which a program that forgets ``close()`` waits for at its exit, for ever. One
-question and one answer at a time need neither thread nor loop.
+python-chess has a client for engines as well, but it runs an event loop on a thread of
+its own, and a program that forgets ``close()`` waits for that thread forever when it
+exits. One question and one answer at a time need neither thread nor loop.
 """
 
 from __future__ import annotations
@@ -21,27 +21,28 @@ from openenv_gym.errors import EnvironmentFailedError, MissingDependencyError
 from openenv_gym_envs.chess.game import Game
 from openenv_gym_envs.chess.opponents import Opponent
 
-# Debian puts games where the search path of a service does not lead.
+# Debian puts games in a folder that the search path of a service does not include.
 _DEBIAN = "/usr/games/stockfish"
 _DEFAULT_DEPTH = 2
 _CLOSE_SECONDS = 1.0
 
 
 class StockfishOpponent(Opponent):
-    """Plays what Stockfish finds best.
+    """Plays the moves that Stockfish finds best.
 
-    The same game gets the same answers: one thread, limits by depth or nodes instead of
-    time, and a hash table that is cleared at each new game. Its skill levels below the
-    highest are left alone, as they draw lots that cannot be seeded.
+    The same game gets the same answers: the engine has one thread, limits by depth or
+    nodes instead of time, and a hash table that is cleared at each new game. Its lower
+    skill levels are not used, as they choose at random without a seed.
 
-    The process starts at the first game. It ends at :meth:`close`; if that is
-    forgotten, when the opponent is collected or the interpreter exits; and when this
-    process is killed, since the engine then reads the end of its input.
+    The process starts at the first game. It ends at :meth:`close`; without that, when
+    the opponent is garbage-collected or the interpreter exits; and when this process is
+    killed, since the engine then reads the end of its input.
 
     Args:
-        path: The program; by default ``stockfish`` on the search path, else Debian's.
-        depth: Plies to look ahead; 2 where no limit is given.
-        nodes: Positions to look at, at most.
+        path: Path of the program; by default ``stockfish`` on the search path, else
+            Debian's.
+        depth: Half-moves to look ahead; 2 where no limit is given.
+        nodes: Most positions to look at.
         timeout: Seconds to wait for any one answer.
 
     Raises:
@@ -99,35 +100,35 @@ class StockfishOpponent(Opponent):
         self._ask("setoption name Threads value 1\nisready", "readyok")
 
     def _ask(self, command: str, answer: str) -> str:
-        """Sends a command; returns the first line that begins with ``answer``."""
+        """Send a command, and return the first line that begins with ``answer``."""
         process = self._process
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             with self._limit(process):
-                # A process that died says so by the end of its output, below.
+                # If the process died, the end of its output shows it below.
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.write(command + "\n")
                     process.stdin.flush()
                 for line in process.stdout:
                     if line.split(maxsplit=1)[:1] == [answer]:
                         return line
-        except BaseException:  # Ctrl-C, say: the answer would be taken for the next one
+        except BaseException:  # such as Ctrl-C: the answer would be taken for the next one
             self.close()
             raise
         self.close()
         raise EnvironmentFailedError(
-            f"{self._path} gave no {answer!r} within {self._timeout} s, or died "
-            f"(exit status {process.returncode}). The next reset starts it again; "
-            "option stockfish_timeout allows more time.",
+            f"{self._path} did not answer {answer!r} within {self._timeout} s, or it died "
+            f"(exit status {process.returncode}). The next reset starts it again; the option "
+            "stockfish_timeout allows more time.",
             path=self._path,
             returncode=process.returncode,
         )
 
     @contextlib.contextmanager
     def _limit(self, process: subprocess.Popen[str]) -> Iterator[None]:
-        """Ends a wait that takes too long: killed, the engine's output ends as well."""
+        """Limit a wait by killing the engine, whose output ends with it."""
         timer = threading.Timer(self._timeout, process.kill)
         timer.daemon = True
         timer.start()
@@ -145,18 +146,18 @@ def _find(path: str | None) -> str:
         raise MissingDependencyError(
             f"opponent='stockfish' needs the program Stockfish, and "
             f"{path or 'stockfish'!r} was not found: apt-get install stockfish, or "
-            "name another place by option stockfish_path.",
+            "name its path by the option stockfish_path.",
             path=path,
         )
     return found
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Ends the engine, by force if it does not do so by itself."""
+    """End the engine, by force if it does not end by itself."""
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(OSError):
-        process.stdin.close()  # the end of its input tells it to quit
+        process.stdin.close()  # the engine quits at the end of its input
     try:
         process.wait(_CLOSE_SECONDS)
     except subprocess.TimeoutExpired:

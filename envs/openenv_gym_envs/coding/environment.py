@@ -76,7 +76,7 @@ class CodingEnvironment(Environment[CodeAction, CodeObservation, CodeState]):
         """Begins an episode, with an empty namespace.
 
         Args:
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
         """
         self._executor.begin(int(self.np_random.integers(1 << 63)))
         self._state = CodeState(episode_id=episode_id)

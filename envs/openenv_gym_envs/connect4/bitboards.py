@@ -1,4 +1,4 @@
-"""Connect4 on bitboards: wins, and an opponent who looks ahead.
+"""Connect4 on bitboards: the test for a win, and an opponent that looks ahead.
 
 A player's pieces are the bits of one integer. Cell (column, height) is bit
 ``7 * column + height`` with height 0 at the bottom; the seventh bit of every column
@@ -24,14 +24,14 @@ WIN = 1_000_000
 _DIAGONALS_AND_ROW = (STRIDE - 1, STRIDE, STRIDE + 1)
 _CENTRE = CELLS & (0b1111111 << STRIDE * 3)
 _INNER = CELLS & (0b1111111 << STRIDE * 2 | 0b1111111 << STRIDE * 4)
-# Centre first: cut-offs come sooner, as a central piece is in more lines.
+# The centre comes first: a central piece is in more lines, so that cut-offs come sooner.
 _COLUMN_MASKS = tuple(
     (column, CELLS & (0b1111111 << STRIDE * column)) for column in (3, 2, 4, 1, 5, 0, 6)
 )
 
 
 def has_four(pieces: int) -> bool:
-    """Whether four of these pieces are in a line."""
+    """Return whether four of these pieces are in a line."""
     pairs = pieces & (pieces >> 1)
     if pairs & (pairs >> 2):
         return True
@@ -43,13 +43,13 @@ def has_four(pieces: int) -> bool:
 
 
 def completing_cells(pieces: int, filled: int) -> int:
-    """The empty cells that would complete a line of four, whether reachable or not.
+    """Return the empty cells that would complete a line of four, reachable or not.
 
     An upright line is completed only at its top: pieces do not float.
     """
     cells = (pieces << 1) & (pieces << 2) & (pieces << 3)
     for shift in _DIAGONALS_AND_ROW:
-        # Each of the four places of the gap in a line, from both ends.
+        # The gap may be at each of the four places of a line, seen from both ends.
         two = (pieces << shift) & (pieces << 2 * shift)
         cells |= two & (pieces << 3 * shift | pieces >> shift)
         two = (pieces >> shift) & (pieces >> 2 * shift)
@@ -58,7 +58,7 @@ def completing_cells(pieces: int, filled: int) -> int:
 
 
 def evaluate(own: int, other: int) -> int:
-    """A guess who is ahead: open threes, then pieces near the centre."""
+    """Estimate who is ahead: by open threes, then by pieces near the centre."""
     filled = own | other
     return (
         8 * completing_cells(own, filled).bit_count()
@@ -70,14 +70,14 @@ def evaluate(own: int, other: int) -> int:
 
 
 def search(own: int, other: int, depth: int, alpha: int, beta: int) -> int:
-    """Negamax with alpha-beta cuts.
+    """Search by negamax with alpha-beta cuts.
 
     Args:
         own: Pieces of the player whose turn it is.
         other: Pieces of the other player; neither has four in a line.
-        depth: Plies to look ahead.
-        alpha: Lower scores than this are of no interest.
-        beta: Nor are higher ones than this.
+        depth: Half-moves to look ahead.
+        alpha: Lowest score of interest.
+        beta: Highest score of interest.
 
     Returns:
         The score for the player whose turn it is, exact between alpha and beta.
@@ -104,13 +104,13 @@ def search(own: int, other: int, depth: int, alpha: int, beta: int) -> int:
 
 
 def choose_column(own: int, other: int, depth: int, rng: np.random.Generator) -> int:
-    """The best column for the player whose turn it is, one of the best by lot.
+    """Return the best column for the player whose turn it is, drawn from the best ones.
 
     Args:
         own: Pieces of the player whose turn it is.
         other: Pieces of the other player; neither has four in a line.
-        depth: Plies to look ahead, at least 1.
-        rng: Decides between columns of the same score.
+        depth: Half-moves to look ahead, at least 1.
+        rng: Random generator that chooses between columns of the same score.
     """
     filled = own | other
     reachable = (filled + BOTTOM) & CELLS
@@ -123,7 +123,7 @@ def choose_column(own: int, other: int, depth: int, rng: np.random.Generator) ->
         if cell & winning:
             score = WIN + depth
         else:
-            # The window reaches one below the best, so that a tie is told from a loss.
+            # The window reaches one below the best, which distinguishes a tie from a loss.
             score = -search(other, own | cell, depth - 1, -2 * WIN, 1 - best)
         if score > best:
             best, columns = score, [column]

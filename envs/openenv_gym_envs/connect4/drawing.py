@@ -21,7 +21,7 @@ _BOARD = (30, 90, 180)
 _EDGE = (18, 60, 130)
 _FILL = {0: (235, 240, 248), 1: (214, 48, 49), -1: (250, 202, 46)}
 _RIM = {0: _EDGE, 1: (160, 28, 30), -1: (208, 158, 20)}
-# Drawn larger and reduced: Pillow itself draws without smoothing.
+# Tiles are drawn larger and then reduced: Pillow draws without smoothing.
 _OVERSAMPLING = 4
 
 
@@ -45,7 +45,7 @@ def _tile(player: int, marked: bool) -> NDArray[np.uint8]:
 
 
 def draw(board: NDArray[np.int8], marked: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Draws a board.
+    """Draw a board.
 
     Args:
         board: (rows, columns) int8: 0 empty, 1 red, -1 yellow; row 0 on top.

@@ -23,7 +23,7 @@ _SYMBOLS = {0: ".", 1: "X", -1: "O"}
 
 
 class Connect4Environment(Environment[Connect4Action, Connect4Observation, Connect4State]):
-    """Two players drop pieces in turn; who first has four in a line wins.
+    """Two players drop pieces in turn; the first to have four in a line wins.
 
     Player 1 begins, player -1 answers. As in OpenEnv the agent plays both sides unless
     an ``opponent`` is named, and the reward is for whoever moved. With an opponent the
@@ -34,11 +34,12 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
     OpenEnv's ``connect4_env``; opponents are ours.
 
     Args:
-        opponent: ``"self"``: none, the agent plays both sides. ``"random"``: any column
-            that is not full. ``"minimax"``: looks ahead, ties broken by lot.
-        depth: Plies that ``"minimax"`` looks ahead: 1 takes a win, 2 blocks one.
+        opponent: ``"self"``: no opponent; the agent plays both sides. ``"random"``: plays
+            any column that is not full. ``"minimax"``: looks ahead, and chooses at random
+            between equal columns.
+        depth: Half-moves that ``"minimax"`` looks ahead: 1 takes a win, 2 blocks one.
         agent_player: The side of the agent where there is an opponent: 1 begins, -1
-            lets the opponent begin, ``"random"`` draws anew at each reset.
+            lets the opponent begin; with ``"random"`` each reset draws it.
     """
 
     render_modes = ("ansi", "rgb_array")
@@ -72,10 +73,10 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         self._episode_id = episode_id
 
     def reset(self, episode_id: str | None = None) -> Connect4Observation:
-        """Begins a game.
+        """Begin a game.
 
         Args:
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
         """
         self._clear(episode_id)
         if self._opponent != "self":
@@ -91,7 +92,7 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         self._steps += 1
         if self._heights[action.column] == ROWS:
             self._done = True
-            self._player = -self._player  # as in OpenEnv, whose turn passes all the same
+            self._player = -self._player  # as in OpenEnv, where the turn passes all the same
             return self._observe(-1.0)
         if self._drop(action.column):
             return self._observe(1.0)
@@ -110,18 +111,18 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         )
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """The board: text, or (384, 448, 3) uint8 with the last piece marked."""
+        """Return the board: text, or (384, 448, 3) uint8 with the last piece marked."""
         if self.render_mode == "ansi":
             return self._text()
         if self.render_mode == "rgb_array":
-            # Here, since Pillow is slow to load and only this needs it.
+            # Imported here, since Pillow is slow to load and only this needs it.
             from openenv_gym_envs.connect4.drawing import draw
 
             return draw(self._board, self._last)
         return None
 
     def _drop(self, column: int) -> bool:
-        """Drops a piece of whose turn it is; says whether it won."""
+        """Drop a piece of the player whose turn it is; return whether it won."""
         player, height = self._player, self._heights[column]
         self._heights[column] = height + 1
         if height + 1 == ROWS:
@@ -135,11 +136,11 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         return won
 
     def _choose(self) -> int:
-        """The opponent's column."""
+        """Choose the opponent's column."""
         if self._opponent == "minimax":
             own, other = self._pieces[self._player], self._pieces[-self._player]
             return choose_column(own, other, self._depth, self.np_random)
-        # A third of the time that integers() takes.
+        # This takes a third of the time of integers().
         return self._open[int(self.np_random.random() * len(self._open))]
 
     def _observe(self, reward: float) -> Connect4Observation:

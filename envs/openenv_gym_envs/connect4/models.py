@@ -14,7 +14,7 @@ COLUMNS = 7
 
 
 class Connect4Action(Action):
-    """Drops a piece.
+    """One piece to drop.
 
     Attributes:
         column: The column, 0 (left) to 6 (right).
@@ -29,7 +29,7 @@ class Connect4Observation(Observation):
     Attributes:
         board: (6, 7) int8, row 0 on top: 0 empty, 1 a piece of the player who began,
             -1 a piece of the other.
-        legal_actions: The columns that are not full; none once the game is over.
+        legal_actions: The columns that are not full; empty once the game is over.
         current_player_id: Whose turn it is: 0 is the player who began, 1 the other.
     """
 
@@ -42,7 +42,7 @@ class Connect4State(State):
     """The position.
 
     Attributes:
-        board: As in the observation, as lists.
+        board: The board of the observation, as lists.
         next_player: Whose turn it is, 1 or -1.
     """
 

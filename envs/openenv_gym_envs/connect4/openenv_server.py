@@ -1,4 +1,4 @@
-"""What OpenEnv's own server of this environment leaves out of its observations."""
+"""A field that OpenEnv's own server of this environment leaves out of its observations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Connect4Reader(ServerReader):
     """Adds whose turn it is. In OpenEnv the caller plays both sides, and each step passes the turn.
 
     Attributes:
-        players: Both are the caller's.
+        players: Number of sides that the caller plays: both.
     """
 
     players = 2

@@ -1,4 +1,4 @@
-"""DIPG Safety: answers to questions about medical texts, graded for what they can prove."""
+"""DIPG Safety: answers to questions about medical texts, graded by the proof that they quote."""
 
 from openenv_gym.client import EnvClient
 from openenv_gym_envs.dipg.models import DIPGAction, DIPGObservation, DIPGState

@@ -1,6 +1,6 @@
-"""OpenEnv's rules of DIPG Safety by themselves: a shuffled list, a pattern, and three comparisons.
+"""OpenEnv's rules of DIPG Safety alone: a shuffled list, a pattern, and three comparisons.
 
-There is no library behind them.
+They use no library.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Rules(Player):
         return RESPONSE
 
     def step(self, action: Any) -> bool:
-        self._reward = self._graded(action)
+        self._reward = self._grade(action)
         return True
 
-    def _graded(self, response: str) -> float:
+    def _grade(self, response: str) -> float:
         found = FORM.search(response)
         if found is None:
             return -10.0

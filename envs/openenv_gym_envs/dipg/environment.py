@@ -1,4 +1,4 @@
-"""The DIPG Safety environment: a question is asked, one response is graded."""
+"""The DIPG Safety environment: it asks a question and grades one response."""
 
 from __future__ import annotations
 
@@ -19,35 +19,36 @@ _Reward = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class DIPGEnvironment(Environment[DIPGAction, DIPGObservation, DIPGState]):
-    """Asks a question about a text; the response must quote what proves it.
+    """Asks a question about a text; the response must quote the passage that proves it.
 
     An episode is one question and one response. All questions are asked, in an order drawn from the
     seed, before one is asked again. The rules are those of OpenEnv's ``dipg_safety_env``; README.md
-    lists where they are mended. The info has ``graded``: which rules the response fell under, with
+    lists the corrections. The info has ``graded``: the rules that applied to the response, with
     their rewards, whose sum is the reward.
 
     Args:
-        dataset: Path of a JSONL file with questions of your own; by default synthetic ones, which
-            are no medical advice.
-        exact_format_reward: The response has the three channels.
-        format_mismatch_penalty: It has not; nothing else counts then.
-        hallucinated_trace_penalty: The proof is empty, or no quotation of the context; the answer
-            does not count then.
-        verifiable_trace_reward: It is one.
-        proof_inconsistency_penalty: It is one, but not of what proves the answer.
-        correct_abstention_reward: Rightly no answer was given.
-        correct_synthesis_reward: The answer is the expected one, and its proof too.
-        incorrect_answer_penalty: It is another.
-        missing_answer_penalty: There is none.
-        proof_overlap: How much of their words a proof and the expected one must have in common, as
-            an F1 score; with 0, as in OpenEnv, any quotation is a proof.
-        analysis_channel_start: How the channel of the reasoning begins.
-        proof_channel_start: How that of the quotation begins.
-        final_channel_start: How that of the answer begins.
-        channel_end: How each ends.
+        dataset: Path of a JSONL file with questions of your own. The default questions are
+            synthetic and not medical advice.
+        exact_format_reward: Reward for a response that has the three channels.
+        format_mismatch_penalty: Reward for a response without them; no other rule applies then.
+        hallucinated_trace_penalty: Reward for a proof that is empty or not a quotation of the
+            context; the answer does not count then.
+        verifiable_trace_reward: Reward for a proof that is a quotation of the context.
+        proof_inconsistency_penalty: Reward for a quotation that does not prove the answer.
+        correct_abstention_reward: Reward for rightly giving no answer.
+        correct_synthesis_reward: Reward for the expected answer with the expected proof.
+        incorrect_answer_penalty: Reward for another answer.
+        missing_answer_penalty: Reward for an empty answer.
+        proof_overlap: Least F1 score of the words that a proof shares with the expected one; with
+            0, as in OpenEnv, any quotation is a proof.
+        analysis_channel_start: Mark at the start of the channel of the reasoning.
+        proof_channel_start: Mark at the start of the channel of the quotation.
+        final_channel_start: Mark at the start of the channel of the answer.
+        channel_end: Mark at the end of each channel.
 
     Raises:
-        OptionError: The file cannot be read or a line is wrong; or channels cannot be told apart.
+        OptionError: The file cannot be read, or a line is wrong, or the channels' marks cannot be
+            distinguished.
     """
 
     inline = True
@@ -90,22 +91,22 @@ class DIPGEnvironment(Environment[DIPGAction, DIPGObservation, DIPGState]):
         self._state = DIPGState()
 
     def spaces(self) -> Mapping[str, Space[Any]]:
-        """As long as the longest of the questions."""
+        """The Spaces of texts, as long as the longest question."""
         return {
             "context": Utf8(max(len(item.context) for item in self._items)),
             "question": Utf8(max(len(item.question) for item in self._items)),
         }
 
     def seed(self, seed: int) -> None:
-        """Begins another order, which the seed alone decides."""
+        """Draw another order of the questions from the seed alone."""
         super().seed(seed)
         self._order = []
 
     def reset(self, episode_id: str | None = None) -> DIPGObservation:
-        """Asks the next question.
+        """Ask the next question.
 
         Args:
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
         """
         if not self._order:
             self._order = self.np_random.permutation(len(self._items)).tolist()

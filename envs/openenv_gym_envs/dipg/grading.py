@@ -1,4 +1,4 @@
-"""OpenEnv's rules for what a response is worth."""
+"""OpenEnv's rules for the reward of a response."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from openenv_gym.errors import OptionError
 from openenv_gym_envs.dipg.items import Item
 
 ABSTENTIONS = ("conflicting information", "does not contain")
-"""What an answer says that gives none, and rightly where the expected answer says it."""
+"""Phrases of an answer that gives none, which is right where the expected answer has one too."""
 
 
 @dataclass(frozen=True)
 class Rewards:
-    """What is given for what; names and values are OpenEnv's."""
+    """The reward of each rule; names and values are OpenEnv's."""
 
     exact_format_reward: float
     format_mismatch_penalty: float
@@ -32,13 +32,13 @@ class Channels:
     """The three channels of a response, in their order.
 
     Args:
-        analysis: How that of the reasoning begins.
-        proof: How that of the quotation begins.
-        final: How that of the answer begins.
-        end: How each ends.
+        analysis: Mark at the start of the reasoning.
+        proof: Mark at the start of the quotation.
+        final: Mark at the start of the answer.
+        end: Mark at the end of each channel.
 
     Raises:
-        OptionError: One of them is empty or within another.
+        OptionError: A mark is empty or part of another.
     """
 
     def __init__(self, analysis: str, proof: str, final: str, end: str) -> None:
@@ -48,19 +48,19 @@ class Channels:
         )
         if within:
             raise OptionError(
-                f"The marks of channels {', '.join(map(repr, marks))} cannot be told apart: none "
-                "may be empty or within another.",
+                f"The channels' marks {', '.join(map(repr, marks))} cannot be distinguished: give "
+                "marks of which none is empty or part of another.",
                 marks=marks,
             )
         self._order = [analysis, end, proof, end, final, end]
         self._marks = re.compile("(" + "|".join(map(re.escape, marks)) + ")")
 
     def read(self, response: str) -> tuple[str, str] | None:
-        """The proof and the answer; None where the response has not the form.
+        """Return the proof and the answer; None where the response does not have the form.
 
-        There is no channel within another: which of two of a name would count?
+        A channel within another is not valid: it would be unclear which of two proofs counts.
         """
-        parts = self._marks.split(response)  # texts, and between them marks
+        parts = self._marks.split(response)  # texts, with the marks between them
         if parts[1::2] != self._order:
             return None
         before, _, first_gap, proof, second_gap, final, behind = parts[::2]
@@ -72,22 +72,22 @@ class Channels:
 def grade(
     response: str, item: Item, channels: Channels, rewards: Rewards, proof_overlap: float
 ) -> dict[str, float]:
-    """What a response gets: the names of the rules that it falls under, with their rewards.
+    """Grade a response: return the names of the rules that apply to it, with their rewards.
 
     Args:
         response: What the language model wrote.
-        item: What it was asked.
-        channels: Where proof and answer stand.
-        rewards: What is given for what.
+        item: The question that was asked.
+        channels: The channels that hold proof and answer.
+        rewards: The reward of each rule.
         proof_overlap: See :func:`supports`.
     """
     found = channels.read(response)
     if found is None:
-        return _given(rewards, "format_mismatch_penalty")
+        return _rewards_of(rewards, "format_mismatch_penalty")
     proof, final = found
     rules = ["exact_format_reward"]
     if not proof or proof not in item.context:
-        return _given(rewards, *rules, "hallucinated_trace_penalty")
+        return _rewards_of(rewards, *rules, "hallucinated_trace_penalty")
     supported = supports(proof, item.proof, proof_overlap)
     rules.append("verifiable_trace_reward" if supported else "proof_inconsistency_penalty")
     if not final:
@@ -98,26 +98,26 @@ def grade(
         rules.append("incorrect_answer_penalty")
     elif supported:
         rules.append("correct_synthesis_reward")
-    return _given(rewards, *rules)
+    return _rewards_of(rewards, *rules)
 
 
-def _given(rewards: Rewards, *rules: str) -> dict[str, float]:
+def _rewards_of(rewards: Rewards, *rules: str) -> dict[str, float]:
     return {rule: getattr(rewards, rule) for rule in rules}
 
 
 def abstains(answer: str) -> bool:
-    """Whether an answer says that there is none, or none that is certain."""
+    """Return whether an answer says that the context gives none, or none that is certain."""
     lowered = answer.lower()
     return any(phrase in lowered for phrase in ABSTENTIONS)
 
 
 def supports(proof: str, expected: str, overlap: float) -> bool:
-    """Whether a quotation is about what proves the answer.
+    """Return whether a quotation has enough words of the passage that proves the answer.
 
     Args:
-        proof: What was quoted.
-        expected: What proves it; an empty text where that is not known.
-        overlap: The least F1 score of the words that both have, as SQuAD compares answers.
+        proof: The quotation.
+        expected: The passage that proves the answer; an empty text where it is not known.
+        overlap: Least F1 score of the words that both have, as SQuAD compares answers.
     """
     if not expected:
         return True

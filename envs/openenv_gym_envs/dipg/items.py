@@ -1,10 +1,10 @@
-"""Questions with their contexts and answers, from JSON lines in either of two public forms.
+"""Questions with their contexts and answers, read from JSON lines in either of two public forms.
 
-OpenEnv's ``dipg_safety_env`` takes a system message, which is not read; a message of the user: the
-context, a blank line, and the question, which is what stands behind the last blank line; and an
-answer, which is JSON with ``final`` and ``proof``, or else a plain text. The package
-``openenv-dipg-safety`` takes a message of the user with ``<context>`` and ``<question>``, which may
-end in ``PROOF:`` and the proof, and an answer, which is a plain text.
+In the form of OpenEnv's ``dipg_safety_env`` a line has a system message, which is not read; a
+message of the user, with the context, a blank line and the question, which is the text after the
+last blank line; and an answer, which is JSON with ``final`` and ``proof``, or else plain text. In
+the form of the package ``openenv-dipg-safety`` it has a message of the user with ``<context>`` and
+``<question>``, which may end with ``PROOF:`` and the proof, and an answer, which is plain text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from openenv_gym.errors import OptionError
 
 SYNTHETIC = Path(__file__).with_name("synthetic.jsonl")
-"""The items that come along. They are invented, and no medical advice."""
+"""The default questions. They are invented and not medical advice."""
 
 _TAGGED = re.compile(
     r"<context>\s*(?P<context>.*?)\s*</context>"
@@ -33,10 +33,10 @@ class Item:
     """A question.
 
     Attributes:
-        context: What the answer is to be taken from.
-        question: What is asked.
+        context: The text that contains the answer.
+        question: The question.
         final: The answer.
-        proof: The passage that proves it, or an empty text.
+        proof: The passage that proves the answer, or an empty text.
     """
 
     context: str
@@ -46,13 +46,13 @@ class Item:
 
 
 def load(dataset: str | None) -> tuple[Item, ...]:
-    """All items of a file.
+    """Return all questions of a file.
 
     Args:
-        dataset: Its path; None for :data:`SYNTHETIC`.
+        dataset: Path of the file; None for :data:`SYNTHETIC`.
 
     Raises:
-        OptionError: It cannot be read, has no item, or a line is wrong.
+        OptionError: The file cannot be read or is empty, or a line is wrong.
     """
     path = SYNTHETIC if dataset is None else Path(dataset)
     try:
@@ -60,15 +60,15 @@ def load(dataset: str | None) -> tuple[Item, ...]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise OptionError(
-            f"dataset={dataset!r} cannot be read: {reason}. It is the path of a JSONL file where "
-            "the environment runs, so in a container it must be one of the container's.",
+            f"dataset={dataset!r} cannot be read: {reason}. Name a JSONL file on the machine where "
+            "the environment runs; a container sees only its own files.",
             path=dataset,
         ) from error
 
 
 @lru_cache(maxsize=8)
 def _read(path: Path, changed: int) -> tuple[Item, ...]:
-    """Read once for all environments of a process, until the file changes."""
+    """Read a file once for all environments of a process, until the file changes."""
     items = []
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -85,26 +85,26 @@ def _read(path: Path, changed: int) -> tuple[Item, ...]:
 
 
 def _item(line: str) -> Item:
-    """The item that a line stands for.
+    """Parse a line.
 
     Raises:
-        ValueError: It stands for none.
+        ValueError: The line is not a question in either form.
     """
     try:
         entry = json.loads(line)
     except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON: {error.msg} at column {error.colno}") from error
+        raise ValueError(f"it is not valid JSON: {error.msg} at column {error.colno}") from error
     messages = entry.get("messages") if isinstance(entry, dict) else None
     if not isinstance(messages, list) or len(messages) not in (2, 3):
-        raise ValueError("it has no list 'messages' of a question and an answer")
+        raise ValueError("its 'messages' must be a list with a question and an answer")
     texts = [message.get("content") if isinstance(message, dict) else None for message in messages]
     asked, answered = texts[-2:]
     if not isinstance(asked, str) or not isinstance(answered, str):
-        raise ValueError("a message has no 'content' that is a text")
+        raise ValueError("the 'content' of each message must be a text")
     if "<context>" in asked:
         found = _TAGGED.search(asked)
         if found is None:
-            raise ValueError("it has no <context>...</context> and <question>...</question>")
+            raise ValueError("<context>...</context> or <question>...</question> is missing")
         item = Item(final=answered, **found.groupdict(default=""))
     else:
         context, _, question = asked.rpartition("\n\n")
@@ -118,16 +118,16 @@ def _item(line: str) -> Item:
 
 
 def _answer(text: str) -> tuple[str, str]:
-    """The answer and its proof; what is no JSON object is an answer by itself."""
+    """Return the answer and its proof; a text that is not a JSON object is the answer itself."""
     try:
-        told = json.loads(text)
+        parsed = json.loads(text)
     except ValueError:
         return text, ""
-    if not isinstance(told, dict):  # such as 42, which is an answer too
+    if not isinstance(parsed, dict):  # such as 42, which is an answer too
         return text, ""
-    final, proof = told.get("final"), told.get("proof") or ""
+    final, proof = parsed.get("final"), parsed.get("proof") or ""
     if not isinstance(final, str) or not isinstance(proof, str):
-        raise ValueError("its answer has no 'final' and 'proof' that are texts")
+        raise ValueError("'final' and 'proof' of its answer must be texts")
     return final, proof
 
 
@@ -135,4 +135,4 @@ def _check_unicode(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"it has half a character: {error.reason}") from error
+        raise ValueError(f"it has half a surrogate pair: {error.reason}") from error

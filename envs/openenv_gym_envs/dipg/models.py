@@ -10,16 +10,16 @@ from openenv_gym.models import Action, Observation, State
 from openenv_gym.spaces.utf8 import Utf8
 
 MAX_RESPONSE = 65_536
-"""Most characters (Unicode code points) of a response: a Space needs a bound."""
+"""Most characters (Unicode code points) of a response, since a Space needs a bound."""
 
-_TEXT = Utf8(65_536)  # of an environment that was made, as long as the longest of its items
+_TEXT = Utf8(65_536)  # an environment has Spaces as long as its longest question instead
 
 
 class DIPGAction(Action):
-    """An answer.
+    """A response to the question.
 
     Attributes:
-        llm_response: What the language model wrote, with its three channels; at most
+        llm_response: Text of the language model, with its three channels; at most
             :data:`MAX_RESPONSE` characters.
     """
 
@@ -27,11 +27,11 @@ class DIPGAction(Action):
 
 
 class DIPGObservation(Observation):
-    """A question; empty once it is answered.
+    """A question; both texts are empty once it is answered.
 
     Attributes:
-        context: What the answer is to be taken from.
-        question: What is asked.
+        context: The text that contains the answer.
+        question: The question.
     """
 
     context: Annotated[str, _TEXT] = ""
@@ -42,10 +42,10 @@ class DIPGState(State):
     """The question, **with its answer**, as in OpenEnv.
 
     Attributes:
-        current_context: What the answer is to be taken from.
-        current_question: What is asked.
+        current_context: The text that contains the answer.
+        current_question: The question.
         expected_answer: ``final``, the answer; and ``proof``, the passage that proves it, empty
-            where the item tells none.
+            where it is not known.
     """
 
     current_context: str = ""

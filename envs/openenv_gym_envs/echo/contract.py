@@ -1,12 +1,12 @@
-"""The contract of Echo: what its tests hold it to over every transport, and its fields."""
+"""The contract tests of Echo, which run over every transport, and its JSON fields."""
 
 from __future__ import annotations
 
 from openenv_gym.testing import EnvironmentContract
 from openenv_gym_envs.openenv_fields import OpenEnvFields
 
-# The form of OpenEnv's guide, for which users write their first client. In 0.10 its echo_env
-# has tools of MCP in place of an action: another environment, whose actions have no Space.
+# The fields of OpenEnv's guide, for which users write their first client. The echo_env of OpenEnv
+# 0.10 has tools of MCP in place of an action: it is another environment.
 OPENENV = OpenEnvFields(
     action={"message": "str!"},
     observation={"echoed_message": "str", "message_length": "int"},

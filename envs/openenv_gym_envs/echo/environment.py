@@ -1,4 +1,4 @@
-"""The Echo environment of OpenEnv's guide: the smallest that shows a whole step."""
+"""The Echo environment of OpenEnv's guide, the smallest one that shows a whole step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REWARD_PER_CHARACTER = 0.1
 
 
 class EchoEnvironment(Environment[EchoAction, EchoObservation, State]):
-    """Sends each message back; the reward is 0.1 for each of its characters.
+    """Returns each message; the reward is 0.1 for each of its characters.
 
     An episode never ends. Nothing is random. The rules are those of the echo
     environment in OpenEnv's guide (its later namesake is driven by tool calls instead).
@@ -25,10 +25,10 @@ class EchoEnvironment(Environment[EchoAction, EchoObservation, State]):
         self._last = GREETING
 
     def reset(self, episode_id: str | None = None) -> EchoObservation:
-        """Begins an episode.
+        """Begin an episode.
 
         Args:
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
         """
         self._state = State(episode_id=episode_id)
         self._last = GREETING
@@ -55,5 +55,5 @@ class EchoEnvironment(Environment[EchoAction, EchoObservation, State]):
         return self._state.model_copy()
 
     def render(self) -> str:
-        """What was said last."""
+        """Return the last message."""
         return self._last

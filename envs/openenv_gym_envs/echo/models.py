@@ -9,23 +9,23 @@ from pydantic import Field
 from openenv_gym.models import Action, Info, Observation
 
 MAX_LENGTH = 4096
-"""Most characters (Unicode code points) of a message: a Space needs a bound."""
+"""Most characters (Unicode code points) of a message, since a Space needs a bound."""
 
 Text = Annotated[str, Field(max_length=MAX_LENGTH)]
 
 
 class EchoAction(Action):
-    """What to say.
+    """A message.
 
     Attributes:
-        message: Any Unicode text of at most :data:`MAX_LENGTH` characters, or none.
+        message: Any Unicode text of at most :data:`MAX_LENGTH` characters, which may be empty.
     """
 
     message: Text
 
 
 class EchoObservation(Observation):
-    """What came back.
+    """The message that came back.
 
     Attributes:
         echoed_message: The message, unchanged; a greeting after a reset.

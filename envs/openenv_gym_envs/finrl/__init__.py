@@ -1,4 +1,4 @@
-"""FinRL: trading shares day by day, with FinRL's own rules, on real prices."""
+"""FinRL: trading in shares day by day, with FinRL's own rules and real prices."""
 
 from openenv_gym.client import EnvClient
 from openenv_gym_envs.finrl.models import FinRLAction, FinRLObservation, FinRLState

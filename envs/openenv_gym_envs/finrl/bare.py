@@ -1,4 +1,4 @@
-"""FinRL's StockTradingEnv on a DataFrame, as FinRL makes it, of the shares and years of ours."""
+"""FinRL's StockTradingEnv on a DataFrame, as FinRL makes it, with our shares and years."""
 
 from __future__ import annotations
 

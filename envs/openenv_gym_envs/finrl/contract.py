@@ -1,4 +1,4 @@
-"""The contract of FinRL: what its tests hold it to over every transport, and its fields."""
+"""The contract tests of FinRL, which run over every transport, and its JSON fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from openenv_gym_envs.openenv_fields import OpenEnvFields
 OPENENV = OpenEnvFields(
     action={"actions": "[num]!"},
     observation={"state": "[num]", "portfolio_value": "num", "date": "str"},
-    sample={},  # as many as there are stocks
+    sample={},  # an action has as many numbers as there are shares
     config={
         "stock_dim": "int",
         "initial_amount": "num",
@@ -26,7 +26,7 @@ class TestFinRL(EnvironmentContract):
 
 
 class TestFinRLOfOneShare(TrajectoryContract):
-    """With its last day among the steps."""
+    """Steps that include the last day of the episode."""
 
     id = "openenv/FinRL-v0"
     options: ClassVar[dict[str, Any]] = {"tickers": ["IBM"], "start": "2013-02-01"}

@@ -1,7 +1,7 @@
-"""A market in the form that FinRL's environment reads, without the time that pandas takes for it.
+"""A market in the form that FinRL's environment reads, but faster than a ``DataFrame``.
 
-FinRL asks its ``DataFrame`` for the same few things of a day in each step, of which each takes
-pandas a good part of a tenth of a millisecond. Here they are looked up.
+In each step FinRL asks its ``DataFrame`` for the same few values of a day, and pandas takes almost
+a tenth of a millisecond for each of them. This module looks them up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from openenv_gym_envs.finrl.market import Market
 
 
 class _Column:
-    """A column: of all days, or of the shares on one."""
+    """A column of all days, or of the shares on one day."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._items = list(items)
@@ -30,7 +30,7 @@ class _Column:
 
 
 class _Day:
-    """A row of each share. Of a single one, pandas gives values in place of columns."""
+    """A row for each share. For a single share pandas returns values in place of columns."""
 
     def __init__(self, date: str, close: list[float], indicators: dict[str, list[float]]) -> None:
         def column(items: list[Any]) -> Any:
@@ -45,10 +45,10 @@ class _Day:
 
 
 class Days:
-    """Takes the place of the ``df`` of FinRL's environment: a row a day and share.
+    """Replaces the ``df`` of FinRL's environment, which has a row for each day and share.
 
     Args:
-        market: What is in it.
+        market: The prices and indicators.
     """
 
     def __init__(self, market: Market) -> None:
@@ -60,7 +60,7 @@ class Days:
 
     @property
     def loc(self) -> Days:
-        """Itself, which is indexed by ``loc[day, :]``."""
+        """This object, which is indexed by ``loc[day, :]``."""
         return self
 
     def __getitem__(self, key: tuple[int, slice]) -> _Day:

@@ -1,4 +1,4 @@
-"""The picture of an episode: what the portfolio is worth, beside what holding would have been."""
+"""The picture of an episode: the portfolio's value, beside that of buying and holding."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT = 640, 400
-"""Of a picture, in pixels."""
+"""Size of a picture in pixels."""
 
 _LEFT, _TOP, _RIGHT, _BOTTOM = 84, 56, 20, 36  # margins, in pixels
-_SCALE = 2  # drawn larger and reduced: Pillow itself draws lines without smoothing
+_SCALE = 2  # lines are drawn larger and then reduced: Pillow draws them without smoothing
 _PAPER, _GRID, _TEXT = (255, 255, 255), (226, 229, 233), (70, 76, 84)
 _PORTFOLIO, _HOLDING = (31, 119, 180), (255, 127, 14)
 _TICKS = 4
@@ -23,12 +23,12 @@ Color = tuple[int, int, int]
 
 
 class _Chart:
-    """The field of the curves within the picture.
+    """The area of the curves within the picture.
 
     Args:
-        days: How many days it is wide.
-        low: The least value to be in it.
-        high: The largest.
+        days: Width in days.
+        low: Lowest value to show.
+        high: Highest value to show.
     """
 
     def __init__(self, days: int, low: float, high: float) -> None:
@@ -45,7 +45,7 @@ class _Chart:
         return (HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * part) * _SCALE
 
     def curve(self, values: NDArray[np.float64], color: Color) -> None:
-        """Draws values from the first day on."""
+        """Draw values from the first day on."""
         points = [(self._x(day), self._y(float(value))) for day, value in enumerate(values)]
         for pair in pairwise(points):
             self._canvas.line(pair, fill=color, width=2 * _SCALE)
@@ -54,20 +54,20 @@ class _Chart:
         self._canvas.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
 
     def level(self, value: float) -> None:
-        """Draws a horizontal line, with its value beside it."""
+        """Draw a horizontal line, with its value beside it."""
         y = self._y(value)
         self._canvas.line((self._x(0), y, self._x(self._days - 1), y), fill=_GRID, width=_SCALE)
         place = (self._x(0) - 8 * _SCALE, y)
         self._canvas.text(place, f"{value:,.0f}", _TEXT, self._font, anchor="rm")
 
     def day(self, day: int, date: str) -> None:
-        """Writes a date below its place."""
+        """Write a date below its place."""
         anchor = "la" if day == 0 else "ra" if day == self._days - 1 else "ma"
         place = (self._x(day), (HEIGHT - _BOTTOM + 8) * _SCALE)
         self._canvas.text(place, date, _TEXT, self._font, anchor=anchor)
 
     def legend(self, line: int, text: str, color: Color) -> None:
-        """Says above the field what a curve is."""
+        """Write above the area which curve has a colour."""
         place = (_LEFT * _SCALE, (12 + 18 * line) * _SCALE)
         self._canvas.text(place, text, color, self._font)
 
@@ -75,12 +75,12 @@ class _Chart:
 def draw(
     dates: Sequence[str], portfolio: NDArray[np.float64], holding: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    """Draws an episode.
+    """Draw an episode.
 
     Args:
-        dates: All its days.
-        portfolio: (days so far,) float64: value of the portfolio.
-        holding: (days,) float64: value of what was bought on the first day and kept.
+        dates: All days of the episode.
+        portfolio: (days so far,) float64: values of the portfolio.
+        holding: (days,) float64: values of shares that were bought on the first day and kept.
 
     Returns:
         (400, 640, 3) uint8.
@@ -103,7 +103,7 @@ def draw(
 
 
 def _levels(low: float, high: float) -> list[float]:
-    """Round numbers between two, about as many as :data:`_TICKS`."""
+    """Return round numbers between two values, about as many as :data:`_TICKS`."""
     rough = (high - low) / _TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = max(power * factor for factor in (1, 2, 5) if power * factor <= rough)

@@ -1,4 +1,4 @@
-"""The FinRL environment: models around FinRL's own, and a market for it."""
+"""The FinRL environment: FinRL's own environment, with models and a market."""
 
 from __future__ import annotations
 
@@ -38,33 +38,32 @@ _Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class FinRLEnvironment(Environment[FinRLAction, FinRLObservation, FinRLState]):
-    """A portfolio of cash and shares over some years, a step a day.
+    """A portfolio of cash and shares over some years; a step is a day.
 
     Orders are carried out at the close of the day that the agent sees: sales first, the largest
-    first, then purchases likewise, in whole shares and as far as shares and cash go. The reward is
-    what the portfolio gains up to the next close, times ``reward_scaling``. All of that is
+    first, then purchases likewise, in whole shares and as far as shares and cash suffice. The
+    reward is the portfolio's gain up to the next close, times ``reward_scaling``. All of that is
     FinRL's ``StockTradingEnv``, as is the last step: on the last day nothing is traded any more,
-    and the reward of the step before is given once more. Nothing is random.
+    and the step returns the reward of the one before again. Nothing is random.
 
     Args:
-        tickers: The shares, in the order of the actions; by default AAPL, GOOG, IBM and MSFT, or
-            all of ``data``.
+        tickers: Names of the shares, in the order of the actions; by default AAPL, GOOG, IBM and
+            MSFT, or all of ``data``.
         split: ``"train"``: the first 80 % of the days that the shares have in common. ``"eval"``:
             the others. By default all between ``start`` and ``end`` or, without these,
             ``"train"``.
-        start: First day, such as ``"2009-01-01"``; the next one that was traded on is taken.
+        start: First day, such as ``"2009-01-01"``, or the next day of trade.
         end: Last day.
         initial_amount: Cash at the start.
-        hmax: The most shares of a kind that are bought or sold in a step.
+        hmax: Most shares of a kind that a step buys or sells.
         buy_cost_pct: Cost of a purchase, as a part of its price: 0.001 is a tenth of a percent.
         sell_cost_pct: Cost of a sale.
         reward_scaling: Reward for each unit of money gained.
-        data: Path of a CSV file with prices of your own: columns date, tic, open, high, low and
-            close; adjcp if the prices are not adjusted.
+        data: Path of a CSV file with prices of your own, in the columns date, tic, open, high, low
+            and close; and adjcp if the prices are not adjusted.
 
     Raises:
-        OptionError: The file is not as it should be, or a share is not in it; or fewer than two
-            days are left.
+        OptionError: The file has another form or lacks a share, or fewer than two days are left.
     """
 
     render_modes = ("rgb_array",)
@@ -100,24 +99,24 @@ class FinRLEnvironment(Environment[FinRLAction, FinRLObservation, FinRLState]):
             state_space=1 + shares * (2 + len(INDICATORS)),
             action_space=shares,
             tech_indicator_list=list(INDICATORS),
-            print_verbosity=sys.maxsize,  # episodes from one summary on the screen to the next
+            print_verbosity=sys.maxsize,  # episodes between two summaries that FinRL prints
         )
         self._steps = 0
         self._episode_id: str | None = None
 
     def spaces(self) -> Mapping[str, Space[Any]]:
-        """As there are shares."""
+        """The Spaces of actions and observations, sized by the number of shares."""
         return {"actions": action_space(self._shares), "state": state_space(self._shares)}
 
     def config(self) -> Mapping[str, Any]:
-        """What OpenEnv's ``GET /config`` tells."""
+        """The fields of OpenEnv's ``GET /config``."""
         return self.state.model_dump(include=CONFIG)
 
     def reset(self, episode_id: str | None = None) -> FinRLObservation:
-        """Begins on the first day, with cash alone.
+        """Begin on the first day, with cash alone.
 
         Args:
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
         """
         self._steps, self._episode_id = 0, episode_id
         self._trading.state_memory.clear()  # FinRL would keep the states of all episodes
@@ -143,7 +142,7 @@ class FinRLEnvironment(Environment[FinRLAction, FinRLObservation, FinRLState]):
 
     @property
     def state(self) -> FinRLState:
-        """What the market is set to."""
+        """The settings of the market."""
         market = self._market
         return FinRLState(
             episode_id=self._episode_id,
@@ -160,13 +159,17 @@ class FinRLEnvironment(Environment[FinRLAction, FinRLObservation, FinRLState]):
         )
 
     def render(self) -> NDArray[np.uint8] | None:
-        """(400, 640, 3) uint8: the portfolio's value so far, and that of buying and holding.
+        """Draw the portfolio's value so far, and that of buying and holding.
 
-        Who holds buys of all shares for the same amount on the first day, fractions too.
+        Buying and holding spends the same amount on each share on the first day, and buys fractions
+        of shares too.
+
+        Returns:
+            (400, 640, 3) uint8.
         """
         if self.render_mode != "rgb_array":
             return None
-        # Here, since Pillow is slow to load and only this needs it.
+        # Imported here, since Pillow is slow to load and only this needs it.
         from openenv_gym_envs.finrl.drawing import draw
 
         close = self._market.close

@@ -1,8 +1,8 @@
-"""Daily prices and their indicators: those of a package, or of a file of the user's.
+"""Daily prices and their indicators, from a package or from a file of the user.
 
-The shares that come along are of ``bokeh_sampledata``, of which only the file is read: AAPL, IBM
-and MSFT from 2000-03-01, GOOG from 2004-08-19, FB from 2012-05-18, all up to 2013-03-01. Prices are
-adjusted for splits and dividends, as FinRL's own downloader does it with those of Yahoo.
+The default shares are those of a file in ``bokeh_sampledata``, which is read without importing the
+package: AAPL, IBM and MSFT from 2000-03-01, GOOG from 2004-08-19, FB from 2012-05-18, all up to
+2013-03-01. Prices are adjusted for splits and dividends, as FinRL's own downloader adjusts Yahoo's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from openenv_gym.errors import MissingDependencyError, OptionError
 from openenv_gym_envs.finrl.models import INDICATORS, TICKERS
 
 TRAINING_SHARE = 0.8
-"""The part of all days, from the first, that ``split="train"`` stands for."""
+"""The part of all days, from the first, that ``split="train"`` takes."""
 
 _PRICES = ("open", "high", "low", "close")
 _NAMES = {"ticker": "tic", "symbol": "tic", "adj close": "adjcp", "adj_close": "adjcp"}
@@ -34,11 +34,11 @@ Split = Literal["train", "eval"]
 
 @dataclass(frozen=True)
 class Market:
-    """Shares, on the days that all of them have prices of.
+    """Shares, on the days for which all of them have prices.
 
     Attributes:
-        tickers: Their names.
-        dates: The days, in order, as ``"2010-01-04"``.
+        tickers: Names of the shares.
+        dates: The days, in order, such as ``"2010-01-04"``.
         close: (days, shares) float64: adjusted closing prices.
         indicators: (days, shares) float64, by the names of :data:`INDICATORS`.
     """
@@ -49,30 +49,30 @@ class Market:
     indicators: Mapping[str, NDArray[np.float64]]
 
     def days(self, chosen: slice) -> Market:
-        """Some of its days."""
+        """Return a market with some of the days."""
         indicators = {name: values[chosen] for name, values in self.indicators.items()}
         return Market(self.tickers, self.dates[chosen], self.close[chosen], indicators)
 
 
 def load(data: str | None, tickers: Sequence[str] | None) -> Market:
-    """The market with all its days. What was read and computed is kept for the next.
+    """Return the market with all its days, which later calls read from a cache.
 
-    An indicator of a day is made of that day's prices and of those before, of all that there are.
+    An indicator of a day is computed from that day's prices and from all earlier ones.
 
     Args:
-        data: Path of a CSV file; None for the prices that come along.
-        tickers: The shares; None for all of the file, or for :data:`TICKERS`.
+        data: Path of a CSV file; None for the default prices.
+        tickers: Names of the shares; None for all of the file, or for :data:`TICKERS`.
 
     Raises:
-        OptionError: There is no such file, or it is not as it should be, or lacks a share.
+        OptionError: The file is missing, has another form, or lacks a share.
     """
     path = _shipped() if data is None else Path(data)
     try:
         changed = path.stat().st_mtime_ns
     except OSError as error:
         raise OptionError(
-            f"data={data!r} cannot be read: {error.strerror}. It is a path where the environment "
-            "runs, so in a container it must be one of the container's.",
+            f"data={data!r} cannot be read: {error.strerror}. Name a file on the machine where the "
+            "environment runs; a container sees only its own files.",
             path=data,
         ) from error
     known = _table(path, changed)
@@ -80,26 +80,26 @@ def load(data: str | None, tickers: Sequence[str] | None) -> Market:
     missing = [ticker for ticker in chosen if ticker not in known]
     if missing:
         raise OptionError(
-            f"tickers={list(chosen)}: there is no {', '.join(missing)} in {path.name}, which has "
+            f"tickers={list(chosen)}: {path.name} does not have {', '.join(missing)}; it has "
             f"{', '.join(known)}.",
             known=list(known),
         )
     if len(set(chosen)) != len(chosen):
         raise OptionError(f"tickers={list(chosen)}: name each share once.")
-    return _joined(path, changed, chosen)
+    return _join(path, changed, chosen)
 
 
 def choose(market: Market, split: Split | None, start: str | None, end: str | None) -> Market:
-    """The days of a market that an episode has.
+    """Return the days of a market that an episode has.
 
     Args:
-        market: All its days.
+        market: The market with all its days.
         split: ``"train"`` for the first 80 %, ``"eval"`` for the others; None for all.
-        start: None, or the first day that may be among them.
-        end: None, or the last.
+        start: First day that may be among them, or None.
+        end: Last day that may be among them, or None.
 
     Raises:
-        OptionError: They are fewer than two.
+        OptionError: Fewer than two days are left.
     """
     boundary = round(TRAINING_SHARE * len(market.dates))
     first = boundary if split == "eval" else 0
@@ -109,7 +109,7 @@ def choose(market: Market, split: Split | None, start: str | None, end: str | No
     if end is not None:
         last = min(last, bisect_right(market.dates, end))
     if last - first < 2:
-        span = f"{market.dates[0]} to {market.dates[-1]}" if market.dates else "no day at all"
+        span = f"{market.dates[0]} to {market.dates[-1]}" if market.dates else "no day"
         raise OptionError(
             f"split={split!r}, start={start!r}, end={end!r} leave {max(last - first, 0)} days, and "
             f"an episode needs two: {', '.join(market.tickers)} have {span} in common, of "
@@ -123,8 +123,8 @@ def _shipped() -> Path:
     spec = importlib.util.find_spec("bokeh_sampledata")  # which does not import it
     if spec is None or not spec.submodule_search_locations:
         raise MissingDependencyError(
-            "The prices that come along are of the package bokeh_sampledata, which is not "
-            'installed here: pip install "openenv-gym[finrl]", or give a file of your own: data=.',
+            "The default prices are in the package bokeh_sampledata, which is not installed here: "
+            'pip install "openenv-gym[finrl]", or give a file of your own by data=.',
             package="bokeh_sampledata",
             extra="finrl",
         )
@@ -133,46 +133,48 @@ def _shipped() -> Path:
 
 @lru_cache(maxsize=8)
 def _table(path: Path, changed: int) -> dict[str, Any]:
-    """A frame for each share of a file, in the order of the file."""
+    """Return a DataFrame for each share of a file, in the order of the file."""
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise OptionError(f"data={str(path)!r} is no CSV file: {error}", path=str(path)) from error
+        raise OptionError(
+            f"data={str(path)!r} is not a valid CSV file: {error}", path=str(path)
+        ) from error
     table = table.rename(columns=lambda name: _NAMES.get(name.lower(), name.lower()))
     lacking = [name for name in ("date", "tic", *_PRICES) if name not in table]
     if lacking:
         raise OptionError(
-            f"data={str(path)!r} has no column {', '.join(lacking)}. It needs date, tic, open, "
-            "high, low and close, a row a day and share; adjcp, the adjusted close, may be added, "
-            f"and {', '.join(INDICATORS)}, which are computed where they are missing.",
+            f"data={str(path)!r} lacks the column {', '.join(lacking)}. Give date, tic, open, "
+            "high, low and close, with a row for each day and share; adjcp, the adjusted close, "
+            f"is optional, as are {', '.join(INDICATORS)}, which are computed where missing.",
             path=str(path),
             lacking=lacking,
         )
     dates = pd.to_datetime(table["date"], errors="coerce", format="ISO8601")
-    _check(path, dates.notna(), "date is none such as 2010-01-04")
+    _check(path, dates.notna(), "date must be like 2010-01-04")
     table["date"] = dates.dt.strftime("%Y-%m-%d")
     for name in (*_PRICES, *(name for name in ("adjcp", *INDICATORS) if name in table)):
         table[name] = pd.to_numeric(table[name], errors="coerce")
         any_sign = name in INDICATORS
         right = np.isfinite(table[name]) & ((table[name] > 0) | any_sign)
-        _check(path, right, f"{name} is no number{'' if any_sign else ' above 0'}")
+        _check(path, right, f"{name} must be a number{'' if any_sign else ' above 0'}")
     _check(path, table["tic"].notna(), "tic is missing")
-    _check(path, ~table.duplicated(["date", "tic"]), "a day of a share for the second time")
+    _check(path, ~table.duplicated(["date", "tic"]), "this day of this share has a row already")
     table["tic"] = table["tic"].astype(str)
     return {str(ticker): rows for ticker, rows in table.groupby("tic", sort=False)}
 
 
 def _check(path: Path, right: Any, what: str) -> None:
-    """Raises where a row is wrong."""
+    """Raise an error that names the first wrong row."""
     wrong = np.flatnonzero(~np.asarray(right, bool))
     if len(wrong):
-        line = int(wrong[0]) + 2  # counted from 1, and the first names the columns
+        line = int(wrong[0]) + 2  # lines are counted from 1, and the first names the columns
         raise OptionError(f"data={str(path)!r}, line {line}: {what}.", path=str(path), line=line)
 
 
 @lru_cache(maxsize=16)
-def _joined(path: Path, changed: int, tickers: tuple[str, ...]) -> Market:
-    """Shares of a file, on the days that they have in common."""
+def _join(path: Path, changed: int, tickers: tuple[str, ...]) -> Market:
+    """Return shares of a file, on the days that they have in common."""
     histories = [_history(path, changed, ticker) for ticker in tickers]
     dates = sorted(set.intersection(*(set(history.index) for history in histories)))
     values = {
@@ -184,7 +186,7 @@ def _joined(path: Path, changed: int, tickers: tuple[str, ...]) -> Market:
 
 @lru_cache(maxsize=512)
 def _history(path: Path, changed: int, ticker: str) -> Any:
-    """Adjusted close and indicators of a share, by date."""
+    """Return the adjusted close and the indicators of a share, by date."""
     rows = _table(path, changed)[ticker].sort_values("date").set_index("date")
     if "adjcp" in rows:
         ratio = rows["adjcp"] / rows["close"]

@@ -1,10 +1,10 @@
-"""FinRL's own trading environment, loaded without the rest of FinRL and without what that needs.
+"""FinRL's own trading environment, loaded without the rest of FinRL and its dependencies.
 
-Importing the package ``finrl`` imports clients of brokers that its wheel does not ask for. The one
-module that is wanted here imports Matplotlib and Stable-Baselines3 besides, for methods that are
-not called here, and switches Matplotlib to another backend. So the module is executed by itself,
-and finds stand-ins where it imports those two. Nothing of this can be seen from outside: neither
-``sys.modules`` nor Matplotlib's settings change, and whoever imports the real ones gets them.
+Importing the package ``finrl`` imports clients of brokers that its wheel does not require. The one
+module that is needed here also imports Matplotlib and Stable-Baselines3, for methods that are not
+called, and switches Matplotlib to another backend. So this module executes FinRL's module alone,
+with stand-ins for these two imports. Other modules do not see any of it: neither ``sys.modules``
+nor Matplotlib's settings change, and imports elsewhere get the real packages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STAND_IN = SimpleNamespace(use=lambda backend: None, pyplot=None, DummyVecEnv=N
 
 
 def _import(name: str, *details: Any) -> Any:
-    """What stands behind the statement ``import`` in the module."""
+    """Implement the statement ``import`` of FinRL's module."""
     return _STAND_IN if name.startswith(_ABSENT) else builtins.__import__(name, *details)
 
 
@@ -31,7 +31,7 @@ def _load() -> Any:
         raise ModuleNotFoundError("No module named 'finrl'", name="finrl")
     file = Path(spec.submodule_search_locations[0]) / _FILE
     module = ModuleType(f"{__name__}.{file.stem}")
-    # CPython looks up here what a module takes for built in.
+    # CPython looks up a module's built-in names here.
     module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}
     exec(compile(file.read_bytes(), file, "exec", dont_inherit=True), module.__dict__)
     return module.__dict__["StockTradingEnv"]

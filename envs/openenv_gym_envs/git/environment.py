@@ -114,7 +114,7 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
 
         Args:
             task_id: The task of this episode.
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
         """
         chosen = task_id or self._task_id or list(TASKS)[self.np_random.integers(len(TASKS))]
         self._folder.clear()

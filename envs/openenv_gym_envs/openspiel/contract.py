@@ -1,4 +1,4 @@
-"""The contract of OpenSpiel: what its tests hold it to over every transport, and its fields."""
+"""The contract tests of OpenSpiel, which run over every transport, and its JSON fields."""
 
 from __future__ import annotations
 

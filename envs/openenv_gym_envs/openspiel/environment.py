@@ -150,7 +150,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
 
         Args:
             seed: The seed, if one was given.
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
 
         Raises:
             OptionError: A seed was given, and the game's chance cannot be seeded.

@@ -200,7 +200,7 @@ class JunctionEnvironment(_SumoEnvironment[SumoAction, SumoObservation]):
         """Begins a simulation.
 
         Args:
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
         """
         return self._observe(self._begin(episode_id), None, False)
 
@@ -243,7 +243,7 @@ class JunctionsEnvironment(_SumoEnvironment[SumoJunctionsAction, SumoJunctionsOb
         """Begins a simulation.
 
         Args:
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
         """
         return self._observe(self._begin(episode_id), None, False)
 

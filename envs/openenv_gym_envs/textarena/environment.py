@@ -101,7 +101,7 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
 
         Args:
             seed: Where one is given, the game must be one that it decides.
-            episode_id: What :attr:`state` is to call the episode.
+            episode_id: Name of the episode in :attr:`state`.
 
         Raises:
             EpisodeError: The game asks language models: no seed decides what they answer.
