@@ -17,6 +17,7 @@
         ├── AuthenticationError  the token is wrong, or missing
         ├── ServerFullError      all sessions of the server are taken
         ├── ExchangeTimeoutError no reply within the limit
+    │   └── StepTimeoutError a step took longer than it may
         ├── SessionLostError     the server no longer has the session
         ├── StepLostError        a step was sent, and its observation is lost
         ├── ProtocolError        the other end does not speak our protocol
@@ -139,6 +140,10 @@ class ServerFullError(TransportError):
 
 class ExchangeTimeoutError(TransportError):
     """No reply came within the limit; whether the request was carried out is not known."""
+
+
+class StepTimeoutError(ExchangeTimeoutError):
+    """A step took longer than its limit; what carried it out was ended, where that was possible."""
 
 
 class SessionLostError(TransportError):

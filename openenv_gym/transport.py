@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import TracebackType
@@ -167,6 +168,26 @@ class Link(ABC):
     def step(self, action: Any) -> StepOutcome:
         """Carry out one action; a link that needs no message for it may take a shorter way."""
         return expect(Result, self.exchange(Step(action))).outcome
+
+    def detach(self) -> socket.socket | None:
+        """Give away the socket of the open session, whose messages are those of a Stream.
+
+        From then on the owner of the socket carries requests and replies; :meth:`close` ends what
+        was started for the link, and nothing else may be called. None where the link has none.
+        """
+        return None
+
+    def fate(self) -> str:
+        """Return what became of the other end, for an error; empty where that is not known."""
+        return ""
+
+    def kill(self, reason: str) -> None:
+        """End what was started for the link at once, which does not answer; like :meth:`close`.
+
+        Args:
+            reason: What :meth:`fate` says of it from then on, to all who share it.
+        """
+        self.close()
 
     def ready(self, timeout: float) -> bool:
         """Return whether a reply is there for :meth:`receive`; waits for it as long as that."""

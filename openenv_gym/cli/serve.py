@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--debug", action="store_true", help="tell clients what the environment's errors say"
     )
+    _add_backend(parser)
     _add_inherited(parser)
+
+
+def _add_backend(parser: argparse.ArgumentParser) -> None:
+    """Where the sessions run, and how long they may take."""
+    group = parser.add_argument_group("where sessions run")
+    group.add_argument(
+        "--backend",
+        default="inprocess",
+        metavar="TRANSPORT",
+        help="inprocess (in the server itself), process, docker, ray, or another transport",
+    )
+    group.add_argument(
+        "--workers",
+        type=_workers,
+        metavar="N",
+        help="spread sessions over N worker processes, or 'auto': one per core",
+    )
+    group.add_argument(
+        "--sessions-per-worker", type=int, metavar="N", help="sessions that one worker may have"
+    )
+    group.add_argument(
+        "--backend-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="option of the backend's transport, such as memory=2g of docker",
+    )
+    group.add_argument(
+        "--spare", type=int, default=0, metavar="K", help="keep K sessions opened and reset ahead"
+    )
+    group.add_argument(
+        "--worker-memory",
+        type=_size,
+        metavar="SIZE",
+        help="kill a worker that takes more: 512m, 2g",
+    )
+    group.add_argument(
+        "--worker-max-steps", type=int, metavar="N", help="replace a worker after N steps"
+    )
+    for what in ("reset", "step", "render", "close"):
+        group.add_argument(
+            f"--{what}-timeout",
+            type=float,
+            metavar="SECONDS",
+            help=f"end a session whose {what} takes longer, with the worker that it runs in",
+        )
+
+
+def _workers(text: str) -> int:
+    return os.cpu_count() or 1 if text == "auto" else int(text)
+
+
+def _size(text: str) -> int:
+    units = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+    unit = units.get(text[-1:].lower())
+    return int(text) if unit is None else int(float(text[:-1]) * unit)
 
 
 def _add_inherited(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from openenv_gym import registry
 from openenv_gym.env import form_and_options
 from openenv_gym.environment import Environment
 from openenv_gym.server import http, websocket
+from openenv_gym.server.backend import IN_THE_SERVER, BackendSettings
 from openenv_gym.server.guard import Guard
 from openenv_gym.server.openenv_protocol.http import RPC_PATH, StockRoutes
 from openenv_gym.server.openenv_protocol.lobby import Lobby
@@ -62,6 +63,7 @@ def create_app(
     debug: bool = False,
     owner: bool = False,
     web: bool = False,
+    backend: BackendSettings | str = IN_THE_SERVER,
 ) -> FastAPI:
     """Makes the application that serves an environment.
 
@@ -84,6 +86,8 @@ def create_app(
         owner: Whoever knows the token is the owner of the server: may set all options, also those
             that name something on its host, and is told what errors say.
         web: There is a page at ``/web`` to play the environment by hand.
+        backend: Where sessions run: the name of a transport (``"process"``, ``"docker"``), or all
+            there is to say of it. By default in the server's own process.
 
     Raises:
         RegistryError: There is no such environment.
@@ -104,10 +108,12 @@ def create_app(
         idle_timeout=idle_timeout,
         resume_timeout=resume_timeout,
         reveal=debug or owner,
+        backend=BackendSettings(name=backend) if isinstance(backend, str) else backend,
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sessions.start()
         yield
         await sessions.close()
 

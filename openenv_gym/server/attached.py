@@ -1,4 +1,4 @@
-"""A session of a network server, with its thread, its last reply and its connection."""
+"""A session of a network server, with its last reply and its connection."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import logging
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from time import monotonic, perf_counter_ns
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 from openenv_gym.errors import OpenEnvGymError, ProtocolError, SessionLostError
 from openenv_gym.server.exchange import CarryOut, carry_out
 from openenv_gym.sessions.session import Session
+from openenv_gym.wire.envelope import Envelope
 from openenv_gym.wire.messages import Close, Request, Step, StepVector
 
 STEPS = (Step, StepVector)
@@ -29,11 +31,10 @@ class Line(Protocol):
         """Ends the connection."""
 
 
-class AttachedSession:
-    """A session with its thread, its last reply, and the connection that it is attached to.
+class AttachedSession(ABC):
+    """A session with its last reply, and the connection that it is attached to.
 
     Args:
-        session: The session.
         lanes: How many sessions it counts for: each lane of a vector is one.
         over: Called when it has no environment any more.
         numbered: Its client numbers its requests.
@@ -46,14 +47,10 @@ class AttachedSession:
         ending: It is being closed, whatever its client says.
     """
 
-    def __init__(
-        self, session: Session, lanes: int, over: Callable[[], None], *, numbered: bool
-    ) -> None:
-        self._session = session
+    def __init__(self, lanes: int, over: Callable[[], None], *, numbered: bool) -> None:
         self.lanes = lanes
         self.numbered = numbered
         self._over = over
-        self._worker = _Worker()
         self._last = 0  # number of the request that was taken last
         self._reply: Any = b""  # or its future
         self.line: Line | None = None
@@ -63,9 +60,26 @@ class AttachedSession:
         self.ending = False
 
     @property
+    @abstractmethod
     def inline(self) -> bool:
         """Its steps are carried out on the event loop."""
-        return self._session.inline
+
+    @property
+    @abstractmethod
+    def is_open(self) -> bool:
+        """There is an environment."""
+
+    @abstractmethod
+    def _carry_out(self, request: Request | Envelope, carry_out: CarryOut) -> Any:
+        """Return the reply to a request, or its future."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Let go of what the session holds, once it has no environment any more."""
+
+    @abstractmethod
+    async def close(self, limit: float) -> bool:
+        """Close the environment; False where that takes more than so many seconds."""
 
     @property
     def busy(self) -> bool:
@@ -90,7 +104,7 @@ class AttachedSession:
             self.line.hang_up(reason)
             self.line = None
 
-    def submit(self, request: Request, carry_out: CarryOut = carry_out) -> Any:
+    def submit(self, request: Request | Envelope, carry_out: CarryOut = carry_out) -> Any:
         """Takes a request; gives what ``carry_out`` makes of it, or its future.
 
         Raises:
@@ -109,13 +123,8 @@ class AttachedSession:
                 got=request.id,
                 expected=self._last + 1,
             )
-        # An inline environment says that its steps are short and that the thread is all one to
-        # it. All else that it does may take its time, and stays on the session's thread.
-        if type(request) in STEPS and self.inline and not self.busy:
-            self._reply = carry_out(self._session, request, 0)
-        else:
-            arrived = perf_counter_ns() if request.timed else 0
-            self._reply = self._worker.run(carry_out, self._session, request, arrived)
+        self._reply = self._carry_out(request, carry_out)
+        if isinstance(self._reply, asyncio.Future):
             self._reply.add_done_callback(self._check)
         self._last = request.id
         return self._reply
@@ -127,15 +136,51 @@ class AttachedSession:
 
     def _check(self, reply: asyncio.Future[Any]) -> None:
         self.used = monotonic()
-        if not self._session.is_open and not self.busy:
+        if not self.is_open and not self.busy:
             self._over()
 
+
+class ThreadSession(AttachedSession):
+    """A session in this process, with a thread of its own.
+
+    Args:
+        session: The session.
+        lanes: How many sessions it counts for.
+        over: Called when it has no environment any more.
+        numbered: Its client numbers its requests.
+    """
+
+    def __init__(
+        self, session: Session, lanes: int, over: Callable[[], None], *, numbered: bool
+    ) -> None:
+        super().__init__(lanes, over, numbered=numbered)
+        self._session = session
+        self._worker = CallThread()
+
+    @property
+    def inline(self) -> bool:
+        """Implements AttachedSession.inline."""
+        return self._session.inline
+
+    @property
+    def is_open(self) -> bool:
+        """Implements AttachedSession.is_open."""
+        return self._session.is_open
+
+    def _carry_out(self, request: Any, carry_out: CarryOut) -> Any:
+        # An inline environment says that its steps are short and that the thread is all one to
+        # it. All else that it does may take its time, and stays on the session's thread.
+        if type(request) in STEPS and self.inline and not self.busy:
+            return carry_out(self._session, request, 0)
+        arrived = perf_counter_ns() if request.timed else 0
+        return self._worker.run(carry_out, self._session, request, arrived)
+
     def finish(self) -> None:
-        """Lets the thread end."""
+        """Implements AttachedSession.finish: let the thread end."""
         self._worker.finish()
 
     async def close(self, limit: float) -> bool:
-        """Closes the environment; False where that takes more than so many seconds."""
+        """Implements AttachedSession.close."""
         closed = self._worker.run(_close, self._session)
         done, _ = await asyncio.wait({closed}, timeout=limit)
         return bool(done)
@@ -148,7 +193,7 @@ def _close(session: Session) -> None:
         _log.warning("closing the environment: %s", error)
 
 
-class _Worker:
+class CallThread:
     """A thread that makes calls, in order, for an event loop.
 
     Unlike an executor's it is not waited for when the process ends: a step may hang.

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from openenv_gym import registry
+from openenv_gym.cli.arguments import options_of
 from openenv_gym.errors import OptionError, StartError, missing_package
+from openenv_gym.server.backend import BackendSettings, TimeLimits
 from openenv_gym.server.process import end_group, owner_left
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         debug=arguments.debug,
         owner=owned,
         web=arguments.web,
+        backend=_backend(arguments),
     )
     listener = _listener(arguments, token)
     server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings()))
@@ -109,6 +112,25 @@ def uvicorn_settings() -> dict[str, Any]:
         "log_config": None,
         "log_level": "warning",
     }
+
+
+def _backend(arguments: argparse.Namespace) -> BackendSettings:
+    """Return what the command line says of where sessions run."""
+    limits = {
+        name: getattr(arguments, f"{name}_timeout")
+        for name in ("reset", "step", "render", "close")
+        if getattr(arguments, f"{name}_timeout") is not None
+    }
+    return BackendSettings(
+        name=arguments.backend,
+        workers=arguments.workers,
+        sessions_per_worker=arguments.sessions_per_worker,
+        options=options_of(arguments.backend_option),
+        spare=arguments.spare,
+        limits=TimeLimits(**limits),
+        worker_memory=arguments.worker_memory,
+        worker_max_steps=arguments.worker_max_steps,
+    )
 
 
 def _given(value: float | None, default: float) -> float:

@@ -12,10 +12,12 @@ import logging
 import math
 import re
 import secrets
+import threading
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
+from openenv_gym import registry
 from openenv_gym.errors import (
     OpenEnvGymError,
     ProtocolError,
@@ -23,11 +25,15 @@ from openenv_gym.errors import (
     SessionLostError,
 )
 from openenv_gym.registry import Entry
-from openenv_gym.server.attached import STEPS, AttachedSession, Line
+from openenv_gym.server.attached import STEPS, AttachedSession, Line, ThreadSession
+from openenv_gym.server.backed_session import BackedSession
+from openenv_gym.server.backend import IN_THE_SERVER, BackendSettings
 from openenv_gym.server.exchange import CarryOut, read, refusal
 from openenv_gym.server.process import check_limit
 from openenv_gym.sessions.make import make_adapter
+from openenv_gym.sessions.offer import Offer
 from openenv_gym.sessions.session import MakeAdapter, Session
+from openenv_gym.wire.envelope import Envelope, read_envelope
 from openenv_gym.wire.messages import Open, OpenVector, Request
 
 _log = logging.getLogger(__name__)
@@ -53,6 +59,7 @@ class Sessions:
         idle_timeout: Seconds without a request after which a session ends.
         resume_timeout: Seconds after which it ends when its connection dropped.
         reveal: Tell clients what the environment's errors say.
+        backend: Where the sessions run.
 
     Attributes:
         environment: Name of the environment.
@@ -73,6 +80,7 @@ class Sessions:
         idle_timeout: float | None = 3600.0,
         resume_timeout: float | None = 60.0,
         reveal: bool = False,
+        backend: BackendSettings = IN_THE_SERVER,
     ) -> None:
         for name, limit in (
             ("max_sessions", max_sessions),
@@ -81,12 +89,13 @@ class Sessions:
         ):
             check_limit(name, limit, f"{name}={limit}")
         self.environment = environment if isinstance(environment, str) else environment.name
-        self._served = environment
+        served = registry.environment(environment) if isinstance(environment, str) else environment
+        self._offer = Offer(served, options or {}, owner, reveal)
+        self._backend = backend.make(self._offer)
         self.stuck = False
         self.max_sessions = max_sessions
         self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
         self._resume_timeout = math.inf if resume_timeout is None else resume_timeout
-        self._settings: dict[str, Any] = {"options": options, "owner": owner, "reveal": reveal}
         self._sessions: dict[str, AttachedSession] = {}
         self._reaper: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
@@ -109,7 +118,7 @@ class Sessions:
             The future is the session's own: it must not be cancelled.
         """
         try:
-            request = read(data)
+            request = read(data) if self._backend is None else _read_for_backend(data)
         except OpenEnvGymError as error:
             return refusal(error, 0)
         try:
@@ -173,10 +182,19 @@ class Sessions:
             )
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._reap())
-        session = Session(self._served, **self._settings, make_adapter=make_adapter)
-        self._sessions[id] = AttachedSession(
-            session, lanes, lambda: self._forget(id), numbered=numbered
-        )
+        self._sessions[id] = self._attached(id, make_adapter, lanes, numbered)
+
+    def _attached(
+        self, id: str, make_adapter: MakeAdapter, lanes: int, numbered: bool
+    ) -> AttachedSession:
+        def over() -> None:
+            self._forget(id)
+
+        if self._backend is not None:
+            as_json = not numbered
+            return BackedSession(self._backend, lanes, over, numbered=numbered, as_json=as_json)
+        session = Session(offer=self._offer, make_adapter=make_adapter)
+        return ThreadSession(session, lanes, over, numbered=numbered)
 
     def ask(self, id: str, request: Request, carry_out: CarryOut) -> Any:
         """Takes a request of a client that does not number them: it comes after all before it.
@@ -236,6 +254,11 @@ class Sessions:
             if attached.unwanted and not attached.ending:
                 attached.end()
 
+    def start(self) -> None:
+        """Start what the backend can have ready before the first session asks for it."""
+        if self._backend is not None:
+            threading.Thread(target=self._backend.start, daemon=True, name="backend").start()
+
     async def close(self) -> None:
         """Ends all sessions, within :data:`CLOSE_LIMIT`; from now on there are none."""
         self._closed = True
@@ -245,6 +268,8 @@ class Sessions:
             self._end(id, "the server ends")
         if self._endings:
             await asyncio.wait(self._endings)
+        if self._backend is not None:
+            await asyncio.to_thread(self._backend.close)
 
     def _unnumbered(self, id: str) -> AttachedSession:
         attached = self._sessions.get(id)
@@ -262,7 +287,7 @@ class Sessions:
             resume_timeout=self._resume_timeout,
         )
 
-    def _open(self, id: str, request: Request) -> AttachedSession:
+    def _open(self, id: str, request: Request | Envelope) -> AttachedSession:
         if not isinstance(request, Open | OpenVector):
             raise self.lost()
         if not _ID.fullmatch(id):
@@ -311,6 +336,16 @@ class Sessions:
             _log.error("a session was given up: its environment does not come back")
             self.stuck = True
         self._forget(id)
+
+
+def _read_for_backend(data: Any) -> Request | Envelope:
+    """Return a request that opens a session; of any other only the envelope is read."""
+    envelope = read_envelope(data)
+    if issubclass(envelope.kind, Open | OpenVector):
+        return read(data)
+    if not issubclass(envelope.kind, Request):
+        raise ProtocolError(f"A {envelope.kind.__name__} is not a request.")
+    return envelope
 
 
 def new_id() -> str:

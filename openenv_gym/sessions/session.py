@@ -11,7 +11,6 @@ import logging
 import math
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -25,16 +24,18 @@ from openenv_gym.errors import (
     EnvironmentFailedError,
     EpisodeError,
     OpenEnvGymError,
-    OptionError,
     ProtocolError,
-    RegistryError,
     SpaceError,
 )
-from openenv_gym.options import check_allowed
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.lanes import Lanes, check_alike
+<<<<<<< HEAD
 from openenv_gym.sessions.make import check_actions, check_spaces, make_adapter
+=======
+from openenv_gym.sessions.make import check_spaces, make_adapter
+from openenv_gym.sessions.offer import Offer
+>>>>>>> abdbfd8 (wip)
 from openenv_gym.spaces.action_check import admission
 from openenv_gym.transport import ImmediateLink
 from openenv_gym.wire.messages import (
@@ -82,6 +83,8 @@ class Session(ImmediateLink):
             it stays in the log.
         make_adapter: Makes the host of an environment. Another than the usual one gives actions and
             observations another form than values of the Spaces.
+        make_json_adapter: The same where a request asks for JSON; None: it can't ask for that.
+        offer: What may be made, instead of the first four.
     """
 
     def __init__(
@@ -92,13 +95,13 @@ class Session(ImmediateLink):
         owner: bool = True,
         reveal: bool = True,
         make_adapter: MakeAdapter = make_adapter,
+        make_json_adapter: MakeAdapter | None = None,
+        offer: Offer | None = None,
     ) -> None:
         if isinstance(environment, str):
             environment = registry.environment(environment)
-        self._served = environment
-        self._options = options or {}
-        self._owner = owner
-        self._reveal = reveal
+        self._offer = offer or Offer(environment, options or {}, owner, reveal)
+        self._make_json_adapter = make_json_adapter
         self._make_adapter = make_adapter
         self._adapter: Adapter | None = None
         self._lanes: Lanes | None = None
@@ -187,11 +190,9 @@ class Session(ImmediateLink):
         return self.description
 
     def _make(self, entry: Entry, given: Mapping[str, Any], request: Open | OpenVector) -> Adapter:
-        if not self._owner:
-            check_allowed(registry.load(entry), given, self._options, entry.name)
-        options = {**self._options, **given}
+        options = self._offer.merge(entry, given)
         try:
-            adapter = self._make_adapter(entry, options, request.render_mode)
+            adapter = self._maker(request)(entry, options, request.render_mode)
         except SpaceError:
             raise  # which says what to write in a model; in an episode it is the environment's
         except Exception as error:
@@ -205,10 +206,16 @@ class Session(ImmediateLink):
             raise
         return adapter
 
+    def _maker(self, request: Open | OpenVector) -> MakeAdapter:
+        if not isinstance(request, Open) or not request.as_json:
+            return self._make_adapter
+        return self._make_json_adapter or self._make_adapter
+
     def _entry(self, request: Open | OpenVector) -> Entry:
-        """What is to be made, in a session that has nothing yet."""
+        """Return what is to be made, in a session that has nothing yet."""
         if self.is_open or self._closed:
             raise ProtocolError("This session is open already; a session serves one environment.")
+<<<<<<< HEAD
         served = self._served
         entry = served if request.environment is None else registry.environment(request.environment)
         if entry is None:
@@ -229,6 +236,9 @@ class Session(ImmediateLink):
         told = {} if served is None else served.spaces
         spaces = {**told, **entry.spaces, **(request.spaces or {})}
         return replace(entry, spaces=spaces, actions=actions)
+=======
+        return self._offer.entry(request)
+>>>>>>> abdbfd8 (wip)
 
     def _ready(self) -> Adapter:
         if self._adapter is None:
@@ -358,7 +368,7 @@ class Session(ImmediateLink):
         fields: dict[str, Any] = {"error": kind}
         if lane is not None:
             which, fields = f"The environment of lane {lane}", {**fields, "lane": lane}
-        if not self._reveal:
+        if not self._offer.reveal:
             _log.exception("the environment raised", exc_info=error)
             return EnvironmentFailedError(
                 f"{which} raised {kind}. What it said is in the server's log; start the "

@@ -29,6 +29,7 @@ from openenv_gym.wire.messages import (
     Failure,
     Frame,
     GetState,
+    JsonDescription,
     Open,
     OpenVector,
     Query,
@@ -56,6 +57,7 @@ _VALUES: dict[type, tuple[str, ...]] = {
     VectorResult: ("observations", "infos"),
     Step: ("action",),
     Description: ("metadata",),
+    JsonDescription: ("metadata",),
     Result: ("observation", "reward", "info"),
     Frame: ("frame",),
     StateReply: ("state",),
@@ -167,8 +169,13 @@ def _extension(code: int, data: memoryview) -> Any:
 _encoder = Encoder(enc_hook=_unknown)
 _values: Decoder[Any] = Decoder(ext_hook=_extension)
 _messages: Decoder[Any] = Decoder(
+<<<<<<< HEAD
     Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Query | Close
     | Description | Result | VectorResult | Frame | StateReply | Answer | Closed | Failure,
+=======
+    Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Close
+    | Description | JsonDescription | Result | VectorResult | Frame | StateReply | Closed | Failure,
+>>>>>>> abdbfd8 (wip)
     ext_hook=_extension,
 )  # fmt: skip
 

@@ -47,8 +47,13 @@ class Open(Request):
             None sends a field to ``info``. Only the owner of a server can give them.
         action_space: Description of the whole action space, likewise.
         observation_space: Description of the whole observation space, likewise.
+<<<<<<< HEAD
         actions: Form of actions that call tools: ``"oneof"``, ``"json"``, or None to choose by the
             tools.
+=======
+        as_json: Actions and observations are JSON of the environment's models, as in OpenEnv's own
+            protocol: a server asks that of the process in which its session runs.
+>>>>>>> abdbfd8 (wip)
     """
 
     environment: str | None
@@ -57,7 +62,11 @@ class Open(Request):
     spaces: dict[str, Any] | None = None
     action_space: dict[str, Any] | None = None
     observation_space: dict[str, Any] | None = None
+<<<<<<< HEAD
     actions: str | None = None
+=======
+    as_json: bool = False
+>>>>>>> abdbfd8 (wip)
 
 
 class OpenVector(Request):
@@ -190,6 +199,22 @@ class Description(Reply):
     observation_space: dict[str, Any]
     metadata: dict[str, Any]
     has_mask: bool = False
+
+
+class JsonDescription(Description):
+    """Answers :class:`Open` of a session whose values are JSON of the environment's models.
+
+    The Spaces of the description are the JSON schemas of actions and observations.
+
+    Attributes:
+        state_schema: JSON schema of the state.
+        reset_schema: JSON schema of what a reset takes beside seed and id of the episode.
+        config: What ``/config`` shows; None: there is no such route.
+    """
+
+    state_schema: dict[str, Any] = {}
+    reset_schema: dict[str, Any] = {}
+    config: dict[str, Any] | None = None
 
 
 class Result(Reply):

@@ -12,7 +12,7 @@ import contextlib
 import select
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing import AuthenticationError as ProcessAuthenticationError
 from multiprocessing import connection
 from typing import Any
@@ -150,6 +150,17 @@ class Stream:
         """Of the socket."""
         return self._socket.fileno()
 
+    def detach(self) -> socket.socket:
+        """Give the socket away, between two messages; the stream is of no more use.
+
+        Raises:
+            ProtocolError: A part of a message was read already.
+        """
+        if self._filled:
+            raise ProtocolError("The other end sent a message that nobody asked for.")
+        limit_waits(self._socket, None)
+        return self._socket
+
     def shutdown(self) -> None:
         """Ends the conversation: whoever waits on the socket, at either end, wakes up."""
         with contextlib.suppress(OSError):
@@ -186,3 +197,38 @@ class Stream:
             raise ProtocolError(
                 "What answers at the other end of the pipe is no server of ours."
             ) from error
+
+
+def frame_head(size: int) -> bytes:
+    """Return what stands before a message of so many bytes."""
+    return _HEAD.pack(size)
+
+
+class FrameBuffer:
+    """Cuts what arrives on an event loop into messages."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take what arrived; return the messages that are whole now.
+
+        Raises:
+            ProtocolError: A message is larger than any of ours.
+        """
+        self._parts.append(data)
+        self._size += len(data)
+        while self._size >= _HEAD.size:
+            if len(self._parts[0]) < _HEAD.size:
+                self._parts = [b"".join(self._parts)]
+            (size,) = _HEAD.unpack_from(self._parts[0])
+            if size > MAX_MESSAGE:
+                raise ProtocolError(f"A message of {size} bytes was announced.", size=size)
+            end = _HEAD.size + size
+            if self._size < end:
+                return
+            whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            self._parts = [whole[end:]] if len(whole) > end else []
+            self._size -= end
+            yield whole[_HEAD.size : end]

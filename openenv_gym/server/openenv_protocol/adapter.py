@@ -27,27 +27,9 @@ from openenv_gym.sessions.openenv_core.models import Models
 from openenv_gym.sessions.payload import Payload
 from openenv_gym.sessions.tools import ToolAdapter
 from openenv_gym.spaces.tools import CALL_TOOL, LIST_TOOLS
-from openenv_gym.wire.messages import Description, StepOutcome
+from openenv_gym.wire.messages import JsonDescription, StepOutcome
 
 _BESIDE = {"done", "reward", "truncated", "terminated"}
-
-
-class StockDescription(Description, kw_only=True):
-    """What there is to know of an environment behind OpenEnv's protocol.
-
-    The Spaces of the description are the JSON schemas of actions and observations.
-
-    Attributes:
-        state_schema: JSON schema of the state.
-        reset_schema: JSON schema of what a reset takes beside seed and id of the episode.
-        config: What ``/config`` tells; None: there is no such route.
-        calls_tools: The actions call tools, which the environment has itself.
-    """
-
-    state_schema: dict[str, Any]
-    reset_schema: dict[str, Any]
-    config: dict[str, Any] | None = None
-    calls_tools: bool = False
 
 
 def make_json_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Adapter:
@@ -139,11 +121,11 @@ class JsonModelAdapter(JsonAdapter):
         self._environment = adapter.environment
         self._check = space_check(adapter.actions)
 
-    def description(self, name: str) -> StockDescription:
+    def description(self, name: str) -> JsonDescription:
         """Implements Adapter.description."""
         state_type = getattr(self._environment, "state_type", State)
         config = self._environment.config()
-        return StockDescription(
+        return JsonDescription(
             name,
             action_schema(self._models.actions),
             observation_schema(self._models.observations, hidden=_BESIDE - {"done", "reward"}),
@@ -204,9 +186,9 @@ class JsonGymnasiumAdapter(JsonAdapter):
         self._actions = Fields(adapter.action_space, "action")
         self._observations = Fields(adapter.observation_space, "observation")
 
-    def description(self, name: str) -> StockDescription:
+    def description(self, name: str) -> JsonDescription:
         """Implements Adapter.description."""
-        return StockDescription(
+        return JsonDescription(
             name,
             self._actions.action_schema(),
             self._observations.observation_schema(),
@@ -258,9 +240,9 @@ class JsonToolAdapter(JsonAdapter):
         self._models: Models = cast("Any", adapter.environment).models
         self.steps_before_reset = self.steps_after_end = True
 
-    def description(self, name: str) -> StockDescription:
+    def description(self, name: str) -> JsonDescription:
         """Implements Adapter.description."""
-        return StockDescription(
+        return JsonDescription(
             name,
             self._models.action.model_json_schema(),
             self._models.observation.model_json_schema(),

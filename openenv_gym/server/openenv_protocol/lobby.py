@@ -11,11 +11,11 @@ from openenv_gym import __version__, registry
 from openenv_gym.errors import OpenEnvGymError
 from openenv_gym.registry import Entry
 from openenv_gym.server.exchange import CarryOut
-from openenv_gym.server.openenv_protocol.adapter import StockDescription, make_json_adapter
+from openenv_gym.server.openenv_protocol.adapter import make_json_adapter
 from openenv_gym.server.openenv_protocol.exchange import carrier
 from openenv_gym.server.openenv_protocol.problems import FactoryError
 from openenv_gym.server.sessions import Sessions, new_id
-from openenv_gym.wire.messages import Open, Reply, Request
+from openenv_gym.wire.messages import JsonDescription, Open, Reply, Request
 
 
 class Lobby:
@@ -32,11 +32,11 @@ class Lobby:
         self.entry = entry
         self._render_mode = "human?" if seen else None
         self._opening = carrier(_description, self._failed)
-        self._description: StockDescription | None = None
+        self._description: JsonDescription | None = None
         self._looking = asyncio.Lock()
         self._about: dict[str, Any] | None = None
 
-    def begin(self, id: str) -> asyncio.Future[StockDescription | FactoryError]:
+    def begin(self, id: str) -> asyncio.Future[JsonDescription | FactoryError]:
         """Begins a session.
 
         Returns:
@@ -46,7 +46,7 @@ class Lobby:
             ServerFullError: There is no room for it.
         """
         self.sessions.begin(id, make_json_adapter)
-        request = Open(None, {}, self._render_mode)
+        request = Open(None, {}, self._render_mode, as_json=True)
         opened: asyncio.Future[Any] = self.sessions.ask(id, request, self._opening)
         opened.add_done_callback(self._note)
         return opened
@@ -55,7 +55,7 @@ class Lobby:
         return FactoryError(str(error), factory_name=self.entry.name)
 
     def _note(self, opened: asyncio.Future[Any]) -> None:
-        if isinstance(opened.result(), StockDescription):
+        if isinstance(opened.result(), JsonDescription):
             self._description = opened.result()
 
     async def open(self) -> str:
@@ -86,11 +86,11 @@ class Lobby:
         return reply
 
     @property
-    def known(self) -> StockDescription | None:
+    def known(self) -> JsonDescription | None:
         """The description, once there was an environment."""
         return self._description
 
-    async def description(self) -> StockDescription:
+    async def description(self) -> JsonDescription:
         """The description; an environment is made for it if there was none.
 
         Raises:
@@ -111,8 +111,8 @@ class Lobby:
         return self._about
 
 
-def _description(reply: Reply) -> StockDescription:
-    assert isinstance(reply, StockDescription)
+def _description(reply: Reply) -> JsonDescription:
+    assert isinstance(reply, JsonDescription)
     return reply
 
 

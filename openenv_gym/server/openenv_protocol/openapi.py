@@ -6,8 +6,8 @@ from typing import Any
 
 from openenv_gym import __version__
 from openenv_gym.models import State
-from openenv_gym.server.openenv_protocol.adapter import StockDescription
 from openenv_gym.server.openenv_protocol.requests import ResetData, RpcRequest, StepData
+from openenv_gym.wire.messages import JsonDescription
 
 VERSION = "1.0.0"
 """That of OpenEnv's protocol, by which its tools know what they may expect."""
@@ -31,7 +31,7 @@ _SESSION_PARAMETERS = [
 Json = dict[str, Any]
 
 
-def document(info: Json, found: StockDescription | None) -> Json:
+def document(info: Json, found: JsonDescription | None) -> Json:
     """The document.
 
     Args:
@@ -60,7 +60,7 @@ def document(info: Json, found: StockDescription | None) -> Json:
     }
 
 
-def reset_schema(found: StockDescription | None) -> Json:
+def reset_schema(found: JsonDescription | None) -> Json:
     """Return the schema of a reset: seed, id of the episode, and the environment's own options."""
     options = {} if found is None else found.reset_schema
     shared = ResetData.model_json_schema()

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from openenv_gym.errors import ActionError, OpenEnvGymError
-from openenv_gym.server.openenv_protocol.adapter import StockDescription
+from openenv_gym.wire.messages import JsonDescription
 from openenv_gym.server.openenv_protocol.exchange import carrier, result_data, written
 from openenv_gym.server.openenv_protocol.lobby import Lobby
 from openenv_gym.server.openenv_protocol.openapi import reset_schema
@@ -24,7 +24,7 @@ from openenv_gym.wire.messages import Answer, Query, Reply, Request, Result, Ste
 Json = dict[str, Any]
 
 
-def own_tools(found: StockDescription, summary: str) -> list[Json]:
+def own_tools(found: JsonDescription, summary: str) -> list[Json]:
     """Return the tools of an environment whose actions do not call tools.
 
     Args:

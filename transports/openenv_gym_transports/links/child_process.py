@@ -31,7 +31,7 @@ class Child:
 
     Args:
         arguments: Of the command ``openenv-gym``.
-        fd: A file descriptor that it inherits.
+        fd: A file descriptor that it inherits, if any.
         secret: First line of its standard input, which stays open as long as this process lives.
         core: The core that it and its children keep to; None: any.
 
@@ -43,7 +43,7 @@ class Child:
         self,
         arguments: Sequence[str],
         *,
-        fd: int,
+        fd: int | None,
         secret: str | None = None,
         core: int | None = None,
     ) -> None:
@@ -55,7 +55,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=(fd,),
+                pass_fds=() if fd is None else (fd,),
                 env={**os.environ, "PYTHONPATH": _python_path(), "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
                 bufsize=0,
@@ -113,6 +113,11 @@ class Child:
     def dead(self) -> str | None:
         """Implements OwnedServer.dead."""
         return None if _collect(self._process) is None else self.fate()
+
+    def kill(self) -> None:
+        """Kill it and its children at once."""
+        if _collect(self._process) is None:
+            _kill_group(self._process)
 
     def stop(self, limit: float) -> None:
         """Implements OwnedServer.stop: let it know that nobody needs it, wait, then end it."""

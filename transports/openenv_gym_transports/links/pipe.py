@@ -113,6 +113,15 @@ class PipeLink(WireLink):
         """Implements Link.fileno."""
         return None if self._stream is None else self._stream.fileno()
 
+    def detach(self) -> socket.socket | None:
+        """Implements Link.detach."""
+        stream, self._stream = self._stream, None
+        return None if stream is None else stream.detach()
+
+    def fate(self) -> str:
+        """Implements Link.fate."""
+        return self._fate()
+
     def _fate(self) -> str:
         return "" if self._owned is None else self._owned.fate()
 
