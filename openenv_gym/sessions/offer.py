@@ -1,0 +1,67 @@
+"""What a server offers: which environment, with which options, and what strangers may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from openenv_gym import registry
+from openenv_gym.errors import OptionError, RegistryError
+from openenv_gym.options import check_allowed
+from openenv_gym.registry import Entry
+from openenv_gym.wire.messages import Open, OpenVector
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a session may make.
+
+    Attributes:
+        served: The environment that is served; None for whatever is asked for.
+        options: Options that the owner of the server has set; only the owner can override them.
+        owner: The client is the owner.
+        reveal: Show the client what the environment's own errors say. Where clients are strangers
+            that stays in the log.
+    """
+
+    served: Entry | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    owner: bool = True
+    reveal: bool = True
+
+    def entry(self, request: Open | OpenVector) -> Entry:
+        """Return what a request is to make.
+
+        Raises:
+            OptionError: It names no environment, and any is served.
+            RegistryError: It names another environment than the one that is served.
+        """
+        served = self.served
+        entry = served if request.environment is None else registry.environment(request.environment)
+        if entry is None:
+            raise OptionError(
+                "No environment was named, and this session serves any: name one, or connect to "
+                "what serves one, by url= or image=."
+            )
+        if served is not None and entry.target != served.target:
+            raise RegistryError(
+                f"This server has the environment {served.name!r}, not {entry.name!r}. "
+                f"Connect to another, or start one: openenv-gym serve {entry.name}.",
+                served=served.name,
+                wanted=entry.name,
+            )
+        if not self.owner:  # to whom it is what it was served as, whatever models they name
+            return served or entry
+        known = {} if served is None else served.spaces
+        return replace(entry, spaces={**known, **entry.spaces, **(request.spaces or {})})
+
+    def merge(self, entry: Entry, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of an environment: those of the server, and the client's.
+
+        Raises:
+            OptionError: One of them is not for the client.
+        """
+        if not self.owner:
+            check_allowed(registry.load(entry), given, self.options, entry.name)
+        return {**self.options, **given}
