@@ -177,6 +177,9 @@ class Link(ABC):
         """
         return None
 
+    def count_step(self) -> None:
+        """Note a step that its socket's new owner sends; see :meth:`detach`."""
+
     def fate(self) -> str:
         """Return what became of the other end, for an error; empty where that is not known."""
         return ""

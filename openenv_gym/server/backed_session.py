@@ -15,7 +15,7 @@ from openenv_gym.errors import (
     SessionLostError,
     StepTimeoutError,
 )
-from openenv_gym.server.attached import AttachedSession, CallThread
+from openenv_gym.server.attached import STEPS, AttachedSession, CallThread
 from openenv_gym.server.backend import Backend, Opened
 from openenv_gym.server.conversation import Conversation, converse
 from openenv_gym.server.exchange import CarryOut, refusal, unforeseen
@@ -30,8 +30,6 @@ from openenv_gym.wire.messages import (
     Reply,
     Request,
     Reset,
-    Step,
-    StepVector,
 )
 
 _log = logging.getLogger(__name__)
@@ -131,6 +129,8 @@ class BackedSession(AttachedSession):
             if limit is not None:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(limit, self._too_late, limit)
+            if pending.kind in STEPS and self._opened is not None:
+                self._opened.link.count_step()
             self._conversation.send(pending.data)
 
     async def _open(self, request: Open | OpenVector) -> None:
@@ -243,7 +243,7 @@ class BackedSession(AttachedSession):
             return
         what = pending.kind.__name__.removesuffix("Vector").lower()
         self._reason = f"A {what} took longer than {limit:g} s, so what ran it was ended."
-        error = StepTimeoutError if pending.kind in (Step, StepVector) else ExchangeTimeoutError
+        error = StepTimeoutError if pending.kind in STEPS else ExchangeTimeoutError
         self._kill()
         self._finish_current(
             error(

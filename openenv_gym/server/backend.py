@@ -157,6 +157,12 @@ class Backend:
         if opened is not None:
             opened.link.close()
 
+    @property
+    def ready(self) -> int:
+        """Spare sessions that wait for a client."""
+        with self._lock:
+            return sum(map(len, self._ready.values()))
+
     def close(self) -> None:
         """Close the spare sessions, and whatever the transport holds for all of them."""
         with self._lock:

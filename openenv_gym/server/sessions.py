@@ -27,7 +27,7 @@ from openenv_gym.errors import (
 from openenv_gym.registry import Entry
 from openenv_gym.server.attached import STEPS, AttachedSession, Line, ThreadSession
 from openenv_gym.server.backed_session import BackedSession
-from openenv_gym.server.backend import IN_THE_SERVER, BackendSettings
+from openenv_gym.server.backend import IN_THE_SERVER, Backend, BackendSettings
 from openenv_gym.server.exchange import CarryOut, read, refusal
 from openenv_gym.server.process import check_limit
 from openenv_gym.sessions.make import make_adapter
@@ -100,6 +100,11 @@ class Sessions:
         self._reaper: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
+
+    @property
+    def backend(self) -> Backend | None:
+        """Where the sessions run; None in the server's own process."""
+        return self._backend
 
     def __len__(self) -> int:
         return sum(attached.lanes for attached in self._sessions.values())

@@ -158,7 +158,7 @@ class WorkerLink(PipeLink):
         self._seat = seat
 
     def count_step(self) -> None:
-        """Note that the session makes a step."""
+        """Implements Link.count_step."""
         self._seat.worker.steps += 1
 
     def kill(self, reason: str) -> None:
