@@ -20,6 +20,7 @@ from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.messages import (
     Description,
     Failure,
+    JsonDescription,
     Open,
     OpenVector,
     Reply,
@@ -177,8 +178,8 @@ class Link(ABC):
         """
         return None
 
-    def count_step(self) -> None:
-        """Note a step that its socket's new owner sends; see :meth:`detach`."""
+    def count_step(self) -> None:  # noqa: B027  # most links count nothing
+        """Note a step that the socket's new owner sends; see :meth:`detach`."""
 
     def fate(self) -> str:
         """Return what became of the other end, for an error; empty where that is not known."""
@@ -271,7 +272,8 @@ class WireLink(Link):
         """Open the session, within so many seconds."""
         usual, self.timeout = self.timeout, limit
         try:
-            self.description = expect(Description, self.exchange(request))
+            kind = JsonDescription if getattr(request, "as_json", False) else Description
+            self.description = expect(kind, self.exchange(request))
         finally:
             self.timeout = usual
 

@@ -96,6 +96,7 @@ class Backend:
             request.options = self.offer.merge(entry, request.options)
             request.as_json = as_json
         request.environment, request.spaces = entry.name, spaces
+        request.actions = entry.actions
         return request
 
     def open(self, request: Open | OpenVector) -> Opened:
@@ -139,6 +140,7 @@ class Backend:
                 request.options,
                 request.render_mode,
                 request.spaces,
+                actions=request.actions,
                 as_json=request.as_json,
             )
             threading.Thread(target=self._make_spare, args=(key, own), daemon=True).start()

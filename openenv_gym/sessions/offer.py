@@ -51,10 +51,12 @@ class Offer:
                 served=served.name,
                 wanted=entry.name,
             )
+        actions = request.actions or (entry if served is None else served).actions
         if not self.owner:  # to whom it is what it was served as, whatever models they name
-            return served or entry
+            return replace(served or entry, actions=actions)
         known = {} if served is None else served.spaces
-        return replace(entry, spaces={**known, **entry.spaces, **(request.spaces or {})})
+        spaces = {**known, **entry.spaces, **(request.spaces or {})}
+        return replace(entry, spaces=spaces, actions=actions)
 
     def merge(self, entry: Entry, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of an environment: those of the server, and the client's.

@@ -30,12 +30,8 @@ from openenv_gym.errors import (
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.lanes import Lanes, check_alike
-<<<<<<< HEAD
 from openenv_gym.sessions.make import check_actions, check_spaces, make_adapter
-=======
-from openenv_gym.sessions.make import check_spaces, make_adapter
 from openenv_gym.sessions.offer import Offer
->>>>>>> abdbfd8 (wip)
 from openenv_gym.spaces.action_check import admission
 from openenv_gym.transport import ImmediateLink
 from openenv_gym.wire.messages import (
@@ -215,30 +211,7 @@ class Session(ImmediateLink):
         """Return what is to be made, in a session that has nothing yet."""
         if self.is_open or self._closed:
             raise ProtocolError("This session is open already; a session serves one environment.")
-<<<<<<< HEAD
-        served = self._served
-        entry = served if request.environment is None else registry.environment(request.environment)
-        if entry is None:
-            raise OptionError(
-                "No environment was named, and this session serves any: name one, or connect to "
-                "what serves one, by url= or image=."
-            )
-        if served is not None and entry.target != served.target:
-            raise RegistryError(
-                f"This server has the environment {served.name!r}, not {entry.name!r}. "
-                f"Connect to another, or start one: openenv-gym serve {entry.name}.",
-                served=served.name,
-                wanted=entry.name,
-            )
-        actions = request.actions or (entry if served is None else served).actions
-        if not self._owner:  # to whom it is what it was served as, whatever models they name
-            return replace(served or entry, actions=actions)
-        told = {} if served is None else served.spaces
-        spaces = {**told, **entry.spaces, **(request.spaces or {})}
-        return replace(entry, spaces=spaces, actions=actions)
-=======
         return self._offer.entry(request)
->>>>>>> abdbfd8 (wip)
 
     def _ready(self) -> Adapter:
         if self._adapter is None:

@@ -169,13 +169,9 @@ def _extension(code: int, data: memoryview) -> Any:
 _encoder = Encoder(enc_hook=_unknown)
 _values: Decoder[Any] = Decoder(ext_hook=_extension)
 _messages: Decoder[Any] = Decoder(
-<<<<<<< HEAD
     Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Query | Close
-    | Description | Result | VectorResult | Frame | StateReply | Answer | Closed | Failure,
-=======
-    Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Close
-    | Description | JsonDescription | Result | VectorResult | Frame | StateReply | Closed | Failure,
->>>>>>> abdbfd8 (wip)
+    | Description | JsonDescription | Result | VectorResult | Frame | StateReply | Answer | Closed
+    | Failure,
     ext_hook=_extension,
 )  # fmt: skip
 

@@ -47,13 +47,10 @@ class Open(Request):
             None sends a field to ``info``. Only the owner of a server can give them.
         action_space: Description of the whole action space, likewise.
         observation_space: Description of the whole observation space, likewise.
-<<<<<<< HEAD
         actions: Form of actions that call tools: ``"oneof"``, ``"json"``, or None to choose by the
             tools.
-=======
         as_json: Actions and observations are JSON of the environment's models, as in OpenEnv's own
             protocol: a server asks that of the process in which its session runs.
->>>>>>> abdbfd8 (wip)
     """
 
     environment: str | None
@@ -62,11 +59,8 @@ class Open(Request):
     spaces: dict[str, Any] | None = None
     action_space: dict[str, Any] | None = None
     observation_space: dict[str, Any] | None = None
-<<<<<<< HEAD
     actions: str | None = None
-=======
     as_json: bool = False
->>>>>>> abdbfd8 (wip)
 
 
 class OpenVector(Request):
@@ -210,11 +204,13 @@ class JsonDescription(Description):
         state_schema: JSON schema of the state.
         reset_schema: JSON schema of what a reset takes beside seed and id of the episode.
         config: What ``/config`` shows; None: there is no such route.
+        calls_tools: The actions call tools, which the environment has itself.
     """
 
     state_schema: dict[str, Any] = {}
     reset_schema: dict[str, Any] = {}
     config: dict[str, Any] | None = None
+    calls_tools: bool = False
 
 
 class Result(Reply):

@@ -13,13 +13,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from openenv_gym.errors import ActionError, OpenEnvGymError
-from openenv_gym.wire.messages import JsonDescription
 from openenv_gym.server.openenv_protocol.exchange import carrier, result_data, written
 from openenv_gym.server.openenv_protocol.lobby import Lobby
 from openenv_gym.server.openenv_protocol.openapi import reset_schema
 from openenv_gym.server.openenv_protocol.problems import message_of, problems_of
 from openenv_gym.server.openenv_protocol.requests import ResetData
-from openenv_gym.wire.messages import Answer, Query, Reply, Request, Result, Step
+from openenv_gym.wire.messages import Answer, JsonDescription, Query, Reply, Request, Result, Step
 
 Json = dict[str, Any]
 
