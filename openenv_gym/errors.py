@@ -17,7 +17,7 @@
         ├── AuthenticationError  the token is wrong, or missing
         ├── ServerFullError      all sessions of the server are taken
         ├── ExchangeTimeoutError no reply within the limit
-    │   └── StepTimeoutError a step took longer than it may
+        │   └── StepTimeoutError  a step took longer than it may
         ├── SessionLostError     the server no longer has the session
         ├── StepLostError        a step was sent, and its observation is lost
         ├── ProtocolError        the other end does not speak our protocol
