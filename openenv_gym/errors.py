@@ -4,9 +4,12 @@
 
     OpenEnvGymError
     ├── SpaceError               a Space that cannot be derived, described or held to
-    ├── OptionError              an option that is unknown or has a wrong value
-    ├── ActionError              an action outside of the action space
-    ├── EpisodeError             a call out of turn: step before reset, or after close
+    ├── OptionError              an option that is unknown or has a wrong value; a ValueError
+    │   └── UnknownOptionError   an option that is unknown; a TypeError, as Python's own
+    ├── ActionError              an action outside of the action space; a ValueError
+    ├── EpisodeError             a call out of turn, such as a step after the episode's end
+    │   ├── NotResetError        before the first reset; gymnasium's ResetNeeded
+    │   └── ClosedError          after close; gymnasium's ClosedEnvironmentError
     ├── RegistryError            no environment or transport of that name
     ├── MissingDependencyError   a package that is needed is not installed
     ├── EnvironmentFailedError   the environment's own code raised
@@ -37,6 +40,8 @@ import difflib
 import pickle
 from collections.abc import Iterable
 from typing import Any
+
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 
 
 class OpenEnvGymError(Exception):
@@ -86,16 +91,28 @@ class SpaceError(OpenEnvGymError):
     """A Space cannot be derived or described, or a value does not fit the one it is for."""
 
 
-class OptionError(OpenEnvGymError):
+class OptionError(OpenEnvGymError, ValueError):
     """An option is unknown, or its value is not allowed."""
 
 
-class ActionError(OpenEnvGymError):
+class UnknownOptionError(OptionError, TypeError):
+    """An option is unknown; its message has Python's own phrase, which programs look for."""
+
+
+class ActionError(OpenEnvGymError, ValueError):
     """The action is not in the action space; the environment was not stepped."""
 
 
 class EpisodeError(OpenEnvGymError):
     """A call came out of turn: a step before reset, after the episode's end, after close."""
+
+
+class NotResetError(EpisodeError, ResetNeeded):
+    """There was no reset yet."""
+
+
+class ClosedError(EpisodeError, ClosedEnvironmentError):
+    """The environment was closed."""
 
 
 class RegistryError(OpenEnvGymError):

@@ -12,9 +12,12 @@ from typing import Any, NamedTuple, NotRequired, Required
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic takes typing's own from 3.12 on
 
-from openenv_gym.errors import OptionError
+from openenv_gym.errors import OptionError, UnknownOptionError
 from openenv_gym.models import OwnerOnly
 from openenv_gym.spaces.convert import strip
+
+_UNKNOWN = "extra_forbidden"
+"""What pydantic calls a keyword that there is not."""
 
 
 def checked(
@@ -33,15 +36,18 @@ def checked(
         reserved: Parameters of the signature that are no options.
 
     Raises:
-        OptionError: One is unknown, missing or wrong; the error lists the known ones.
+        OptionError: One is missing or wrong; the error lists the known ones.
+        UnknownOptionError: One is unknown.
     """
     signature = _signature(function, reserved)
     known = sorted(signature.parameters)
     try:
         return signature.options.validate_python(dict(given))
     except ValidationError as error:
-        problems = [_problem(detail) for detail in error.errors()]
-        raise OptionError(
+        details = error.errors()
+        problems = [_problem(detail) for detail in details]
+        unknown = any(detail["type"] == _UNKNOWN for detail in details)
+        raise (UnknownOptionError if unknown else OptionError)(
             f"Options of {what}: {'; '.join(problems)}. {_listing(signature.parameters)}",
             options=sorted(given),
             known=known,
@@ -82,10 +88,18 @@ def check_allowed(
         raise OptionError(f"Options of {what}: {name!r} {reason}.", option=name)
 
 
+def unknown_option(name: str) -> str:
+    """Return what is wrong with an option that is unknown.
+
+    With Python's own phrase, by which TorchRL and others find out what they can leave out.
+    """
+    return f"{name!r} is unknown (an unexpected keyword argument {name!r})"
+
+
 def _problem(detail: Any) -> str:
     name = detail["loc"][0] if detail["loc"] else "?"
-    if detail["type"] == "extra_forbidden":
-        return f"{name!r} is unknown"
+    if detail["type"] == _UNKNOWN:
+        return unknown_option(str(name))
     if detail["type"] == "missing":
         return f"{name!r} must be given"
     return f"{name}={detail['input']!r}: {detail['msg']}"

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from openenv_gym.errors import (
+    ClosedError,
     EpisodeError,
     ExchangeTimeoutError,
     OptionError,
@@ -336,19 +337,19 @@ class ClosedLink(Link):
 
     def step(self, action: Any) -> NoReturn:
         """Refuse."""
-        raise EpisodeError("The environment is closed: make a new one.")
+        raise ClosedError("The environment is closed: make a new one.")
 
     def exchange(self, request: Request) -> NoReturn:
         """Refuse."""
-        raise EpisodeError("The environment is closed: make a new one.")
+        raise ClosedError("The environment is closed: make a new one.")
 
     def send(self, request: Request) -> NoReturn:
         """Refuse."""
-        raise EpisodeError("The environment is closed: make a new one.")
+        raise ClosedError("The environment is closed: make a new one.")
 
     def receive(self, timeout: float | None) -> NoReturn:
         """Refuse."""
-        raise EpisodeError("The environment is closed: make a new one.")
+        raise ClosedError("The environment is closed: make a new one.")
 
     def close(self) -> None:
         """Implements Link.close."""

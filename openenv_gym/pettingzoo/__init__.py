@@ -37,6 +37,7 @@ except ImportError as error:
         "openenv_gym.pettingzoo", error.name or str(error), "pettingzoo"
     ) from error
 
+from openenv_gym.pettingzoo.infos import Together
 from openenv_gym.pettingzoo.joint import JointEnv
 from openenv_gym.pettingzoo.rounds import Rounds
 from openenv_gym.pettingzoo.turns import TurnBasedEnv
@@ -72,8 +73,9 @@ def parallel_env(id: str, **keywords: Any) -> ParallelEnv[str, Any, Any]:
     """Makes an environment with an agent for each player, all stepped together.
 
     Where players move in turn, a step carries out the action of the agent whose turn it is, and
-    leaves those of the others out of account. Whose turn it is shows in the masks (others have no
-    legal action) and in ``info["active_agent"]``. Where they act at once, so do the agents.
+    leaves those of the others out of account: their masks allow all actions. Whose turn it is shows
+    in ``info["current_player_id"]``. Where players act at once, so do the agents.
+    Infos have numbers and arrays, as trainers batch them; ``env.unwrapped.info`` has all.
 
     Args:
         id: As of :func:`aec_env`.
@@ -88,7 +90,8 @@ def parallel_env(id: str, **keywords: Any) -> ParallelEnv[str, Any, Any]:
         return JointEnv(env)
     if env.metadata.get("simultaneous"):
         return JointEnv(Rounds(TurnBasedEnv(env)))
-    return cast("ParallelEnv[str, Any, Any]", turn_based_aec_to_parallel(_in_turn(env)))
+    in_turn = cast("ParallelEnv[str, Any, Any]", turn_based_aec_to_parallel(_in_turn(env)))
+    return Together(in_turn)
 
 
 def _make(id: str, keywords: dict[str, Any]) -> gymnasium.Env[Any, Any]:

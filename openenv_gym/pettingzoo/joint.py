@@ -8,6 +8,7 @@ import gymnasium
 from gymnasium.spaces import Dict, Space
 from pettingzoo import ParallelEnv
 
+from openenv_gym.pettingzoo.infos import numbers_of
 from openenv_gym.pettingzoo.resets import lenient_reset
 
 
@@ -15,13 +16,15 @@ class JointEnv(ParallelEnv[str, Any, Any]):
     """A ``gymnasium.Env`` whose agents all act at the same time, as a ``ParallelEnv``.
 
     Its Spaces are Dicts by the names of the agents; so are the actions that it is given and the
-    observations. What each agent got is in the info, ``rewards``; the rest of it all agents share.
+    observations. What each agent got is in the info, ``rewards``; the rest of it all agents share,
+    as far as it is numbers and arrays: trainers batch them.
 
     Args:
         env: The environment; it is closed with this one.
 
     Attributes:
         env: The environment.
+        info: All of the last info.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
@@ -31,6 +34,7 @@ class JointEnv(ParallelEnv[str, Any, Any]):
         self.render_mode = env.render_mode
         self.possible_agents = list(env.metadata["agents"])
         self.agents: list[str] = []
+        self.info: dict[str, Any] = {}
         actions, observations = cast("Dict", env.action_space), cast("Dict", env.observation_space)
         self.action_spaces = {agent: actions[agent] for agent in self.possible_agents}
         self.observation_spaces = {agent: observations[agent] for agent in self.possible_agents}
@@ -78,7 +82,8 @@ class JointEnv(ParallelEnv[str, Any, Any]):
         )
 
     def _shared(self, info: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        shared = {key: value for key, value in info.items() if key != "rewards"}
+        self.info = info
+        shared = {key: value for key, value in numbers_of(info).items() if key != "rewards"}
         return {agent: dict(shared) for agent in self.possible_agents}
 
     def render(self) -> Any:

@@ -13,9 +13,10 @@ from openenv_gym.errors import OptionError
 def lenient_reset(
     env: gymnasium.Env[Any, Any], seed: int | None, options: dict[str, Any] | None
 ) -> tuple[Any, dict[str, Any]]:
-    """Resets, without the options that the environment does not know.
+    """Reset without the options that the environment does not know, and warn of those.
 
     PettingZoo's own tests give an option that no environment knows, and ask that it does no harm.
+    Wrappers pass on an option that nobody gave as None: that is not worth a warning.
     """
     given = options or {}
     try:
@@ -25,5 +26,6 @@ def lenient_reset(
         left = {key: value for key, value in given.items() if key in known}
         if len(left) == len(given):
             raise
-        warnings.warn(f"{error} What is unknown was left out.", stacklevel=3)
+        if any(value is not None for key, value in given.items() if key not in left):
+            warnings.warn(f"{error} What is unknown was left out.", stacklevel=3)
         return env.reset(seed=seed, options=left)

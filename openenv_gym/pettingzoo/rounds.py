@@ -8,6 +8,7 @@ import gymnasium
 from gymnasium.spaces import Dict
 
 from openenv_gym.errors import ActionError
+from openenv_gym.pettingzoo.infos import open_mask
 from openenv_gym.pettingzoo.turns import TurnBasedEnv
 
 
@@ -15,9 +16,9 @@ class Rounds(gymnasium.Wrapper[Any, Any, Any, Any]):
     """A game whose players act at once, a round at a time: in the form that JointEnv takes.
 
     The game asks its players one after the other and goes on when all have chosen. An observation
-    is a dict of ``observation``, the agent's own, and ``action_mask``, all 0 for an agent who has
-    no choice in this round: its action is left out of account. Where an action ends the game, those
-    of the agents after it are too.
+    is a dict of ``observation``, the agent's own, and ``action_mask``. The action of an agent who
+    has no choice in this round is left out of account, so its mask allows all. Where an action ends
+    the game, the actions of the agents after it are left out too.
     """
 
     def __init__(self, game: TurnBasedEnv) -> None:
@@ -66,6 +67,6 @@ class Rounds(gymnasium.Wrapper[Any, Any, Any, Any]):
     def _observations(self) -> dict[str, Any]:
         game = self._game
         return {
-            agent: {"observation": game.seen_by(agent), "action_mask": mask}
+            agent: {"observation": game.seen_by(agent), "action_mask": open_mask(mask)}
             for agent, mask in zip(game.possible_agents, game.masks, strict=True)
         }

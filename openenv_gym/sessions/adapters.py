@@ -23,6 +23,7 @@ from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, SpaceError
 from openenv_gym.models import State
 from openenv_gym.options import checked
+from openenv_gym.sessions.text_picture import draw
 from openenv_gym.spaces.convert import identity, table
 from openenv_gym.spaces.derive import ModelSpace, derive
 from openenv_gym.spaces.describe import describe
@@ -212,6 +213,8 @@ class ModelAdapter(Adapter):
     Args:
         environment: What is adapter; its render mode is set.
         name: Its name, for errors.
+        render_mode: What the user chose: ``"rgb_array"`` may be a text that is drawn. By default
+            the environment's own.
 
     Attributes:
         environment: What is adapter.
@@ -222,7 +225,12 @@ class ModelAdapter(Adapter):
         SpaceError: A model makes no Space.
     """
 
-    def __init__(self, environment: Environment[Any, Any, Any], name: str) -> None:
+    def __init__(
+        self,
+        environment: Environment[Any, Any, Any],
+        name: str,
+        render_mode: str | None = None,
+    ) -> None:
         self.environment = environment
         self._step = environment.step
         self._name = name
@@ -242,7 +250,8 @@ class ModelAdapter(Adapter):
         self._actions: Callable[[list[Any]], Sequence[Any]] | None = None
         self.action_space, self.observation_space = actions.space, observations.space
         self.metadata = dict(environment.metadata())
-        self.render_mode = environment.render_mode
+        self.metadata["render_modes"] = with_pictures(self.metadata.get("render_modes", []))
+        self.render_mode = render_mode or environment.render_mode
         self.has_mask = self._mask is not None
         self.inline = environment.inline
         self.steps_after_end = environment.steps_after_end
@@ -316,7 +325,10 @@ class ModelAdapter(Adapter):
 
     def render(self) -> Any:
         """Implements Adapter.render."""
-        return self.environment.render()
+        frame = self.environment.render()
+        if isinstance(frame, str) and self.render_mode == "rgb_array":
+            return draw(frame)
+        return frame
 
     def state(self) -> dict[str, Any]:
         """Implements Adapter.state."""
@@ -326,6 +338,11 @@ class ModelAdapter(Adapter):
     def close(self) -> None:
         """Implements Adapter.close."""
         self.environment.close()
+
+
+def with_pictures(modes: Sequence[str]) -> list[str]:
+    """Return render modes, with pictures where there are texts, which can be drawn."""
+    return [*modes, *(["rgb_array"] if "ansi" in modes and "rgb_array" not in modes else [])]
 
 
 def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:

@@ -15,7 +15,12 @@ from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.options import checked
 from openenv_gym.registry import Entry
-from openenv_gym.sessions.adapters import Adapter, GymnasiumAdapter, ModelAdapter
+from openenv_gym.sessions.adapters import (
+    Adapter,
+    GymnasiumAdapter,
+    ModelAdapter,
+    with_pictures,
+)
 from openenv_gym.sessions.openenv_core.models import is_stock_class
 from openenv_gym.spaces.describe import parse
 from openenv_gym.wire.messages import Open, OpenVector
@@ -51,9 +56,10 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
     environment = made(None if undecided else render_mode)
     try:
         if isinstance(environment, Environment):
-            modes = environment.metadata().get("render_modes", [])
-            environment.render_mode = _chosen(render_mode, modes, entry.name)
-            return ModelAdapter(environment, entry.name)
+            own = list(environment.metadata().get("render_modes", []))
+            mode = _chosen(render_mode, with_pictures(own), entry.name)
+            environment.render_mode = mode if mode is None or mode in own else "ansi"
+            return ModelAdapter(environment, entry.name, mode)
         if isinstance(environment, gymnasium.Env):
             modes = environment.metadata.get("render_modes", [])
             mode = _chosen(render_mode, modes, entry.name)

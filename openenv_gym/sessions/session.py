@@ -21,8 +21,10 @@ from gymnasium.vector import AutoresetMode
 from openenv_gym import registry
 from openenv_gym.errors import (
     ActionError,
+    ClosedError,
     EnvironmentFailedError,
     EpisodeError,
+    NotResetError,
     OpenEnvGymError,
     ProtocolError,
     SpaceError,
@@ -214,13 +216,10 @@ class Session(ImmediateLink):
         return self._offer.entry(request)
 
     def _ready(self) -> Adapter:
+        if self._closed:
+            raise ClosedError("The environment is closed: make a new one.")
         if self._adapter is None:
-            raise EpisodeError(
-                "The environment is closed: make a new one."
-                if self._closed
-                else "The session has no environment yet: the first request is Open.",
-                closed=self._closed,
-            )
+            raise EpisodeError("The session has no environment yet: the first request is Open.")
         return self._adapter
 
     def _reset(self, request: Reset) -> Result:
@@ -265,7 +264,7 @@ class Session(ImmediateLink):
             self._ready()
             if self._over:
                 raise EpisodeError("The episode is over: call reset() before the next step().")
-            raise EpisodeError("There is no running episode: call reset() before step().")
+            raise NotResetError("There is no running episode: call reset() before step().")
         if self._parse is not None:
             action = self._parse(action)
         else:
@@ -307,7 +306,7 @@ class Session(ImmediateLink):
             )
         begun = self._running or self._over
         if not (begun or (self._lanes is not None and self._lanes.begun)):
-            raise EpisodeError("There is nothing to render yet: call reset() before render().")
+            raise NotResetError("There is nothing to render yet: call reset() before render().")
         return self._run(adapter.render)
 
     def _get_state(self, request: GetState) -> StateReply:

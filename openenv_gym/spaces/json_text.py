@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from gymnasium.wrappers.utils import create_zero_array
 
 from openenv_gym.spaces.utf8 import Utf8
 
@@ -86,6 +87,19 @@ class JsonText(Utf8):
 
     def __hash__(self) -> int:
         return hash((JsonText, self.max_length))
+
+
+_EMPTY = {"boolean": "false", "integer": "0", "number": "0", "string": '""', "array": "[]"}
+
+
+def _create_zero_array(space: JsonText) -> str:
+    kinds = space.schema.get("type", "null")
+    kind = kinds[0] if isinstance(kinds, list) else kinds
+    return "{}" if kind == "object" else _EMPTY.get(kind, "null")
+
+
+register: Any = create_zero_array.register  # its own stub knows gymnasium's Spaces alone
+register(JsonText, _create_zero_array)
 
 
 def dump(value: Any) -> str:

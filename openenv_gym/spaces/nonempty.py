@@ -6,6 +6,7 @@ from typing import Any
 
 from gymnasium.spaces import Sequence
 from gymnasium.vector.utils import iterate
+from gymnasium.wrappers.utils import create_zero_array
 
 
 class NonEmpty(Sequence):
@@ -32,3 +33,15 @@ class NonEmpty(Sequence):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, NonEmpty) and super().__eq__(other)
+
+
+def _create_zero_array(space: NonEmpty) -> Any:
+    """Return a sequence of one item."""
+    if space.stack:
+        stacked: Any = space.stacked_feature_space
+        return create_zero_array(stacked)
+    return (create_zero_array(space.feature_space),)
+
+
+register: Any = create_zero_array.register  # its own stub knows gymnasium's Spaces alone
+register(NonEmpty, _create_zero_array)

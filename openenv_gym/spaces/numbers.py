@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Sequence
+from gymnasium.wrappers.utils import create_zero_array
 
 
 class Numbers(Sequence):
@@ -74,3 +75,11 @@ class Numbers(Sequence):
             and self.feature_space == other.feature_space
             and (self.min_length, self.max_length) == (other.min_length, other.max_length)
         )
+
+
+def _create_zero_array(space: Numbers) -> Any:
+    return np.full(space.min_length, create_zero_array(space.feature_space))
+
+
+register: Any = create_zero_array.register  # its own stub knows gymnasium's Spaces alone
+register(Numbers, _create_zero_array)

@@ -34,6 +34,7 @@ from gymnasium.vector.utils import (
     read_from_shared_memory,
     write_to_shared_memory,
 )
+from gymnasium.wrappers.utils import create_zero_array
 from numpy.typing import NDArray
 
 # Ranges that samples are drawn from: all of Unicode but the surrogates, which are no text. The
@@ -176,6 +177,10 @@ def _create_empty_array(space: Utf8, n: int = 1, fn: Any = np.zeros) -> tuple[st
     return ("",) * n
 
 
+def _create_zero_array(space: Utf8) -> str:
+    return " " * space.min_length
+
+
 class _SharedTexts:
     """Texts in shared memory, a slot each: length in bytes (int32), then the bytes.
 
@@ -244,6 +249,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     create_shared_memory: _create_shared_memory,
     read_from_shared_memory: _read_from_shared_memory,
     write_to_shared_memory: _write_to_shared_memory,
+    create_zero_array: _create_zero_array,
 }
 for _function, _implementation in _FUNCTIONS.items():
     _function.register(Utf8, _implementation)

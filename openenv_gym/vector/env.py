@@ -17,12 +17,19 @@ from numpy.typing import NDArray
 
 from openenv_gym import registry
 from openenv_gym.env import choose_transport, form_and_options
-from openenv_gym.errors import EpisodeError, OpenEnvGymError, OptionError, TransportError
+from openenv_gym.errors import (
+    ClosedError,
+    EpisodeError,
+    OpenEnvGymError,
+    OptionError,
+    TransportError,
+)
 from openenv_gym.spaces.batch import join
 from openenv_gym.spaces.describe import described, parse
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, seeds_of
 from openenv_gym.vector.recovery import Recovery, substitute
+from openenv_gym.vector.seeds import LaneGenerators
 from openenv_gym.vector.workers import Worker, open_all, own_core, split_evenly, wait_for_any
 from openenv_gym.wire.messages import (
     Frame,
@@ -62,11 +69,13 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
 
     Attributes:
         metadata: That of the environment, with ``autoreset_mode``.
+        autoreset_mode: What happens when a lane's episode ends.
 
     Raises:
         ServerFullError: The server has not as many places as there are lanes; none was taken.
     """
 
+    _workers: list[Worker] = []  # noqa: RUF012  # for close(), where arguments were refused
     metadata: dict[str, Any] = {}  # noqa: RUF012  # as gymnasium has it
 
     def __init__(
@@ -104,6 +113,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         chosen = choose_transport(transport, settings, transport_options or {})
         each = [{**options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
+        self._generators = LaneGenerators(num_envs)
         self._numbers = frozenset(range(num_envs))
         self.render_mode = render_mode
         self.closed = False
@@ -143,7 +153,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.metadata = {**description.metadata, "autoreset_mode": mode}
-        self._mode = mode
+        self.autoreset_mode = mode
         if isinstance(self.single_action_space, gymnasium.spaces.Discrete):
             self._mask = np.ones((num_envs, int(self.single_action_space.n)), np.bool_)
 
@@ -164,6 +174,9 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         seeds = seeds_of(seed, self.num_envs)
         given = dict(options or {})
         chosen = reset_mask(given.pop("reset_mask", None), self.num_envs)
+        self._generators.seed(
+            [seed if chosen is None or chosen[lane] else None for lane, seed in enumerate(seeds)]
+        )
         requests: list[ResetVector] = []
         for worker in self._workers:
             lanes = None
@@ -219,7 +232,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
                         results.append(expect(VectorResult, worker.ask(resets[number])))
                         continue
                     last = [self._last[lane] for lane in lanes]
-                    space, mode = self.single_observation_space, self._mode
+                    space, mode = self.single_observation_space, self.autoreset_mode
                     results.append(substitute(worker, str(lost), last, space, mode))
             except OpenEnvGymError as error:
                 errors.append(error)
@@ -329,7 +342,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _check_idle(self) -> None:
         if self.closed:
-            raise EpisodeError("The environments are closed: make new ones.")
+            raise ClosedError("The environments are closed: make new ones.")
         if any(worker.sent for worker in self._workers):
             raise EpisodeError("Some lanes were sent actions: recv() comes before step and reset.")
 
@@ -386,6 +399,10 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             f"{name!r} cannot be set over a transport: give options to make_vec, lane_options= for "
             "some lanes."
         )
+
+    # As with SyncVectorEnv: a generator and a seed for each lane, none of the environments' own.
+    np_random: Any = property(lambda self: self._generators.generators)
+    np_random_seed: Any = property(lambda self: self._generators.seeds)
 
     @property
     def isolation(self) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 from openenv_gym.errors import (
+    ClosedError,
     EpisodeError,
     ExchangeTimeoutError,
     OpenEnvGymError,
@@ -146,7 +147,7 @@ class Worker:
 
     def _opened(self) -> Link:
         if self._link is None:
-            raise EpisodeError("The environments are closed: make new ones.")
+            raise ClosedError("The environments are closed: make new ones.")
         return self._link
 
 

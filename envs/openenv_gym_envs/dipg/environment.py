@@ -53,6 +53,8 @@ class DIPGEnvironment(Environment[DIPGAction, DIPGObservation, DIPGState]):
 
     inline = True
 
+    render_modes = ("ansi",)
+
     def __init__(
         self,
         dataset: Annotated[str | None, OwnerOnly()] = None,
@@ -89,6 +91,7 @@ class DIPGEnvironment(Environment[DIPGAction, DIPGObservation, DIPGState]):
         self._proof_overlap = proof_overlap
         self._order: list[int] = []  # of the questions that are still to be asked
         self._state = DIPGState()
+        self._answer = ""
 
     def spaces(self) -> Mapping[str, Space[Any]]:
         """The Spaces of texts, as long as the longest question."""
@@ -117,15 +120,22 @@ class DIPGEnvironment(Environment[DIPGAction, DIPGObservation, DIPGState]):
             current_question=item.question,
             expected_answer={"final": item.final, "proof": item.proof},
         )
+        self._answer = ""
         return DIPGObservation(context=item.context, question=item.question)
 
     def step(self, action: DIPGAction) -> DIPGObservation:
         """Implements Environment.step."""
         self._state.step_count += 1
+        self._answer = action.llm_response
         graded = grade(
             action.llm_response, self._item, self._channels, self._rewards, self._proof_overlap
         )
         return DIPGObservation(done=True, reward=sum(graded.values()), metadata={"graded": graded})
+
+    def render(self) -> str:
+        """The question, and what was answered."""
+        parts = (self._item.context, self._item.question, self._answer)
+        return "\n\n".join(part for part in parts if part)
 
     @property
     def state(self) -> DIPGState:

@@ -36,7 +36,7 @@ def make_json_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str
     """Makes an environment as ``sessions.make.make_adapter`` does, for OpenEnv's protocol."""
     adapter = make_adapter(entry, options, render_mode)
     if isinstance(adapter, ModelAdapter):
-        if render_mode == "human?" and "rgb_array" in adapter.metadata.get("render_modes", []):
+        if render_mode == "human?" and "rgb_array" in adapter.environment.render_modes:
             # Who sits before a page likes a picture better than a text.
             adapter.environment.render_mode = adapter.render_mode = "rgb_array"
         return JsonModelAdapter(adapter)
