@@ -15,6 +15,7 @@ they need is loaded when it is used first.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as _gymnasium
@@ -98,38 +99,46 @@ def __dir__() -> list[str]:
 
 def register_environment(
     id: str,
-    entry_point: str,
+    entry_point: str | Callable[..., Any],
     *,
-    action: str | None = None,
-    observation: str | None = None,
+    action: str | type | None = None,
+    observation: str | type | None = None,
     spaces: dict[str, Any] | None = None,
     max_episode_steps: int | None = None,
     nondeterministic: bool = False,
-    **options: Any,
+    options: Mapping[str, Any] | None = None,
+    **further: Any,
 ) -> None:
-    """Registers an environment of your own with gymnasium, for every transport.
+    """Register an environment of your own with gymnasium, for every transport.
 
     Args:
         id: What ``gymnasium.make`` takes: ``"acme/Thing-v0"``.
-        entry_point: ``"module:Class"`` of a subclass of :class:`Environment`, or of that of
-            ``openenv.core``, or of ``gymnasium.Env``; or the path of a folder with an
+        entry_point: A subclass of :class:`Environment`, or of that of ``openenv.core``, or of
+            ``gymnasium.Env``, or its name, ``"module:Class"``; or the path of a folder with an
             ``openenv.yaml``. A server that is started for it imports it, so it must be there too.
-        action: ``"module:Class"`` of the action model, where a class of ``openenv.core`` does not
-            tell it.
-        observation: Likewise of the observation model.
+        action: The action model, or its name, where a class of ``openenv.core`` does not name it.
+        observation: Likewise the observation model.
         spaces: Spaces of fields that its models do not bound, by name, or their descriptions; None
             sends a field of the observation to ``info``. Whoever serves it for others registers it
             with the same, and gives the id to :func:`create_app`.
         max_episode_steps: After so many steps an episode is truncated.
         nondeterministic: The same seed may give another episode.
-        **options: Options of the environment; ``make`` can override them.
+        options: Options of the environment; ``make`` can override them.
+        **further: Likewise, where their names are not keywords of ``make``.
+
+    Raises:
+        OptionError: An option is called like a keyword of ``make``, and is not in ``options``.
+        RegistryError: The class cannot be imported by its name.
     """
+    environment = _registry.name_of(entry_point)
     if action or observation:
-        entry_point = f"{entry_point}[{action or ''},{observation or ''}]"
+        models = (_registry.name_of(model or "") for model in (action, observation))
+        environment = f"{environment}[{','.join(models)}]"
+    kwargs = _registry.make_keywords({**further}, options, id)
     if spaces is not None:
         from openenv_gym.spaces.describe import described
 
-        options["spaces"] = described(spaces)
+        kwargs["spaces"] = described(spaces)
     _gymnasium.register(
         id=id,
         entry_point=_ENTRY_POINT,
@@ -137,7 +146,7 @@ def register_environment(
         max_episode_steps=max_episode_steps,
         nondeterministic=nondeterministic,
         order_enforce=False,  # the session does that, with an error that says more
-        kwargs={"environment": entry_point, **options},
+        kwargs={"environment": environment, **kwargs},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,8 +66,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
     give the same trajectory over every transport.
 
     Args:
-        environment: Short name, id or ``module:Class`` of the environment. None takes whatever the
-            server at ``url`` has.
+        environment: Short name, id or ``module:Class`` of the environment, or its class. None takes
+            whatever the server at ``url`` has.
         render_mode: ``"human"``, ``"ansi"``, ``"rgb_array"``, or None. ``"ansi?"`` is ``"ansi"``
             where the environment has that, else None.
         transport: Name of a transport, or a Transport object, which any number of environments
@@ -94,7 +94,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             ``Dict(tool=Discrete, arguments=JsonText)`` with the arguments as JSON. By default the
             first where all arguments are bounded; where there is one tool only, the Dict of its
             arguments.
-        **options: Options of the environment.
+        options: Options of the environment, of any name.
+        **further: Options of the environment whose names are not those of keywords above.
 
     Attributes:
         transport: How the environment is reached.
@@ -115,7 +116,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
 
     def __init__(
         self,
-        environment: str | None = None,
+        environment: str | Callable[..., Any] | None = None,
         *,
         render_mode: str | None = None,
         transport: str | Transport | None = None,
@@ -129,26 +130,35 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         observation_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
         spaces: dict[str, gymnasium.Space[Any] | dict[str, Any] | None] | None = None,
         actions: Any = None,
-        **options: Any,
+        options: Mapping[str, Any] | None = None,
+        **further: Any,
     ) -> None:
         self.link: Link = ClosedLink()
         self._failure: TransportError | None = None
         self._mask: NDArray[np.int8] | None = None
         self._view: HumanView | None = None
-        entry = None if environment is None else registry.environment(environment)
-        form, options = form_and_options(actions, options)
-        name = None
-        if entry is not None:
-            name, options = entry.name, {**entry.options, **options}
-        self.transport = choose_transport(
-            transport,
-            {"url": url, "image": image, "token": token, "timeout": timeout},
-            transport_options or {},
+        form, further = form_and_options(actions, further)
+        settings = {"url": url, "image": image, "token": token, "timeout": timeout}
+        name, all_options = registry.resolve(
+            environment,
+            {**further, **(options or {})},
+            {
+                **settings,
+                "timeout": None if timeout == STEP_TIMEOUT else timeout,
+                "actions": form,
+                "timing": timing or None,
+                "transport": transport,
+                "transport_options": transport_options,
+                "action_space": action_space,
+                "observation_space": observation_space,
+                "spaces": spaces,
+            },
         )
+        self.transport = choose_transport(transport, settings, transport_options or {})
         self._stopwatch = Stopwatch() if timing else None
         request = Open(
             name,
-            options,
+            all_options,
             render_mode,
             described(spaces),
             described(action_space),

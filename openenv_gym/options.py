@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NotRequired, Required
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic takes typing's own from 3.12 on
 
-from openenv_gym.errors import OptionError, UnknownOptionError
+from openenv_gym.errors import OptionError, UnknownOptionError, did_you_mean
 from openenv_gym.models import OwnerOnly
 from openenv_gym.spaces.convert import strip
 
@@ -27,13 +27,13 @@ def checked(
     *,
     reserved: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
-    """The given keywords, validated and converted to the types of the signature.
+    """Return the given keywords, validated and converted to the types of the signature.
 
     Args:
         function: What will be called with them; a class stands for its constructor.
         given: The keywords.
         what: What they are the options of, for the error: ``"chess"``.
-        reserved: Parameters of the signature that are no options.
+        reserved: Parameters of the signature that are not options.
 
     Raises:
         OptionError: One is missing or wrong; the error lists the known ones.
@@ -46,16 +46,17 @@ def checked(
     except ValidationError as error:
         details = error.errors()
         problems = [_problem(detail) for detail in details]
-        unknown = any(detail["type"] == _UNKNOWN for detail in details)
+        unknown = [str(detail["loc"][0]) for detail in details if detail["type"] == _UNKNOWN]
+        hint = did_you_mean(unknown[0], known) if unknown else ""
         raise (UnknownOptionError if unknown else OptionError)(
-            f"Options of {what}: {'; '.join(problems)}. {_listing(signature.parameters)}",
+            f"Options of {what}: {'; '.join(problems)}.{hint} {_listing(signature.parameters)}",
             options=sorted(given),
             known=known,
         ) from error
 
 
 def options_schema(function: Callable[..., Any], *, reserved: frozenset[str]) -> dict[str, Any]:
-    """JSON schema of what :func:`checked` takes, as an object."""
+    """Return the JSON schema of what :func:`checked` takes, as an object."""
     return _signature(function, reserved).options.json_schema()
 
 
@@ -109,15 +110,44 @@ def _listing(parameters: Mapping[str, inspect.Parameter]) -> str:
     known = []
     for name, parameter in parameters.items():
         default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
-        known.append(f"{name}: {_told(parameter.annotation)}{default}")
+        known.append(f"{name}: {_type_text(parameter.annotation)}{default}")
     return f"It takes: {', '.join(known)}." if known else "It takes none."
 
 
-def _told(annotation: Any) -> str:
-    """A type as its author would write it, without its constraints."""
+class Option(NamedTuple):
+    """An option, for readers.
+
+    Attributes:
+        name: Its name.
+        type: Its type, as its author would write it.
+        required: It has no default.
+        default: Its default; None where it has none.
+    """
+
+    name: str
+    type: str
+    required: bool
+    default: Any
+
+
+def list_options(function: Callable[..., Any], *, reserved: frozenset[str]) -> list[Option]:
+    """Return the options that a function or class takes; its ``reserved`` parameters are not."""
+    return [
+        Option(
+            name,
+            _type_text(parameter.annotation),
+            parameter.default is parameter.empty,
+            None if parameter.default is parameter.empty else parameter.default,
+        )
+        for name, parameter in _signature(function, reserved).parameters.items()
+    ]
+
+
+def _type_text(annotation: Any) -> str:
+    """Return a type as its author would write it, without its constraints."""
     annotation = strip(annotation)
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return " | ".join(map(_told, typing.get_args(annotation)))
+        return " | ".join(map(_type_text, typing.get_args(annotation)))
     if annotation is types.NoneType:
         return "None"
     return inspect.formatannotation(annotation).replace("typing.", "")

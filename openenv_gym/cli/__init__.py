@@ -1,16 +1,20 @@
-"""The command ``openenv-gym``: one module a command, each loaded when it is called."""
+"""The command ``openenv-gym``: one module for each command, loaded when it is called."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
-from openenv_gym.errors import OpenEnvGymError
+from openenv_gym import __version__
+from openenv_gym.errors import OpenEnvGymError, did_you_mean
 
 _COMMANDS = {
-    "list": "environments and transports that there are",
+    "list": "show the environments and transports that there are",
+    "info": "show what an environment has: Spaces, options, variants, container needs",
+    "doctor": "show what works on this machine, and how to get the rest",
     "serve": "serve an environment",
     "play": "play an environment in the terminal",
     "demo": "play a short episode of each environment, in this process and in a container",
@@ -21,37 +25,93 @@ _COMMANDS = {
     "bench": "measure what a step costs over each transport",
 }
 
+INCOMPLETE = 3
+"""Exit code where nothing is wrong, but something is not installed here."""
+_ENDINGS = """\
+Each command explains itself: openenv-gym COMMAND --help.
+
+exit codes:
+  0    done
+  1    an error, which was printed; or a check that failed
+  2    wrong usage of the command line
+  3    doctor, demo: nothing is wrong, but something is not installed here
+  130  ended by Ctrl-C
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
+    """Run one command.
 
     Args:
         arguments: Its words; by default those of the process.
 
     Returns:
-        The exit code: 0, 1 where an error was printed, or what the command says further.
+        The exit code, as the help lists them.
     """
-    # No list(): once it ran, the command of that name is a name of this module.
+    if arguments is None:
+        _see_current_folder()
+    # Without list(): once it ran, the command of that name is a name of this module.
     words = [*(sys.argv[1:] if arguments is None else arguments)]
-    parser = argparse.ArgumentParser(
-        prog="openenv-gym",
-        description="Every OpenEnv environment as a gymnasium.Env.",
-        epilog="Each command explains itself: openenv-gym COMMAND --help.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    # Only the chosen command is imported: a server's start-up time counts.
-    chosen = next((word for word in words if word in _COMMANDS), None)
-    run = None
     try:
-        for name, summary in _COMMANDS.items():
-            command = commands.add_parser(name, help=summary, description=summary)
-            if name == chosen:
-                module = importlib.import_module(f"openenv_gym.cli.{name}")
-                module.add_arguments(command)
-                run = module.run
-        parsed = parser.parse_args(words)
-        assert run is not None, "argparse let an unknown command pass"
-        return int(run(parsed))
+        code = _run(words)
+        sys.stdout.flush()
+        return code
     except OpenEnvGymError as error:
         print(f"openenv-gym: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # openenv-gym list | head
+        # Else the interpreter complains when it writes what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="openenv-gym",
+        description="Every OpenEnv environment as a gymnasium.Env.",
+        epilog=_ENDINGS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"openenv-gym {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    # Only the chosen command is imported: a server's start-up time counts.
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    if chosen is not None and chosen not in _COMMANDS:
+        parser.error(f"there is no command {chosen!r}.{did_you_mean(chosen, _COMMANDS)}")
+    run = None
+    for name, summary in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog="Exit codes: openenv-gym --help.",
+        )
+        if name == chosen:
+            module = importlib.import_module(f"openenv_gym.cli.{name}")
+            module.add_arguments(command)
+            run = module.run
+    parsed = parser.parse_args(words)
+    if run is None:
+        parser.print_help()
+        return 0
+    return int(run(parsed))
+
+
+def _see_current_folder() -> None:
+    """Let commands name modules of the current folder, such as ``acme.line:Line``.
+
+    The folder comes last, so that no file in it hides a package that is installed. Python itself
+    puts it first for ``python -m``, and leaves it out for ``python -P``.
+    """
+    if sys.flags.safe_path:
+        return
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        return
+    if sys.path[:1] in ([""], [here]):
+        del sys.path[0]
+    sys.path.append(here)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from openenv_gym import registry
+from openenv_gym.cli import INCOMPLETE
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import (
     EngineMissingError,
@@ -20,8 +21,6 @@ from openenv_gym.testing.trajectory import Transition, play, same
 
 SEED = 2026
 TRANSPORTS = ("inprocess", "docker")
-INCOMPLETE = 3
-"""Exit code where some could not be shown."""
 NOT_HERE = (MissingDependencyError, EngineMissingError, ImageMissingError)
 """What says that something is not installed, and nothing is wrong."""
 

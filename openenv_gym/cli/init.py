@@ -1,10 +1,11 @@
-"""``openenv-gym init``: a folder of an environment of one's own, to begin with."""
+"""``openenv-gym init``: writes the folder of an environment, to begin with."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.resources
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
@@ -12,12 +13,12 @@ from pathlib import Path, PurePosixPath
 from openenv_gym.errors import OptionError
 
 _TEMPLATE = "template"
-_ENDING = ".txt"  # of the files of the template, which are no code of this package
+_ENDING = ".txt"  # of the files of the template, which are not code of this package
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the command's arguments."""
     parser.description = (
         "Writes the folder of a small environment that works: models, environment, openenv.yaml, "
         "README, pyproject.toml and a test of the contract. Make it yours."
@@ -33,12 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Writes the folder, and says what to do with it."""
+    """Write the folder, and print what to do with it."""
     folder = arguments.output_dir / arguments.name
     names = _names(arguments.name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OptionError(
-            f"{folder} is there already: choose another name, or --output-dir.", folder=str(folder)
+            f"{folder} exists already: choose another name, or --output-dir.", folder=str(folder)
         )
     template = importlib.resources.files("openenv_gym.cli") / _TEMPLATE
     for path, file in sorted(_files(template)):
@@ -46,19 +47,20 @@ def run(arguments: argparse.Namespace) -> int:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_filled(file.read_text("utf-8"), names), "utf-8")
         print(target)
+    path = shlex.quote(str(folder) if folder.is_absolute() else f"./{folder}")
     print(
         f"\nIt works as it is:\n"
-        f"  openenv-gym play {folder}\n"
-        f"  openenv-gym validate {folder}\n"
-        f"  openenv-gym serve {folder} --web\n"
-        f"  python -m pytest {folder}\n"
+        f"  openenv-gym play {path}\n"
+        f"  openenv-gym validate {path}\n"
+        f"  openenv-gym serve {path} --web\n"
+        f"  python -m pytest {path}\n"
         "Then change models.py and environment.py."
     )
     return 0
 
 
 def _names(name: str) -> Mapping[str, str]:
-    """What stands in the template for what.
+    """Return the values of the names in the template.
 
     Raises:
         OptionError: A package cannot have this name.

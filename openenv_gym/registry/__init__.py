@@ -1,6 +1,7 @@
 """Registry: names of environments and transports, and what they stand for."""
 
 from openenv_gym.registry.bundled import ENVIRONMENTS
+from openenv_gym.registry.loading import load, name_of, part
 from openenv_gym.registry.manifest import Entry, container_needs
 from openenv_gym.registry.registry import (
     TRANSPORTS,
@@ -8,12 +9,12 @@ from openenv_gym.registry.registry import (
     environment,
     installed,
     installed_transports,
-    load,
-    part,
     register_transport,
     registered,
+    resolve,
     transport,
 )
+from openenv_gym.registry.shadowing import make_keywords
 
 __all__ = [
     "ENVIRONMENTS",
@@ -25,8 +26,11 @@ __all__ = [
     "installed",
     "installed_transports",
     "load",
+    "make_keywords",
+    "name_of",
     "part",
     "register_transport",
     "registered",
+    "resolve",
     "transport",
 ]

@@ -6,7 +6,6 @@ than their names.
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import sys
@@ -14,14 +13,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gymnasium
 
-from openenv_gym.errors import RegistryError, did_you_mean, missing_package
+from openenv_gym.errors import RegistryError, did_you_mean
 from openenv_gym.registry.bundled import ENVIRONMENTS
-from openenv_gym.registry.manifest import Entry
+from openenv_gym.registry.loading import main_name, name_of
+from openenv_gym.registry.manifest import MANIFEST, Entry
+from openenv_gym.registry.shadowing import check_shadowed
 
 _GROUP = "openenv_gym.environments"
 _TRANSPORT_GROUP = "openenv_gym.transports"
@@ -44,29 +45,35 @@ TRANSPORTS: Mapping[str, Entry] = MappingProxyType(
 _further_transports: dict[str, Entry] = {}  # those of users, registered in this process
 
 _IDS = {
-    id: replace(entry, id=id, options=options) if options else entry
+    id: replace(entry, id=id, options=options, variants={}) if options else entry
     for entry in ENVIRONMENTS.values()
     for id, options in entry.ids().items()
 }
 
 
-def environment(name: str) -> Entry:
-    """The environment of a name.
+def environment(name: str | Callable[..., Any]) -> Entry:
+    """Return the environment of a name.
 
     Args:
-        name: Short name, id, ``module:Class``, or the path of a folder with an ``openenv.yaml``,
-            which begins with ``.``, ``/`` or ``~``. Behind the last two may stand the models, where
-            the class does not tell them: ``module:Class[module:Action,module:Observation]``. The id
-            of a variant is the environment with the options that it stands for.
+        name: Short name, id, ``module:Class``, ``script.py:Class``, or the path of a folder with an
+            ``openenv.yaml``, which begins with ``.``, ``/`` or ``~``. Models may stand behind the
+            last three, where the class does not name them:
+            ``module:Class[module:Action,module:Observation]``. The id of a variant is the
+            environment with the options that it stands for. Or the class itself, or a function that
+            makes the environment.
 
     Raises:
-        RegistryError: There is none.
+        RegistryError: There is no such environment.
         MissingDependencyError: There is no YAML parser for the folder's ``openenv.yaml``.
     """
+    name = name_of(name)
     found = ENVIRONMENTS.get(name) or _IDS.get(name)
     if found is not None:
         return found
     target, models = _split(name)
+    script = _from_script(target)
+    if script is not None:
+        return Entry(script + name[len(target) :], script, models=models)
     if target.startswith((".", "/", "~")):
         from openenv_gym.registry.folder import folder_entry
 
@@ -82,17 +89,52 @@ def environment(name: str) -> Entry:
     raise _unknown("environment", name, [*ENVIRONMENTS, *_IDS, *installed()])
 
 
+def resolve(
+    wanted: str | Callable[..., Any] | None,
+    options: Mapping[str, Any],
+    keywords: Mapping[str, Any],
+) -> tuple[str | None, dict[str, Any]]:
+    """Return the name of what ``make`` is to make, and the options to make it with.
+
+    Args:
+        wanted: Name or class of the environment; None: what a server has.
+        options: Options of the environment.
+        keywords: Keywords of ``make`` by name; None where one was not given.
+
+    Raises:
+        RegistryError: There is no such environment.
+        OptionError: One of the keywords may be meant for an option of the environment.
+    """
+    if wanted is None:
+        return None, dict(options)
+    entry = environment(wanted)
+    check_shadowed(entry, keywords, options)
+    return entry.name, {**entry.options, **options}
+
+
+def _from_script(target: str) -> str | None:
+    """Return a target in the script that runs, or in another, as other processes can name it."""
+    module, _, attribute = target.rpartition(":")
+    if module == "__main__":
+        return f"{main_name()}:{attribute}"
+    if module.endswith(".py"):
+        return f"{os.path.abspath(os.path.expanduser(module))}:{attribute}"
+    return None
+
+
 _MODELS = re.compile(r"(.*)\[([^\[\],]*),([^\[\],]*)\]")
 
 
 def _split(name: str) -> tuple[str, dict[str, str]]:
-    """The environment, and the models that stand in brackets behind it."""
+    """Return the environment, and the models that stand in brackets behind it."""
     found = _MODELS.fullmatch(name)
     if found is None:
         return name, {}
     target, *models = found.groups()
     sides = zip(("action", "observation"), models, strict=True)
-    return target, {side: model.strip() for side, model in sides if model.strip()}
+    return target, {
+        side: _from_script(model.strip()) or model.strip() for side, model in sides if model.strip()
+    }
 
 
 @cache
@@ -168,6 +210,7 @@ def registered(id: str) -> Registered:
     spec = gymnasium.registry.get(id)
     if spec is not None and "environment" in spec.kwargs:
         options = dict(spec.kwargs)
+        options |= options.pop("options", {})
         return Registered(options.pop("environment"), options, spec.max_episode_steps)
     entry = environment(id)
     return Registered(entry.name, dict(entry.options), None)
@@ -211,93 +254,15 @@ def register_transport(name: str, target: str) -> None:
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> RegistryError:
-    own = ""
+    own = here = ""
     if kind == "environment":
         own = ", or 'module:Class' for one of your own, or the path of its folder: './thing_env'"
-    told = [one for one in known if "." not in one]  # the variants are too many to list
+        if os.path.isfile(os.path.join(name, MANIFEST)):
+            here = f" There is a folder of that name: write {os.path.join('.', name)!r}."
+    listed = [one for one in known if "." not in one]  # the variants are too many to list
     return RegistryError(
-        f"There is no {kind} {name!r}.{did_you_mean(name, known)} "
-        f"Known are {', '.join(told)}{own}.",
+        f"There is no {kind} {name!r}.{did_you_mean(name, known)}{here} "
+        f"Known are {', '.join(listed)}{own}.",
         name=name,
         known=known,
     )
-
-
-def load(entry: Entry) -> Callable[..., Any]:
-    """Imports the class or function that an entry names.
-
-    Raises:
-        MissingDependencyError: A package that it needs is not installed.
-        RegistryError: There is no such module or class.
-    """
-    module, _, attribute = entry.target.partition(":")
-    try:
-        if entry.folder is not None:
-            from openenv_gym.registry.folder import import_package
-
-            import_package(entry.folder)
-        loaded: Any = importlib.import_module(module)
-    except ImportError as error:
-        raise _import_error(entry, module, error) from error
-    except (ValueError, TypeError) as error:
-        if module and not module.startswith("."):
-            raise
-        raise RegistryError(
-            f"{entry.target!r} names no module. Name a class as 'module:Class'.",
-            target=entry.target,
-        ) from error
-    try:
-        for part in attribute.split("."):
-            loaded = getattr(loaded, part)
-    except AttributeError as error:
-        raise RegistryError(
-            f"The module {module} has no {attribute}. Name a class as 'module:Class'.",
-            target=entry.target,
-        ) from error
-    if not callable(loaded):
-        raise RegistryError(
-            f"{entry.target} is no class or function. Name a class as 'module:Class'.",
-            target=entry.target,
-        )
-    made: Callable[..., Any] = loaded
-    return made
-
-
-def part(entry: Entry, name: str) -> ModuleType | None:
-    """Import a module of an environment's folder, such as its ``demo``.
-
-    Args:
-        entry: A bundled environment, or one that is used by the path of its folder.
-        name: Name of the module.
-
-    Returns:
-        The module; None where the folder has none of that name, or it is not known.
-    """
-    if entry.folder is not None:
-        from openenv_gym.registry.folder import import_package
-
-        package = import_package(entry.folder)
-    elif entry.name in ENVIRONMENTS:
-        package = entry.target.partition(":")[0].rpartition(".")[0]
-    else:
-        return None
-    try:
-        return importlib.import_module(f"{package}.{name}")
-    except ModuleNotFoundError as error:
-        if error.name != f"{package}.{name}":
-            raise
-        return None
-
-
-def _import_error(entry: Entry, module: str, error: ImportError) -> Exception:
-    if error.name is not None and (module == error.name or module.startswith(error.name + ".")):
-        return RegistryError(
-            f"There is no module {error.name!r} to take {entry.target} from, in any of the "
-            f"{len(sys.path)} places of sys.path. Install its package, or put the folder that it "
-            "is in on PYTHONPATH.",
-            target=entry.target,
-        )
-    package = error.name
-    if package is not None and sys.modules.get(package.partition(".")[0]) is None:
-        package = package.partition(".")[0]  # not only a part of it is missing
-    return missing_package(entry.name, package or str(error), entry.extra, name=entry.name)

@@ -93,8 +93,7 @@ def create_app(
         RegistryError: There is no such environment.
         OptionError: A limit is none.
     """
-    if isinstance(environment, type):
-        environment = f"{environment.__module__}:{environment.__qualname__}"
+    environment = registry.name_of(environment)
     known = registry.registered(environment)
     spaces = known.options.pop("spaces", None) or {}
     entry = registry.environment(known.environment)

@@ -25,6 +25,9 @@ from openenv_gym.sessions.openenv_core.models import is_stock_class
 from openenv_gym.spaces.describe import parse
 from openenv_gym.wire.messages import Open, OpenVector
 
+RESERVED = frozenset({"render_mode"})
+"""Parameters of an environment's constructor that are not options."""
+
 
 def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Adapter:
     """Makes an environment.
@@ -46,7 +49,7 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
         takes_mode = "render_mode" in inspect.signature(make).parameters
     except ValueError as error:  # builtins have none
         raise RegistryError(f"{entry.target} makes no environment.", target=entry.target) from error
-    keywords = checked(make, options, entry.name, reserved=frozenset({"render_mode"}))
+    keywords = checked(make, options, entry.name, reserved=RESERVED)
 
     def made(mode: str | None) -> Any:
         return make(**keywords, render_mode=mode) if takes_mode else make(**keywords)

@@ -33,7 +33,7 @@ from openenv_gym.testing.trajectory import Transition, play, same
 STEPS = 30
 """Steps of the episodes that are played."""
 
-_LIMIT = 30.0  # seconds for an answer over HTTP
+_LIMIT = 30.0  # seconds for a reply over HTTP
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Finding:
     Attributes:
         check: What was checked.
         verdict: ``"ok"``, ``"warning"`` or ``"failed"``.
-        told: Why, unless it is ok.
+        reason: Why, unless it is ok.
     """
 
     check: str
     verdict: str
-    told: str = ""
+    reason: str = ""
 
 
 class CheckError(Exception):
@@ -58,50 +58,71 @@ class CheckError(Exception):
 Make = Callable[..., OpenEnvGym]
 
 
-class Findings:
-    """What was found so far."""
+Event = str | Finding | bool
 
-    def __init__(self) -> None:
+
+class Findings:
+    """What was found so far.
+
+    Args:
+        report: Is called with the name of each check as it begins, with True for each transition of
+            an episode, and with the Finding at the end.
+
+    Attributes:
+        all: The findings.
+    """
+
+    def __init__(self, report: Callable[[Event], None] | None = None) -> None:
         self.all: list[Finding] = []
+        self.report: Callable[[Event], None] = report or (lambda event: None)
+
+    def add(self, finding: Finding) -> None:
+        """Add a finding."""
+        self.all.append(finding)
+        self.report(finding)
 
     @property
     def passed(self) -> bool:
-        """Nothing failed."""
+        """Whether nothing failed."""
         return all(finding.verdict != "failed" for finding in self.all)
 
     @contextmanager
     def check(self, what: str, *, otherwise: str = "failed") -> Iterator[None]:
-        """Notes whether the block raises, and why."""
+        """Add whether the block raises, and why."""
+        self.report(what)
         try:
             yield
         # An environment's own code may raise anything, also before there is a session around it.
         except (CheckError, OpenEnvGymError) as error:
-            self.all.append(Finding(what, otherwise, str(error)))
+            self.add(Finding(what, otherwise, str(error)))
         except Exception as error:
-            self.all.append(Finding(what, otherwise, f"{type(error).__name__}: {error}"))
+            self.add(Finding(what, otherwise, f"{type(error).__name__}: {error}"))
         else:
-            self.all.append(Finding(what, "ok"))
+            self.add(Finding(what, "ok"))
 
 
-def _hold(condition: Any, told: str) -> None:
+def _hold(condition: Any, problem: str) -> None:
     if not condition:
-        raise CheckError(told)
+        raise CheckError(problem)
 
 
 # An environment
 
 
-def check_environment(name: str, options: Mapping[str, Any]) -> Findings:
-    """Checks an environment.
+def check_environment(
+    name: str, options: Mapping[str, Any], report: Callable[[Event], None] | None = None
+) -> Findings:
+    """Check an environment in this process.
 
     Args:
         name: Name, id, ``module:Class`` or folder.
         options: Options of the environment.
+        report: Is called with what happens; see :class:`Findings`.
     """
-    found = Findings()
+    found = Findings(report)
 
     def make(**keywords: Any) -> OpenEnvGym:
-        return OpenEnvGym(name, **{"transport": "inprocess", **keywords, **options})
+        return OpenEnvGym(name, **{"transport": "inprocess", **keywords}, options=options)
 
     with found.check("it is found"):
         entry = registry.environment(name)
@@ -120,7 +141,7 @@ def check_environment(name: str, options: Mapping[str, Any]) -> Findings:
             closing(make()) as here,
             closing(make(transport="process")) as there,
         ):
-            _alike(_played(here), _played(there))
+            _alike(_played(found, here), _played(found, there))
     return found
 
 
@@ -133,12 +154,12 @@ def _check_episodes(found: Findings, make: Make) -> None:
         found.check("observations, rewards and flags are what they must be"),
         closing(make()) as env,
     ):
-        for number, one in enumerate(_played(env)):
+        for number, one in enumerate(_played(found, env)):
             _check_transition(number, one, env.observation_space)
     with found.check("the same seed gives the same episode"), closing(make()) as env:
-        first = _played(env)
+        first = _played(found, env)
         list(play(env, seed=8, steps=3))
-        _alike(first, _played(env))
+        _alike(first, _played(found, env))
 
 
 def _check_transition(number: int, one: Transition, space: Space[Any]) -> None:
@@ -147,24 +168,24 @@ def _check_transition(number: int, one: Transition, space: Space[Any]) -> None:
     reward = one.reward
     _hold(
         isinstance(reward, int | float) and math.isfinite(reward),
-        f"The reward {where} is {reward!r}, no finite number.",
+        f"The reward {where} is {reward!r}, which is not a finite number.",
     )
     for flag in (one.terminated, one.truncated):
-        _hold(isinstance(flag, bool), f"A flag {where} is {flag!r}, no bool.")
+        _hold(isinstance(flag, bool), f"A flag {where} is {flag!r}, which is not a bool.")
 
 
 def _check_refusals(found: Findings, make: Make) -> None:
-    with found.check("what is no action is refused"), closing(make()) as env:
+    with found.check("an invalid action is refused"), closing(make()) as env:
         env.reset(seed=0)
         _hold(_raises(ActionError, lambda: env.step(object())), "step(object()) was carried out.")
     with found.check("a step before the reset is refused"), closing(make()) as env:
         step = env.action_space.sample()
         _hold(_raises(EpisodeError, lambda: env.step(step)), "It was carried out.")
-    with found.check("an option that there is not is refused"):
+    with found.check("an unknown option is refused"):
         unknown = "no_such_option"
         _hold(
             _raises(OptionError, lambda: make(**{unknown: 1}).close()),
-            f"{unknown}=1 was taken: a constructor with **keywords hides what is misspelt.",
+            f"{unknown}=1 was accepted: a constructor with **keywords hides what is misspelt.",
         )
 
 
@@ -182,31 +203,43 @@ def _check_pictures(found: Findings, make: Make) -> None:
     for mode in modes:
         with found.check(f"it renders {mode}"), closing(make(render_mode=mode)) as env:
             env.reset(seed=0)
-            _hold(env.render() is not None, "render() gives None.")
+            _hold(env.render() is not None, "render() returns None.")
 
 
-def _played(env: OpenEnvGym) -> list[Transition]:
-    return list(play(env, seed=7, steps=STEPS))
+def _played(found: Findings, env: OpenEnvGym) -> list[Transition]:
+    transitions = []
+    for transition in play(env, seed=7, steps=STEPS):
+        found.report(True)
+        transitions.append(transition)
+    return transitions
 
 
 def _alike(one: list[Transition], other: list[Transition]) -> None:
     for number, (a, b) in enumerate(zip(one, other, strict=True)):
         for field, left, right in zip(Transition._fields, a, b, strict=True):
-            told = f"{field} of step {number}: {left!r:.200} and {right!r:.200}."
-            _hold(same(left, right), told)
+            problem = f"{field} of step {number}: {left!r:.200} and {right!r:.200}."
+            _hold(same(left, right), problem)
 
 
 # A server
 
 
-def check_server(url: str, token: str | None) -> Findings:
-    """Checks a server that runs.
+def check_server(
+    url: str, token: str | None, show: Callable[[Finding], None] | None = None
+) -> Findings:
+    """Check a server that runs.
 
     Args:
         url: ``http://``, ``https://``, ``ws://`` or ``wss://``.
         token: Its token.
+        show: Is called with each finding, as soon as there is one.
     """
-    found = Findings()
+
+    def report(event: Event) -> None:
+        if show is not None and isinstance(event, Finding):
+            show(event)
+
+    found = Findings(report)
     scheme, _, rest = url.rstrip("/").partition("://")
     secure = "s" if scheme in ("https", "wss") else ""
     server = _Server(f"http{secure}://{rest}", token)
@@ -214,21 +247,21 @@ def check_server(url: str, token: str | None) -> Findings:
         _hold(server.get("/health").get("status") == "healthy", "It does not.")
     if not found.passed:
         return found
-    with found.check("GET /openapi.json tells a version and the routes of an episode"):
+    with found.check("GET /openapi.json has a version and the routes of an episode"):
         document = server.get("/openapi.json")
-        _hold(isinstance(document.get("info", {}).get("version"), str), "It has no info.version.")
+        _hold(isinstance(document.get("info", {}).get("version"), str), "info.version is missing.")
         missing = {"/reset", "/step", "/state"} - document.get("paths", {}).keys()
-        _hold(not missing, f"It has no {', '.join(sorted(missing))}.")
-    with found.check("GET /metadata tells a name and a description"):
+        _hold(not missing, f"{', '.join(sorted(missing))} is missing.")
+    with found.check("GET /metadata has a name and a description"):
         _texts(server.get("/metadata"), "name", "description")
-    with found.check("GET /schema tells what actions, observations and states are"):
+    with found.check("GET /schema has the schemas of actions, observations and states"):
         schema = server.get("/schema")
         for name in ("action", "observation", "state"):
-            _hold(isinstance(schema.get(name), dict), f"It tells no {name}.")
+            _hold(isinstance(schema.get(name), dict), f"{name} is missing.")
     with found.check("POST /mcp answers as JSON-RPC"):
         _hold(server.post("/mcp", {}).get("jsonrpc") == "2.0", "It does not.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StockServerWarning)  # that it is one is no finding
+        warnings.simplefilter("ignore", StockServerWarning)  # that it is one is not a finding
         _check_served(found, f"ws{secure}://{rest}", token)
     return found
 
@@ -244,13 +277,13 @@ def _check_served(found: Findings, url: str, token: str | None) -> None:
         found.check("its Spaces are known, and an episode can be played"),
         closing(make()) as env,
     ):
-        for number, one in enumerate(_played(env)):
+        for number, one in enumerate(_played(found, env)):
             _check_transition(number, one, env.observation_space)
-        _hold(isinstance(env.state(), dict), "It tells no state.")
+        _hold(isinstance(env.state(), dict), "The state is missing.")
     if not found.passed:
         return
     with warn("the same seed gives the same episode"), closing(make()) as env:
-        _alike(_played(env), _played(env))
+        _alike(_played(found, env), _played(found, env))
     with (
         warn("two clients at a time have an episode each"),
         closing(make()) as first,
@@ -260,9 +293,9 @@ def _check_served(found: Findings, url: str, token: str | None) -> None:
         second.reset(seed=0)
 
 
-def _texts(told: Mapping[str, Any], *names: str) -> None:
+def _texts(reply: Mapping[str, Any], *names: str) -> None:
     for name in names:
-        _hold(isinstance(told.get(name), str), f"It tells no {name}.")
+        _hold(isinstance(reply.get(name), str), f"{name} is missing.")
 
 
 class _Server:
@@ -275,22 +308,25 @@ class _Server:
             self._headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str) -> dict[str, Any]:
-        """The object that a GET gives."""
+        """Return the object that a GET returns."""
         return self._ask(path, None)
 
     def post(self, path: str, body: Any) -> dict[str, Any]:
-        """The object that a POST gives."""
+        """Return the object that a POST returns."""
         return self._ask(path, json.dumps(body).encode())
 
     def _ask(self, path: str, body: bytes | None) -> dict[str, Any]:
         request = urllib.request.Request(self._url + path, body, self._headers)
         try:
             with urllib.request.urlopen(request, timeout=_LIMIT) as reply:
-                told = json.loads(reply.read())
+                read = json.loads(reply.read())
         except urllib.error.HTTPError as error:
             error.close()
             raise CheckError(f"{self._url}{path} answered {error.code} {error.reason}.") from error
         except (OSError, ValueError) as error:
             raise CheckError(f"{self._url}{path}: {error}.") from error
-        _hold(isinstance(told, dict), f"{self._url}{path} answered with no JSON object.")
-        return dict(told)
+        _hold(
+            isinstance(read, dict),
+            f"{self._url}{path} did not answer with a JSON object.",
+        )
+        return dict(read)

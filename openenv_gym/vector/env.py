@@ -6,7 +6,7 @@ actions before any is waited for, so they step side by side.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -64,7 +64,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
             then its lanes are truncated, and ``info["failure"]`` says why.
         max_restarts: How many lost workers are restarted before the loss is an error.
         render_mode, transport, url, image, token, timeout, transport_options, action_space,
-        observation_space, spaces, actions, **options: As with
+        observation_space, spaces, actions, options, **further: As with
             :class:`~openenv_gym.env.OpenEnvGym`.
 
     Attributes:
@@ -80,7 +80,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
 
     def __init__(
         self,
-        environment: str | None = None,
+        environment: str | Callable[..., Any] | None = None,
         *,
         num_envs: int = 1,
         workers: int = 1,
@@ -100,18 +100,32 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         observation_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
         spaces: dict[str, gymnasium.Space[Any] | dict[str, Any] | None] | None = None,
         actions: Any = None,
-        **options: Any,
+        options: Mapping[str, Any] | None = None,
+        **further: Any,
     ) -> None:
         check_counts(num_envs, workers, lane_options, on_failure)
         mode = autoreset(autoreset_mode)
-        entry = None if environment is None else registry.environment(environment)
-        form, options = form_and_options(actions, options)
-        name = None
-        if entry is not None:
-            name, options = entry.name, {**entry.options, **options}
+        form, further = form_and_options(actions, further)
         settings = {"url": url, "image": image, "token": token, "timeout": timeout}
+        name, all_options = registry.resolve(
+            environment,
+            {**further, **(options or {})},
+            {
+                **settings,
+                "timeout": None if timeout == STEP_TIMEOUT else timeout,
+                "actions": form,
+                "workers": None if workers == 1 else workers,
+                "lane_options": lane_options,
+                "max_episode_steps": max_episode_steps,
+                "transport": transport,
+                "transport_options": transport_options,
+                "action_space": action_space,
+                "observation_space": observation_space,
+                "spaces": spaces,
+            },
+        )
         chosen = choose_transport(transport, settings, transport_options or {})
-        each = [{**options, **given} for given in lane_options or [{}] * num_envs]
+        each = [{**all_options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
         self._generators = LaneGenerators(num_envs)
         self._numbers = frozenset(range(num_envs))

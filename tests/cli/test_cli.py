@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
+import openenv_gym
 from openenv_gym.cli import _COMMANDS, main
 from openenv_gym.cli.arguments import options_of
 from openenv_gym.errors import OptionError
@@ -25,6 +30,42 @@ def test_list_shows_environments_and_transports(capsys: pytest.CaptureFixture[st
     assert all(f"  {name} " in said for name in TRANSPORTS)
 
 
+def test_list_with_all_ids(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--all"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for entry in ENVIRONMENTS.values():
+        assert all(any(id in line.split() for line in lines) for id in entry.ids())
+    assert main(["list", "--all", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["environments"]
+    assert [one["ids"] for one in listed] == [[*e.ids()] for e in ENVIRONMENTS.values()]
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"openenv-gym {openenv_gym.__version__}\n"
+
+
+def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert all(f"    {name} " in said for name in _COMMANDS)
+    assert "exit codes:" in said
+
+
+def test_a_command_that_is_misspelt(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["vaildate", "echo"])
+    assert caught.value.code == 2
+    assert "Did you mean 'validate'?" in capsys.readouterr().err
+
+
+def test_an_option_that_is_misspelt(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["play", "chess", "--random", "--steps", "1", "--option", "oponent=self"]) == 1
+    assert "'oponent' is unknown. Did you mean 'opponent'?" in capsys.readouterr().err
+
+
 def test_a_command_whose_packages_are_missing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,10 +77,10 @@ def test_a_command_whose_packages_are_missing(
 
 def test_list_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [entry["name"] for entry in told["environments"]] == list(ENVIRONMENTS)
-    assert [entry["name"] for entry in told["transports"]] == list(TRANSPORTS)
-    assert all(entry["id"] == ENVIRONMENTS[entry["name"]].id for entry in told["environments"])
+    listed = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in listed["environments"]] == list(ENVIRONMENTS)
+    assert [entry["name"] for entry in listed["transports"]] == list(TRANSPORTS)
+    assert all(entry["id"] == ENVIRONMENTS[entry["name"]].id for entry in listed["environments"])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +141,7 @@ def test_an_error_is_said_and_no_more(
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("words", [["list", "--no-such"], ["no-such"], [], ["serve"]])
+@pytest.mark.parametrize("words", [["list", "--no-such"], ["no-such"], ["serve"]])
 def test_wrong_usage_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(words)
@@ -123,3 +164,96 @@ def test_it_runs_as_a_module() -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("openenv-gym: There is no environment 'ches'.")
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+LINE = """
+import gymnasium
+class Line(gymnasium.Env):
+    observation_space = action_space = gymnasium.spaces.Discrete(2)
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+    def step(self, action):
+        return 0, 0.0, False, False, {}
+"""
+
+
+@pytest.mark.parametrize("words", [["-m", "openenv_gym.cli"], ["openenv-gym"]])
+@pytest.mark.parametrize("transport", ["inprocess", "process"])
+def test_modules_of_the_current_folder(words: list[str], transport: str, tmp_path: Path) -> None:
+    """Are found, and hide none that are installed."""
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "line.py").write_text(LINE)
+    (tmp_path / "chess.py").write_text("raise RuntimeError('notes on openings')\n")
+    script = tmp_path / "bin" / "openenv-gym"
+    script.parent.mkdir()
+    script.write_text("import sys\nfrom openenv_gym.cli import main\nsys.exit(main())\n")
+    if words == ["openenv-gym"]:
+        words = [str(script)]
+    for name in ("acme.line:Line", "chess"):
+        done = subprocess.run(
+            [sys.executable, *words, "play", name, "--random", "--steps", "1"]
+            + ["--transport", transport],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100.0,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_at_the_prompt() -> None:
+    """Ends the command without a traceback."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        arguments = [sys.executable, "-m", "openenv_gym.cli", "play", "connect4"]
+        os.execve(sys.executable, arguments, ENVIRONMENT)
+    try:
+        assert "action>" in _read(terminal, "action>")
+        os.write(terminal, b"\x03")
+        said = _read(terminal, None)
+        _, status = os.waitpid(pid, 0)
+    finally:
+        os.close(terminal)
+    assert "Traceback" not in said
+    assert os.waitstatus_to_exitcode(status) == 130
+
+
+def _read(terminal: int, until: str | None) -> str:
+    """What comes from a terminal, until a text came or it ended."""
+    said = ""
+    deadline = time.monotonic() + 100.0
+    while (until is None or until not in said) and time.monotonic() < deadline:
+        if select.select([terminal], [], [], 1.0)[0]:
+            try:
+                data = os.read(terminal, 1 << 16)
+            except OSError:  # Linux: the other end is closed
+                break
+            if not data:
+                break
+            said += data.decode(errors="replace")
+    return said
+
+
+def test_a_reader_who_leaves() -> None:
+    """As in openenv-gym list --all | head -1."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "openenv_gym.cli", "list", "--all"],
+            env=ENVIRONMENT,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=100.0,
+        )
+    finally:
+        os.close(writer)
+    assert done.returncode == 141
+    assert done.stderr == ""

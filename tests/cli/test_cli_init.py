@@ -137,5 +137,5 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "maze").mkdir()
     (tmp_path / "maze" / "models.py").write_text("mine")
     assert main(["init", "maze", "--output-dir", str(tmp_path)]) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert (tmp_path / "maze" / "models.py").read_text() == "mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def test_the_report(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "tests.faulty:Greedy"]) == 1
     said = capsys.readouterr().out.splitlines()
     assert "ok    the same seed gives the same episode" in said
-    assert "FAIL  an option that there is not is refused" in said
+    assert "FAIL  an unknown option is refused" in said
     assert said[-1] == "8 checks, 1 failed"
 
 
@@ -42,10 +43,14 @@ SAME = "the same seed gives the same episode"
 FAULTS = [
     ("Unseeded", SAME, "observation of step 0"),
     ("TooBright", "observations, rewards and flags are what they must be", "not in Box"),
-    ("Unrewarding", "observations, rewards and flags are what they must be", "nan, no finite"),
-    ("Greedy", "an option that there is not is refused", "no_such_option=1 was taken"),
+    (
+        "Unrewarding",
+        "observations, rewards and flags are what they must be",
+        "nan, which is not",
+    ),
+    ("Greedy", "an unknown option is refused", "no_such_option=1 was accepted"),
     ("Broken", SAME, "ZeroDivisionError: there is no lamp"),
-    ("Invisible", "it renders ansi", "render() gives None"),
+    ("Invisible", "it renders ansi", "render() returns None"),
     ("Unbounded", "it can be made, and has Spaces", "EndlessAction.number"),
     ("Local", "in another process it is the same, bit for bit", "observation of step 0"),
     ("NoSuch", "it can be made, and has Spaces", "has no NoSuch"),
@@ -59,7 +64,7 @@ def test_a_faulty_environment(
     code, found = findings(capsys, f"tests.faulty:{name}")
     assert code == 1
     assert found[check]["verdict"] == "failed"
-    assert told in found[check]["told"]
+    assert told in found[check]["reason"]
 
 
 def test_what_is_no_environment(
@@ -67,7 +72,7 @@ def test_what_is_no_environment(
 ) -> None:
     code, found = findings(capsys, str(tmp_path_factory.mktemp("empty")))
     assert code == 1
-    assert "it has no openenv.yaml" in found["it is found"]["told"]
+    assert "openenv.yaml is missing there" in found["it is found"]["reason"]
 
 
 @pytest.mark.parametrize("scheme", ["http", "ws"])
@@ -77,7 +82,7 @@ def test_a_server_of_ours(scheme: str, capsys: pytest.CaptureFixture[str]) -> No
         assert findings(capsys, "--url", url, "--token", "right") == (0, {})
         code, found = findings(capsys, "--url", url, "--token", "wrong")
         assert code == 1
-        assert "401" in found["GET /metadata tells a name and a description"]["told"]
+        assert "401" in found["GET /metadata has a name and a description"]["reason"]
 
 
 def test_a_server_for_one_client(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +91,7 @@ def test_a_server_for_one_client(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     (warning,) = found.values()
     assert warning["verdict"] == "warning"
-    assert "sessions" in warning["told"]
+    assert "sessions" in warning["reason"]
 
 
 @requires_peers
@@ -105,3 +110,70 @@ def test_what_is_no_server(capsys: pytest.CaptureFixture[str]) -> None:
 def test_one_of_both_is_named(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", *arguments]) == 1
     assert "one of them" in capsys.readouterr().err
+
+
+HANGS = """
+import re, time, gymnasium
+class Sleeps(gymnasium.Env):
+    observation_space = action_space = gymnasium.spaces.Discrete(2)
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+    def step(self, action):
+        time.sleep(1000)
+class NeverMade(Sleeps):
+    def __init__(self):
+        while True: pass
+class HoldsTheInterpreter(Sleeps):
+    def step(self, action):
+        re.match("(a+)+b", 100 * "a")
+class Dies(Sleeps):
+    def step(self, action):
+        import os; os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "reason"),
+    [
+        ("Sleeps", "observations, rewards and flags are what they must be", "within 12 s"),
+        ("HoldsTheInterpreter", "observations, rewards and flags are what they", "within 12 s"),
+        ("NeverMade", "it can be made, and has Spaces", "within 12 s"),
+        ("Dies", "observations, rewards and flags are what they must be", "SIGKILL"),
+    ],
+)
+def test_an_environment_that_hangs_or_dies(
+    name: str,
+    check: str,
+    reason: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "hangs.py").write_text(HANGS)
+    monkeypatch.syspath_prepend(tmp_path)
+    code, found = findings(capsys, f"hangs:{name}", "--timeout", "12")
+    assert code == 1
+    ((what, finding),) = found.items()
+    assert what.startswith(check)
+    assert reason in finding["reason"]
+
+
+def test_what_the_environment_prints_is_not_in_the_report(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prints.py").write_text(
+        "from tests.faulty import Lamp\nclass Prints(Lamp):\n"
+        "    def reset(self):\n        print('a lamp')\n        return super().reset()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["validate", "prints:Prints", "--json"]) == 0
+    captured = capfd.readouterr()
+    assert json.loads(captured.out)["passed"]
+    assert "a lamp" in captured.err
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "nan"])
+def test_a_limit_that_is_not_valid(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", GOOD, "--timeout", limit]) == 1
+    assert f"--timeout {float(limit)}" in capsys.readouterr().err

@@ -21,7 +21,7 @@ from openenv_gym_envs.chess.models import ChessAction
 ROOT = Path(__file__).parents[2]
 
 try:
-    stockfish._find(None)
+    stockfish.find(None)
     FOUND = True
 except MissingDependencyError:
     FOUND = False
@@ -199,7 +199,7 @@ class TestWithoutTheEngine:
         path = program("say('bestmove e7e5')")
         monkeypatch.setenv("PATH", "")
         monkeypatch.setattr(stockfish, "_DEBIAN", path)
-        assert stockfish._find(None) == path
+        assert stockfish.find(None) == path
 
     def test_named_path_is_missing(self):
         with pytest.raises(MissingDependencyError, match="/nowhere/at/all") as caught:

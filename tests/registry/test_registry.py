@@ -117,7 +117,7 @@ def test_a_missing_package_of_ones_own() -> None:
         ("tests.no_such:Class", "no module 'tests.no_such'"),
         ("tests.troubles:NoSuch", "has no NoSuch"),
         ("tests.troubles:Troublesome.inner", "has no Troublesome.inner"),
-        ("tests.troubles:TROUBLE", "no class"),
+        ("tests.troubles:TROUBLE", "not a class"),
         ("tests.troubles:", "module:Class"),
         (":Class", "module:Class"),
         (".relative:Class", "module:Class"),

@@ -71,13 +71,13 @@ def test_a_wing_imports_only_what_is_below(number: int) -> None:
 
 @pytest.mark.parametrize("name", CORE)
 def test_the_core_knows_transports_and_environments_by_their_names_only(name: str) -> None:
-    """But for the commands that build and push images, and for what measures them all."""
+    """But for commands: those for images, the doctor, and what measures all transports."""
     wrong = {
         m
         for m in imported(CORE[name])
         if m.startswith(("openenv_gym_transports", "openenv_gym_envs"))
     }
-    excepted = ("openenv_gym.cli.build", "openenv_gym.cli.push", "openenv_gym.cli.benchmark.")
+    excepted = tuple(f"openenv_gym.cli.{name}" for name in ("bench", "build", "doctor", "push"))
     assert not wrong or name.startswith(excepted)
 
 

@@ -56,7 +56,7 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         viewport_height: Likewise.
         pre_observation_delay: Seconds between an action and its observation, by the page's clock:
             in MiniWoB++ nobody waits for them.
-        timeout: Milliseconds that a page may take to load; None as the task has it.
+        page_timeout: Milliseconds that a page may take to load; None as the task has it.
         action_timeout: Milliseconds that an action waits for its element.
         slow_mo: Milliseconds to wait before each operation of the browser, for who looks on.
         headless: Show no window.
@@ -84,7 +84,7 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         viewport_width: _Pixels = None,
         viewport_height: _Pixels = None,
         pre_observation_delay: Annotated[float, Field(ge=0, le=60)] = 0.5,
-        timeout: _Milliseconds | None = None,
+        page_timeout: _Milliseconds | None = None,
         action_timeout: _Milliseconds = 1000,
         slow_mo: Annotated[float, Field(ge=0, le=10_000)] = 0.0,
         headless: bool = True,
@@ -111,7 +111,7 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
             viewport,
             chosen.offline,
             pre_observation_delay,
-            timeout,
+            page_timeout,
         )
         self._browser = SharedBrowser.acquire(
             Settings(

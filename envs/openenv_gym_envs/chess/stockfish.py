@@ -56,7 +56,7 @@ class StockfishOpponent(Opponent):
         nodes: int | None = None,
         timeout: float = 60.0,
     ) -> None:
-        self._path = _find(path)
+        self._path = find(path)
         if depth is None and nodes is None:
             depth = _DEFAULT_DEPTH
         limits = [f"depth {depth}"] if depth is not None else []
@@ -138,7 +138,15 @@ class StockfishOpponent(Opponent):
             timer.cancel()
 
 
-def _find(path: str | None) -> str:
+def find(path: str | None) -> str:
+    """Return where the program is.
+
+    Args:
+        path: The program; None looks on the search path, then where Debian puts it.
+
+    Raises:
+        MissingDependencyError: It was not found.
+    """
     found = shutil.which(path or "stockfish")
     if found is None and path is None:
         found = shutil.which(_DEBIAN)

@@ -50,6 +50,21 @@ class FolderLostError(Exception):
     """The sandbox broke in the middle of a command; there is nothing in the folder any more."""
 
 
+def find_git() -> str:
+    """Return where git is.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    if not os.path.exists(GIT):
+        raise MissingDependencyError(
+            f"Git is needed, and {GIT} is missing: apt-get install git. Or run the environment in "
+            "a container, which brings it, by transport='docker'.",
+            package="git",
+        )
+    return GIT
+
+
 class Folder:
     """A folder with git, in a sandbox without a network.
 
@@ -59,12 +74,7 @@ class Folder:
     """
 
     def __init__(self) -> None:
-        if not os.path.exists(GIT):
-            raise MissingDependencyError(
-                f"Git is needed, and there is no {GIT}: apt-get install git. Or run the "
-                "environment in a container, which brings it, by transport='docker'.",
-                package="git",
-            )
+        find_git()
         self._sandbox = self._start()
 
     def _start(self) -> Sandbox:

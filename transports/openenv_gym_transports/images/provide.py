@@ -65,6 +65,11 @@ def _missing(environment: str, name: str, own: bool) -> ImageMissingError:
             f"container there is no such path: make {entry.target!r} instead, with the transport "
             "option image=NAME"
         )
+    elif own and entry.target.rpartition(":")[0].endswith(".py"):
+        remedy = (
+            "put the class into a module, which a container can import and a script is not; then "
+            "openenv-gym build module:Class --include MODULE.py --tag NAME"
+        )
     elif own:
         remedy = (
             f"openenv-gym build {environment} --include PATH --tag NAME, where PATH is the file "

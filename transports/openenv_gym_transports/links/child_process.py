@@ -51,12 +51,12 @@ class Child:
         self._rest = b""  # of the output: a line that has not ended yet
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "openenv_gym.cli", *arguments],
+                [*python_command(), "-m", "openenv_gym.cli", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=() if fd is None else (fd,),
-                env={**os.environ, "PYTHONPATH": _python_path(), "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
                 bufsize=0,
             )
@@ -194,6 +194,16 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _python_path() -> str:
-    """Lets the process import what this one can."""
-    return os.pathsep.join(path or os.getcwd() for path in sys.path)
+def python_command() -> list[str]:
+    """Return the command of a Python that looks for modules where ``PYTHONPATH`` says.
+
+    Not in the current folder, which this process may not look into either.
+    """
+    return [sys.executable, "-P", *(["-s"] if sys.flags.no_user_site else [])]
+
+
+def python_path() -> str:
+    """Return the ``PYTHONPATH`` with which a process can import what this one can."""
+    # What is not a text, such as a Path, is passed over by Python itself.
+    places = [place for place in sys.path if isinstance(place, str)]
+    return os.pathsep.join(map(os.path.abspath, places))
