@@ -330,32 +330,29 @@ def choose_transport(
         RegistryError: There is no transport of that name.
         OptionError: A keyword is not one of the transport, or its value is wrong.
     """
+    unset = {**dict.fromkeys(settings), "timeout": STEP_TIMEOUT}
+    given = {name: value for name, value in settings.items() if value != unset[name]}
     if isinstance(transport, Transport):
-        unset = {**dict.fromkeys(settings), "timeout": STEP_TIMEOUT}
-        if settings != unset or transport_options:
+        if given or transport_options:
             raise OptionError(
                 "transport= is an object; url=, image=, token=, timeout= and transport_options= "
                 "belong in its constructor.",
                 transport=transport.name,
             )
         return transport
-    return _make_transport(transport, settings, transport_options)
+    return _make_transport(transport, given.get("url"), {**given, **transport_options})
 
 
-def _make_transport(
-    name: str | None, settings: dict[str, Any], transport_options: dict[str, Any]
-) -> Transport:
-    scheme = urlsplit(settings["url"] or "").scheme
-    if name is None and settings["url"] and scheme not in _BY_SCHEME:
+def _make_transport(name: str | None, url: str | None, keywords: dict[str, Any]) -> Transport:
+    scheme = urlsplit(url or "").scheme
+    if name is None and url and scheme not in _BY_SCHEME:
         raise OptionError(
-            f"url={settings['url']!r} does not say how to get there: begin it with "
+            f"url={url!r} does not say how to get there: begin it with "
             f"{', '.join(f'{known}://' for known in _BY_SCHEME)}, as in 'ws://host:8000'.",
-            url=settings["url"],
+            url=url,
         )
     chosen = name or _BY_SCHEME.get(scheme) or os.environ.get(TRANSPORT_VARIABLE) or "inprocess"
     cls = registry.load(registry.transport(chosen))
-    given = {key: value for key, value in settings.items() if value is not None or key == "timeout"}
-    keywords = {**given, **transport_options}
     if not _usual(cls, keywords):
         # Here, since it loads pydantic: a tenth of a second that most clients have no need of.
         from openenv_gym.options import checked
