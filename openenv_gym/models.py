@@ -31,6 +31,18 @@ The protocol itself has no word for it.
 """
 
 
+def is_terminated(*, done: Any, terminated: bool | None, truncated: bool) -> bool:
+    """Return whether an episode ended by the rules of the task: the one rule for all that says so.
+
+    Args:
+        done: It is over, whichever way.
+        terminated: What the environment says of that itself; None where it says nothing: then what
+            was not cut off has terminated.
+        truncated: It was cut off.
+    """
+    return bool(done) and not truncated if terminated is None else terminated
+
+
 class _ArraySchema:
     """Lets Pydantic take arrays as they are, lists as arrays, and write arrays as lists."""
 

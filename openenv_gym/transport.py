@@ -37,6 +37,8 @@ ReplyT = TypeVar("ReplyT", bound=Reply)
 STEP_TIMEOUT = 60.0
 """Seconds to wait for a reply, unless the user says otherwise."""
 
+_LONGEST = 1e8  # seconds: what all systems take for a limit
+
 
 @dataclass(frozen=True)
 class LinkSettings:
@@ -68,7 +70,7 @@ class Transport(ABC):
         timeout: Seconds to wait for a reply; None waits forever.
 
     Raises:
-        OptionError: ``timeout`` is not more than 0.
+        OptionError: ``timeout`` or ``start_timeout`` is not a number of seconds.
     """
 
     name: ClassVar[str]
@@ -80,11 +82,15 @@ class Transport(ABC):
     timeout: float | None = STEP_TIMEOUT
 
     def __post_init__(self) -> None:
-        if self.timeout is not None and not self.timeout > 0:
-            raise OptionError(
-                f"timeout={self.timeout!r}: give seconds, more than 0, or None to wait forever.",
-                timeout=self.timeout,
-            )
+        for name in ("timeout", "start_timeout"):
+            limit = getattr(self, name, None)
+            if limit is not None and not 0 < limit <= _LONGEST:
+                forever = ", or None to wait forever" if name == "timeout" else ""
+                raise OptionError(
+                    f"{name}={limit!r}: give seconds, more than 0 and at most "
+                    f"{_LONGEST:.0e}{forever}.",
+                    **{name: limit},
+                )
 
     @abstractmethod
     def open(self, request: Open | OpenVector, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:

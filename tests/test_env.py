@@ -33,6 +33,7 @@ from openenv_gym.transport import (
 from openenv_gym.wire.messages import Open, OpenVector, Reply, Request
 from openenv_gym_transports.inprocess import InProcessTransport
 from openenv_gym_transports.process import ProcessTransport
+from openenv_gym_transports.websocket import WebSocketTransport
 from tests.recorded import HERE, Recorded
 from tests.troubles import TROUBLE
 
@@ -378,7 +379,10 @@ def test_gymnasium_make_does_not_warn() -> None:
         env.close()
 
 
-@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
-def test_a_limit_that_is_none(timeout: float) -> None:
+@pytest.mark.parametrize("limit", [0, -1.0, float("nan"), float("inf"), 1e12])
+def test_limits_that_are_refused(limit: float) -> None:
     with pytest.raises(OptionError, match="None to wait forever"):
-        gymnasium.make("openenv/Echo-v0", timeout=timeout)
+        gymnasium.make("openenv/Echo-v0", timeout=limit)
+    for kind in (ProcessTransport, WebSocketTransport):
+        with pytest.raises(OptionError, match=r"start_timeout=.*more than 0"):
+            kind(start_timeout=limit)

@@ -21,12 +21,13 @@ from pydantic import BaseModel, TypeAdapter
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, SpaceError
-from openenv_gym.models import State
+from openenv_gym.models import State, is_terminated
 from openenv_gym.options import checked
 from openenv_gym.sessions.text_picture import draw
 from openenv_gym.spaces.convert import identity, table
 from openenv_gym.spaces.derive import ModelSpace, derive
 from openenv_gym.spaces.describe import describe
+from openenv_gym.spaces.mask import action_mask
 from openenv_gym.wire.messages import Description, StepOutcome
 
 NOT_OPTIONS = frozenset({"seed", "episode_id"})
@@ -285,6 +286,16 @@ class ModelAdapter(Adapter):
         """Implements Adapter.step."""
         return self._outcome(self._step(self._action(action)))
 
+    def stepper(self) -> Callable[[Any], StepOutcome]:
+        """Implements Adapter.stepper."""
+        make, step, outcome = self._action, self._step, self._outcome
+        return lambda action: outcome(step(make(action)))
+
+    def prepared_stepper(self) -> Callable[[Any], StepOutcome]:
+        """Implements Adapter.prepared_stepper."""
+        step, outcome = self._step, self._outcome
+        return lambda prepared: outcome(step(prepared))
+
     def prepared(self, actions: list[Any]) -> Sequence[Any]:
         """Implements Adapter.prepared."""
         if self._actions is None:
@@ -297,9 +308,9 @@ class ModelAdapter(Adapter):
 
     def _outcome(self, observation: Any) -> StepOutcome:
         truncated = observation.truncated
-        terminated = observation.terminated
-        if terminated is None:
-            terminated = observation.done and not truncated
+        terminated = is_terminated(
+            done=observation.done, terminated=observation.terminated, truncated=truncated
+        )
         info = observation.metadata
         if self._has_more:
             self._add(observation, info)
@@ -308,7 +319,7 @@ class ModelAdapter(Adapter):
             reward = 0.0
         if self._only is None:
             value = self._to_space(observation)
-        else:  # as that does it, in one call less
+        else:  # inlined: saves one call per step
             value = self._convert(getattr(observation, self._only))
         return value, reward, terminated, truncated, info
 
@@ -350,7 +361,7 @@ def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:
     # What Model(**fields) calls, without the frame around it.
     validate: Callable[[Any], BaseModel] = actions.model.__pydantic_validator__.validate_python
     from_space = actions.from_space
-    if actions.only is not None:  # as below, in one call less
+    if actions.only is not None:  # inlined: saves one call per step
         name, part = actions.only
         from_value = part.converter.from_space
         return lambda value: validate({name: from_value(value)})
@@ -360,7 +371,7 @@ def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:
 def _actions_maker(actions: ModelSpace) -> Callable[[list[Any]], Sequence[Any]]:
     """How values of the action space become models, all at once."""
     validate = TypeAdapter[Any](list[actions.model]).validator.validate_python  # type: ignore[name-defined]
-    if actions.only is not None:  # as below, in one call less for each
+    if actions.only is not None:  # inlined: saves one call for each
         name, part = actions.only
         from_value = part.converter.from_space
         return lambda values: validate([{name: from_value(value)} for value in values])
@@ -431,9 +442,6 @@ def _mask_maker(
         legal: list[int] = getattr(observation, name)
         if not counted or (legal and (min(legal) < 0 or max(legal) >= size)):
             legal = [index(value) - start for value in legal]
-        flags = bytearray(size)  # filled in half the time that an array takes
-        for place in legal:
-            flags[place] = 1
-        return np.frombuffer(flags, np.int8)
+        return action_mask(legal, size)
 
     return mask

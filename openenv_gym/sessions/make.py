@@ -156,13 +156,13 @@ def check_spaces(adapter: Adapter, request: Open | OpenVector, name: str) -> Non
         for place in places:
             if fields[place] != wanted:
                 raise OptionError(
-                    f"spaces= says that {place} of {name} {_told(wanted)}; but by its models, or "
-                    f"by who serves it, it {_told(fields[place])}. Leave it out to take that.",
+                    f"spaces= says that {place} of {name} {_shown(wanted)}; but by its models, or "
+                    f"by who serves it, it {_shown(fields[place])}. Leave it out to take that.",
                     field=place,
                 )
 
 
-def _told(space: Space[Any] | None) -> str:
+def _shown(space: Space[Any] | None) -> str:
     return "is in no Space" if space is None else f"is in the Space {space!r:.200}"
 
 

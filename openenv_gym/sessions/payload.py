@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from openenv_gym.errors import ProtocolError
-from openenv_gym.models import TRUNCATED
+from openenv_gym.models import TRUNCATED, is_terminated
 
 Payload = dict[str, Any]
 """The data of a reply: of an observation, or the state."""
@@ -69,9 +69,10 @@ def outcome(payload: Payload) -> Outcome:
     metadata = payload.get("metadata") or fields.get("metadata")
     metadata = dict(metadata) if isinstance(metadata, dict) else {}
     truncated = metadata.pop(TRUNCATED, False) is True or fields.get("truncated") is True
-    terminated = fields.get("terminated")
-    if not isinstance(terminated, bool):
-        terminated = done and not truncated
+    said = fields.get("terminated")
+    terminated = is_terminated(
+        done=done, terminated=said if isinstance(said, bool) else None, truncated=truncated
+    )
     for name in ("metadata", "reward", "done", "truncated", "terminated"):
         fields.pop(name, None)
     return Outcome(fields, metadata, reward, terminated, truncated)

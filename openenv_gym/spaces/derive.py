@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from gymnasium import spaces
 from gymnasium.spaces import Space
@@ -17,6 +17,8 @@ from openenv_gym.spaces import convert
 from openenv_gym.spaces.convert import Converter
 from openenv_gym.spaces.fields import Spaced as Spaced
 from openenv_gym.spaces.fields import fields_converter, spaced_field
+
+T = TypeVar("T")
 
 _BASE_FIELDS = frozenset(Action.model_fields) | frozenset(Observation.model_fields)
 
@@ -47,7 +49,7 @@ class ModelSpace:
         self.fields = fields
         self.info_fields = info_fields
         self.legal_actions = legal_actions
-        self.only = only = next(iter(fields.items())) if len(fields) == 1 else None
+        self.only = only = single_field(fields)
         self.space: Space[Any] = (
             only[1].space
             if only
@@ -56,6 +58,14 @@ class ModelSpace:
         self.to_space, self.from_space = (
             _field_converter(*only) if only else fields_converter(fields)
         )
+
+
+def single_field(fields: Mapping[str, T]) -> tuple[str, T] | None:
+    """Return the only field and its name; None if there are more.
+
+    The one rule for when the Space of a model is that of its field, and when a Dict.
+    """
+    return next(iter(fields.items())) if len(fields) == 1 else None
 
 
 def derive(
@@ -123,8 +133,9 @@ def fitted(model: type[BaseModel], space: Space[Any]) -> ModelSpace:
     """
     names = _spaced_names(model)
     parts: Mapping[str, Space[Any]] = {}
-    if len(names) == 1:
-        parts = {names[0]: space}
+    only = single_field(dict.fromkeys(names))
+    if only is not None:
+        parts = {only[0]: space}
     elif isinstance(space, spaces.Dict):
         parts = space.spaces
     if [*parts] != names:

@@ -19,13 +19,13 @@ from typing import Any
 
 from openenv_gym.errors import AuthenticationError, ProtocolError
 from openenv_gym.wire.busy_wait import AwakeSocket
+from openenv_gym.wire.receive_buffer import BUFFER, ReceiveBuffer
 
 MAX_MESSAGE = 1 << 30
 """Bytes of the largest message; a length beyond it is taken for garbage."""
 
 _HEAD = struct.Struct("!I")
 _TIMEVAL = struct.Struct("ll")
-_BUFFER = 1 << 16
 
 
 def readable(files: Sequence[int], seconds: float) -> bool:
@@ -65,8 +65,7 @@ class Stream:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
         self._reader = AwakeSocket(sock)
-        self._buffer = bytearray(_BUFFER)
-        self._filled = 0
+        self._buffer = ReceiveBuffer()
         self._timeout: float | None = None
 
     def set_timeout(self, seconds: float | None) -> None:
@@ -86,7 +85,7 @@ class Stream:
             OSError: The other end is gone, or takes nothing within the limit.
         """
         head = _HEAD.pack(len(data))
-        if len(data) < _BUFFER:
+        if len(data) < BUFFER:
             self._socket.sendall(head + data)
             return
         sent = self._socket.sendmsg((head, data)) - len(head)
@@ -104,9 +103,10 @@ class Stream:
             BlockingIOError: It did not come within the limit; the next call goes on waiting.
             ProtocolError: It is larger than the limit.
         """
-        if self._filled < _HEAD.size:
-            self._fill(_HEAD.size)
-        (size,) = _HEAD.unpack_from(self._buffer)
+        buffer = self._buffer
+        while buffer.filled < _HEAD.size:
+            buffer.read(self._reader, _HEAD.size if buffer.filled else 0)
+        (size,) = _HEAD.unpack_from(buffer.data)
         if size > limit:
             raise ProtocolError(
                 f"A message of {size} bytes was announced, of which {limit} are allowed. Is the "
@@ -115,36 +115,9 @@ class Stream:
                 limit=limit,
             )
         end = _HEAD.size + size
-        if self._filled < end:
-            self._fill(end)
-        if size > _BUFFER:  # the buffer is this message's alone: hand it over
-            message: bytearray | memoryview = memoryview(self._buffer)[_HEAD.size : end]
-            rest = self._buffer[end : self._filled]
-            # The next one will be as large, if this is a conversation about pictures.
-            self._buffer = bytearray(end)
-            self._buffer[: len(rest)] = rest
-        else:
-            message = self._buffer[_HEAD.size : end]
-            if self._filled > end:
-                self._buffer[: self._filled - end] = self._buffer[end : self._filled]
-        self._filled -= end
-        return message
-
-    def _fill(self, size: int) -> None:
-        """Reads until the buffer holds so many bytes."""
-        if size > len(self._buffer):
-            grown = bytearray(size)
-            grown[: self._filled] = self._buffer[: self._filled]
-            self._buffer = grown
-        view = memoryview(self._buffer)
-        while self._filled < size:
-            if self._filled:
-                got = self._reader.rest_into(view[self._filled : size])
-            else:
-                got = self._reader.recv_into(view)
-            if got == 0:
-                raise EOFError("the other end is gone")
-            self._filled += got
+        while buffer.filled < end:
+            buffer.read(self._reader, end)
+        return buffer.take(_HEAD.size, end)
 
     def fileno(self) -> int:
         """Of the socket."""

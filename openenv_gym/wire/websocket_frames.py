@@ -9,8 +9,8 @@ no more than this.
 from __future__ import annotations
 
 import secrets
-from typing import Protocol
 
+from openenv_gym.wire.receive_buffer import Reader, ReceiveBuffer
 from openenv_gym.wire.stream import MAX_MESSAGE
 
 try:
@@ -27,7 +27,6 @@ WHOLE_BINARY = 0x82
 _CONTROL = 0x8  # opcodes from here on are pings and the like, which come between frames too
 _MASKED = 0x80
 _MASK_SIZE = 4
-_BUFFER = 1 << 16
 _HEAD = 10  # bytes of the longest head without a mask
 
 
@@ -127,18 +126,6 @@ class Cutter:
         return pieces
 
 
-class Reader(Protocol):
-    """Receives from a blocking socket."""
-
-    def recv_into(self, buffer: memoryview, /) -> int:
-        """Receives what comes next, as that of a socket."""
-        ...
-
-    def rest_into(self, buffer: memoryview, /) -> int:
-        """Receives what is on its way already, better all at once."""
-        ...
-
-
 class Frames:
     """The frames of one connection, in order; a server's, so they have no masks.
 
@@ -147,9 +134,7 @@ class Frames:
     """
 
     def __init__(self, begun: bytes = b"") -> None:
-        self._buffer = bytearray(_BUFFER)
-        self._buffer[: len(begun)] = begun
-        self._filled = len(begun)
+        self._buffer = ReceiveBuffer(begun)
         self._end = 0  # of the frame that is there in part, if that is known
 
     def next(self) -> tuple[bool, bytearray | memoryview] | None:
@@ -161,55 +146,31 @@ class Frames:
         Raises:
             OverflowError: It is too large.
         """
-        if self._filled < 2:
+        buffer = self._buffer
+        if buffer.filled < 2:
             return None
-        code, length = self._buffer[0], self._buffer[1] & 0x7F
+        code, masked = buffer.data[0], buffer.data[1] >= _MASKED
+        length = buffer.data[1] & 0x7F
         start = 2 if length < 126 else 4 if length == 126 else _HEAD
-        if self._filled < start:
+        if buffer.filled < start:
             return None
         if start > 2:
-            length = int.from_bytes(self._buffer[2:start], "big")
+            length = int.from_bytes(buffer.data[2:start], "big")
         if length > MAX_MESSAGE:
             raise OverflowError(f"a frame of {length} bytes, of which {MAX_MESSAGE} are allowed")
         end = start + length
-        if self._filled < end:
-            self._make_room(end)
+        if buffer.filled < end:
             self._end = end
             return None
-        whole = code == WHOLE_BINARY and self._buffer[1] < _MASKED
-        return whole, self._taken(start if whole else 0, end)
-
-    def _make_room(self, size: int) -> None:
-        if size > len(self._buffer):
-            grown = bytearray(size)
-            grown[: self._filled] = self._buffer[: self._filled]
-            self._buffer = grown
-
-    def _taken(self, start: int, end: int) -> bytearray | memoryview:
-        """What is between the two in memory of its own; the buffer begins behind it."""
-        frame: bytearray | memoryview
-        if end > _BUFFER:  # the buffer is this frame's alone: hand it over
-            frame = memoryview(self._buffer)[start:end]
-            rest = self._buffer[end : self._filled]
-            # The next one will be as large, if this is a conversation about pictures.
-            self._buffer = bytearray(end)
-            self._buffer[: len(rest)] = rest
-        else:
-            frame = self._buffer[start:end]
-            self._buffer[: self._filled - end] = self._buffer[end : self._filled]
-        self._filled -= end
         self._end = 0
-        return frame
+        whole = code == WHOLE_BINARY and not masked
+        return whole, buffer.take(start if whole else 0, end)
 
     def receive(self, reader: Reader) -> None:
-        """Waits for more bytes.
+        """Wait for more bytes.
 
         Raises:
             EOFError: There will be none.
             OSError: As the socket does.
         """
-        view = memoryview(self._buffer)[self._filled : self._end or None]
-        got = reader.rest_into(view) if self._end else reader.recv_into(view)
-        if got == 0:
-            raise EOFError
-        self._filled += got
+        self._buffer.read(reader, self._end)

@@ -213,7 +213,7 @@ class TestMissing:
         assert caught.value.fields["docker_host"] == "unix:///nonexistent"
 
     def test_image_that_may_not_be_built(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in ("docker", "provide"):
+        for module in ("docker", "images.provide"):
             monkeypatch.setattr(
                 f"openenv_gym_transports.{module}.image_name", lambda name: "openenv-gym/echo:none"
             )
@@ -230,7 +230,7 @@ class TestMissing:
         assert "pulling the image localhost:9/absent:1" in capsys.readouterr().err
 
     def test_image_that_cannot_be_built(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in ("docker", "provide"):
+        for module in ("docker", "images.provide"):
             monkeypatch.setattr(
                 f"openenv_gym_transports.{module}.image_name", lambda name: "openenv-gym/echo:none"
             )

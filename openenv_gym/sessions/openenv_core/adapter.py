@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, SpaceError
-from openenv_gym.models import TRUNCATED
+from openenv_gym.models import TRUNCATED, is_terminated
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import ModelAdapter
 from openenv_gym.sessions.openenv_core.loop import EventLoop
@@ -50,9 +50,9 @@ class OpenEnvCoreAdapter(ModelAdapter):
         # A copy: what is added to it is none of the environment's, which may have kept it.
         info = dict(observation.metadata)
         truncated = bool(getattr(observation, "truncated", info.get(TRUNCATED, False)))
+        terminated = is_terminated(done=observation.done, terminated=None, truncated=truncated)
         self._add(observation, info)
         reward = 0.0 if observation.reward is None else observation.reward
-        terminated = bool(observation.done) and not truncated
         return self._to_space(observation), reward, terminated, truncated, info
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 from openenv_gym.errors import (
@@ -15,6 +15,7 @@ from openenv_gym.errors import (
 )
 from openenv_gym.transport import LinkSettings, WireLink
 from openenv_gym.wire.messages import Close, Open, OpenVector, Reply, Request
+from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.links.server import CLOSE_LIMIT, CONNECT_LIMIT, Server
 
 _RETRY_LIMIT = 60.0  # seconds to go on connecting where a reply may take forever
@@ -143,7 +144,7 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
     def receive(self, timeout: float | None) -> Reply:
         """Implements Link.receive, over as many connections as that takes."""
         started = failing = monotonic()
-        left, pause = timeout, 0.0
+        left, backoff = timeout, Backoff(_LONGEST_PAUSE, at_once=True)
         while True:
             tried = monotonic()
             try:
@@ -156,9 +157,8 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
                 if now - tried > CONNECT_LIMIT:
                     failing = now  # until now it was connected
                 end = failing + _RETRY_LIMIT if timeout is None else started + timeout
-                self._check_hope(error, end - now - pause, again=pause > 0)
-            sleep(pause)
-            pause = min(max(2 * pause, 0.01), _LONGEST_PAUSE)
+                self._check_hope(error, end - now - backoff.pause, again=backoff.pause > 0)
+            backoff.wait()
             left = None if timeout is None else end - monotonic()
 
     def _check_hope(self, error: OSError, left: float, *, again: bool) -> None:

@@ -21,8 +21,9 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from openenv_gym.wire.busy_wait import AwakeSocket
+from openenv_gym.wire.receive_buffer import Reader
 from openenv_gym.wire.stream import MAX_MESSAGE, limit_waits, readable
-from openenv_gym.wire.websocket_frames import Frames, Reader, masked
+from openenv_gym.wire.websocket_frames import Frames, masked
 
 _READ = 1 << 16
 _SWITCHING, _END_OF_HEAD = b"HTTP/1.1 101", b"\r\n\r\n"

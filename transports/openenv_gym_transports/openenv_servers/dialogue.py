@@ -16,7 +16,7 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -31,6 +31,7 @@ from openenv_gym.errors import (
     TransportError,
 )
 from openenv_gym.sessions.payload import Payload
+from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.links.websocket_client import WebSocket
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.failures import failed, full, not_made, step_lost
@@ -301,7 +302,7 @@ class Dialogue:
                 url=self._url,
             )
         end = min(deadline, monotonic() + _RETRY_LIMIT)
-        pause = 0.01
+        backoff = Backoff(_LONGEST_PAUSE)
         while True:
             try:
                 return self._attach(end)
@@ -315,12 +316,11 @@ class Dialogue:
                 if fate is not None:
                     raise self._lost(fate) from error
             self._hang_up()
-            if monotonic() + pause >= end:
+            if monotonic() + backoff.pause >= end:
                 if busy:  # with what was sent over the old connection
                     raise TimeoutError(reason)
                 raise self._lost(reason)
-            sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            backoff.wait()
 
     def _attach(self, deadline: float) -> Payload | None:
         limit = min(_CONNECT_LIMIT, max(deadline - monotonic(), _A_MOMENT))

@@ -19,7 +19,7 @@ from gymnasium.spaces import Space
 
 from openenv_gym.errors import OptionError, SpaceError
 from openenv_gym.spaces.convert import Converter
-from openenv_gym.spaces.derive import Spaced
+from openenv_gym.spaces.derive import Spaced, single_field
 from openenv_gym.spaces.json import values as jsonvalues
 from openenv_gym.spaces.json.read_schema import Problem, SchemaReader
 from openenv_gym.spaces.json.samples import MISSING, inferred
@@ -61,14 +61,13 @@ class FieldSpace:
         self._parts: dict[str, Converter] = {name: part.converter for name, part in parts.items()}
         self._left_out = {name: v for name, v in (left_out or {}).items() if name in parts}
         self._side = side
+        only = single_field(parts)
+        self._only: str | None = None
         if isinstance(whole, spaces.Dict) and whole.spaces.keys() == parts.keys():
             self.space: Space[Any] = whole
-            self._only: str | None = None
-        elif len(parts) == 1:
-            ((self._only, part),) = parts.items()
-            self.space = part.space
+        elif only is not None:
+            self._only, self.space = only[0], only[1].space
         else:
-            self._only = None
             self.space = spaces.Dict([(name, part.space) for name, part in parts.items()])
 
     def to_space(self, fields: Fields) -> Any:

@@ -63,8 +63,8 @@ class KnownHost(ModelAdapter):
         super().__init__(environment, name)
         self._remote = environment
         self.sources = sources
-        names = list(environment.field_spaces)
-        self._place = f"observation.{names[0]}" if len(names) == 1 else "observation"
+        only = self.observations.only
+        self._place = "observation" if only is None else f"observation.{only[0]}"
 
     def _outcome(self, observation: Any) -> StepOutcome:
         outcome = super()._outcome(observation)

@@ -8,11 +8,12 @@ its own.
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 from openenv_gym.errors import ExchangeTimeoutError, OptionError, ProtocolError, SessionLostError
 from openenv_gym.sessions.payload import Payload
+from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.failures import failed, step_lost
 from openenv_gym_transports.openenv_servers.server import Answer, StockServer
@@ -103,17 +104,16 @@ class LegacyDialogue:
     def _ask(self, request: Callable[[float | None], Answer], what: str) -> Payload:
         """The answer to what may be asked more than once."""
         limit = _RETRY_LIMIT if self._timeout is None else self._timeout
-        deadline, pause = monotonic() + limit, 0.01
+        deadline, backoff = monotonic() + limit, Backoff(_LONGEST_PAUSE)
         while True:
             try:
                 return self._payload(request(max(deadline - monotonic(), 0.01)), what)
             except TimeoutError as error:
                 raise self._late() from error
             except OSError as error:
-                if monotonic() + pause >= deadline:
+                if monotonic() + backoff.pause >= deadline:
                     raise self._gone(error) from error
-            sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            backoff.wait()
 
     def _request(self, method: str, path: str, body: Any, limit: float | None) -> Answer:
         return self._server.request(method, path, body, limit=limit)

@@ -13,6 +13,7 @@ from openenv_gym.errors import SpaceError
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.payload import Conversation, Outcome, keywords, outcome
 from openenv_gym.spaces.json.values import refuse
+from openenv_gym.spaces.mask import action_mask
 from openenv_gym.wire.messages import StepOutcome
 from openenv_gym_transports.openenv_servers.fields import (
     LEGAL_ACTIONS,
@@ -138,11 +139,9 @@ def _mask_maker(space: Space[Any], name: str) -> Mask | None:
         legal = told.fields.get(name)
         if not isinstance(legal, list):
             raise SpaceError(f"{place} is missing in what the server sent.", field=place)
-        flags = np.zeros(size, np.int8)
         for value in legal:
             if type(value) is not int or not start <= value < start + size:
                 refuse(place, value, f"of which the action space {space} knows nothing")
-            flags[value - start] = 1
-        return flags
+        return action_mask((value - start for value in legal), size)
 
     return mask

@@ -1,0 +1,74 @@
+"""A buffer that grows with the messages that are received into it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+BUFFER = 1 << 16
+"""Bytes that a buffer has at least; a larger message gets a buffer of its own."""
+
+
+class Reader(Protocol):
+    """Receives from a blocking socket."""
+
+    def recv_into(self, buffer: memoryview, /) -> int:
+        """Receive what comes next, as a socket does."""
+        ...
+
+    def rest_into(self, buffer: memoryview, /) -> int:
+        """Receive what is on its way already, better all at once."""
+        ...
+
+
+class ReceiveBuffer:
+    """What was received of a stream of messages, and not taken yet.
+
+    Args:
+        begun: What was received already.
+
+    Attributes:
+        data: The bytes, and room for more.
+        filled: How many there are.
+    """
+
+    def __init__(self, begun: bytes = b"") -> None:
+        self.data = bytearray(BUFFER)
+        self.data[: len(begun)] = begun
+        self.filled = len(begun)
+
+    def read(self, reader: Reader, end: int = 0) -> None:
+        """Wait for more bytes.
+
+        Args:
+            reader: Receives them.
+            end: Where the message ends of which a part is there; 0 for whatever comes next.
+
+        Raises:
+            EOFError: There will be none.
+            OSError: As the socket does.
+        """
+        if end > len(self.data):
+            grown = bytearray(end)
+            grown[: self.filled] = self.data[: self.filled]
+            self.data = grown
+        view = memoryview(self.data)[self.filled : end or None]
+        got = reader.rest_into(view) if end else reader.recv_into(view)
+        if got == 0:
+            raise EOFError("the other end is gone")
+        self.filled += got
+
+    def take(self, start: int, end: int) -> bytearray | memoryview:
+        """Return what is between the two, in memory of its own; the buffer begins behind it."""
+        taken: bytearray | memoryview
+        if end > BUFFER:  # the buffer is this message's alone: hand it over
+            taken = memoryview(self.data)[start:end]
+            rest = self.data[end : self.filled]
+            # The next one will be as large, if this is a conversation about pictures.
+            self.data = bytearray(end)
+            self.data[: len(rest)] = rest
+        else:
+            taken = self.data[start:end]
+            if self.filled > end:
+                self.data[: self.filled - end] = self.data[end : self.filled]
+        self.filled -= end
+        return taken
