@@ -129,7 +129,7 @@ class Stream:
         Raises:
             ProtocolError: A part of a message was read already.
         """
-        if self._filled:
+        if self._buffer.filled:
             raise ProtocolError("The other end sent a message that nobody asked for.")
         limit_waits(self._socket, None)
         return self._socket
