@@ -26,10 +26,12 @@ from openenv_gym.transport import (
 )
 from openenv_gym.wire.messages import (
     ACTION_FORMS,
+    Answer,
     Description,
     Frame,
     GetState,
     Open,
+    Query,
     Render,
     Reply,
     Request,
@@ -261,6 +263,39 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
     def state(self) -> dict[str, Any]:
         """What the environment tells beside the observation, by the names of its state model."""
         return expect(StateReply, self._exchange(GetState())).state
+
+    def tools(self) -> list[Any]:
+        """Return the tools that the actions call, as they are now.
+
+        Returns:
+            A :class:`~openenv_gym.spaces.tools.ToolSpec` for each.
+
+        Raises:
+            OptionError: The actions of this environment do not call tools.
+        """
+        from openenv_gym.spaces.tools import read_tool
+
+        return [read_tool(tool) for tool in self._query("tools")]
+
+    def tasks(self, split: str | None = None) -> Any:
+        """Return the tasks that ``reset(options={"split": ..., "index": ...})`` begins.
+
+        Args:
+            split: Of which split, such as ``"train"``; None for all.
+
+        Returns:
+            A list of tasks, whatever the environment says of each; for all splits a dict of them.
+
+        Raises:
+            OptionError: The environment has no tasks, or no such split.
+        """
+        if split is not None:
+            return self._query("list_tasks", split=split)
+        splits = [one["name"] for one in self._query("list_splits")]
+        return {name: self._query("list_tasks", split=name) for name in splits}
+
+    def _query(self, subject: str, **arguments: Any) -> Any:
+        return expect(Answer, self._exchange(Query(subject, arguments))).value
 
     def render(self) -> Any:
         """Implements gymnasium.Env.render; None in the mode "human", which shows each step."""

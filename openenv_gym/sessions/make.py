@@ -84,6 +84,15 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
     )
 
 
+def calls_tools(made: Any, entry: Entry) -> bool:
+    """Return whether what an entry names is a class whose actions call tools."""
+    if not is_stock_class(made):
+        return False
+    from openenv_gym.sessions.openenv_core.tools import is_tool_class
+
+    return is_tool_class(made, entry)
+
+
 def _core_adapter(environment: Any, entry: Entry) -> Adapter:
     """Return the adapter of an environment of ``openenv.core``."""
     from openenv_gym.sessions.openenv_core.adapter import OpenEnvCoreAdapter

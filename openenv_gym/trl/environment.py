@@ -30,10 +30,11 @@ import numpy as np
 from gymnasium.spaces import Box
 from pydantic import TypeAdapter, ValidationError
 
-from openenv_gym.client import EnvClient, StepResult, client_class
+from openenv_gym import REMOTE_ID
+from openenv_gym.client import EnvClient, StepResult, ToolClient, client_class
 from openenv_gym.errors import ActionError, EpisodeError, OptionError, TransportError
-from openenv_gym.registry import registered
-from openenv_gym.trl.tools import Tool, tools_of
+from openenv_gym.registry import Registered, registered
+from openenv_gym.trl.tools import Tool, called_tool, tools_of
 
 Describe = Callable[[StepResult[Any]], str]
 
@@ -134,7 +135,7 @@ class ToolEnvironment(metaclass=_Made):
             raise ActionError(f"{tool.name}() was not carried out: {wrong}.") from error
         result = client.step(action)
         self._steps += 1
-        self.reward += result.reward
+        self.reward += result.reward or 0.0
         self.done = result.done or self._steps == self._max_steps
         return self._told(client, result)
 
@@ -147,6 +148,9 @@ class ToolEnvironment(metaclass=_Made):
 
 def _text(client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
     """The fields of an observation; in place of arrays the picture, if it can be drawn as text."""
+    if isinstance(client, ToolClient):
+        seen = result.observation
+        return _line(seen.result) if seen.error is None else f"Error: {seen.error}"
     fields = {
         name: value for name, value in result.observation if name not in _BASE and value is not None
     }
@@ -190,7 +194,9 @@ def environment_factory(
     ``url`` must have as many, which ``openenv-gym serve --max-sessions`` sets.
 
     Args:
-        id: As ``gymnasium.make`` takes it, short name, or ``module:Class``.
+        id: As ``gymnasium.make`` takes it, short name, or ``module:Class``; or
+            ``openenv/Remote-v0`` with ``url=`` of a server whose environment has tools. Such tools
+            are the methods; the environment is made once to ask for them.
         tool: Name of the tool; by default that of the action model: of ``GuessAction`` it is
             ``guess``. Where the action is one of several models, each is a tool by its own name.
         reset_options: Columns of the dataset that are options of the environment's reset. ``seed``
@@ -203,16 +209,20 @@ def environment_factory(
 
     Raises:
         OptionError: A name is none of a method, or the environment tells no models.
+        TransportError: The environment has tools of its own, and could not be asked for them.
         RegistryError: There is no such environment.
     """
     recipe = _Recipe(id, tool, tuple(reset_options), describe, keywords)
-    known = registered(id)
-    client = client_class(known.environment)
+    if id == REMOTE_ID:
+        known, client = Registered(id, {}, None), type("RemoteEnv", (ToolClient,), {})
+    else:
+        known = registered(id)
+        client = client_class(known.environment)
     given = {**known.options, **keywords}
     if "url" in given:
         given["base_url"] = given.pop("url")
     methods: dict[str, Any] = {}
-    for found in tools_of(client.action_type, tool):
+    for found in _tools(client, given, tool):
         if not found.name.isidentifier() or found.name.startswith("_") or found.name in _TAKEN:
             raise OptionError(f"{found.name!r} cannot be the name of a tool: give tool= another.")
         methods[found.name] = _method(found)
@@ -229,6 +239,16 @@ def environment_factory(
     )
     made.recipe = recipe
     return typing.cast("type[ToolEnvironment]", made)
+
+
+def _tools(
+    client: type[EnvClient[Any, Any, Any]], keywords: dict[str, Any], name: str | None
+) -> list[Tool]:
+    """Return the tools: those of the environment if its actions call tools, else its action."""
+    if not issubclass(client, ToolClient):
+        return tools_of(client.action_type, name)
+    with client(**keywords) as made:
+        return [called_tool(spec) for spec in made.list_tools()]
 
 
 def _method(tool: Tool) -> Callable[..., str]:

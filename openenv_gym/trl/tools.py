@@ -20,8 +20,10 @@ from gymnasium.spaces import Space
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from openenv_gym.client.tools import CallToolAction
 from openenv_gym.models import Choice
 from openenv_gym.spaces.derive import own_space
+from openenv_gym.spaces.tools import ToolSpec
 from openenv_gym.spaces.utf8 import Utf8
 
 _LISTED = 32  # so many choices are listed in the schema, longer tables would fill the prompt
@@ -66,6 +68,64 @@ def tools_of(model: type[BaseModel], name: str | None = None) -> list[Tool]:
     return [Tool(_snake(kind), *_form(kind), maker(kind)) for kind in variants]
 
 
+def called_tool(spec: ToolSpec) -> Tool:
+    """Return the tool that an environment offers itself, as a function.
+
+    Args:
+        spec: What the environment says of it.
+    """
+    properties = spec.input_schema.get("properties") or {}
+    required = spec.input_schema.get("required") or ()
+    summary, described = _read(spec.description, "Args")
+    lines, parameters = [], []
+    for name, schema in properties.items():
+        default = inspect.Parameter.empty if name in required else schema.get("default")
+        kind = _kind(schema, spec.input_schema)
+        parameters.append(
+            inspect.Parameter(
+                name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind
+            )
+        )
+        text = _sentence(schema.get("description") or described.get(name, ""), name)
+        low, high = schema.get("minimum"), schema.get("maximum")
+        more = f" From {low} to {high}." if low is not None and high is not None else ""
+        lines.append(f"    {name}: {text}{more}")
+    parameters.sort(key=lambda parameter: parameter.default is not parameter.empty)
+    doc = _one_line(summary) or spec.name.replace("_", " ").capitalize()
+
+    def action(arguments: Mapping[str, Any]) -> BaseModel:
+        return CallToolAction(tool_name=spec.name, arguments=dict(arguments))
+
+    return Tool(
+        spec.name, parameters, "\n".join([doc, "", "Args:", *lines] if lines else [doc]), action
+    )
+
+
+def _kind(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """Return the Python type of a JSON schema."""
+    if "$ref" in schema:
+        schema = (root.get("$defs") or {}).get(schema["$ref"].rpartition("/")[2], {})
+    if "enum" in schema:
+        return Literal[tuple(schema["enum"])]
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        return typing.Union[tuple(_kind(option, root) for option in options)]  # noqa: UP007
+    kind = schema.get("type")
+    if kind == "array":
+        return list[_kind(schema.get("items") or {}, root)]  # type: ignore[misc]
+    return _KINDS.get(kind if isinstance(kind, str) else "", Any)
+
+
+_KINDS: Mapping[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": float,
+    "boolean": bool,
+    "object": dict,
+    "null": type(None),
+}
+
+
 def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
@@ -104,21 +164,25 @@ def _form(model: type[BaseModel]) -> tuple[list[inspect.Parameter], str]:
                 name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind
             )
         )
-        text = _one_line(field.description or described.get(name, ""))
-        text = text or name.replace("_", " ").capitalize()
-        text += "" if text.endswith((".", "!", "?")) else "."
+        text = _sentence(field.description or described.get(name, ""), name)
         lines.append(f"    {name}: {text}{_bounds(kind, own_space(model, name))}")
     parameters.sort(key=lambda parameter: parameter.default is not parameter.empty)
     doc = _one_line(summary) or _snake(model).replace("_", " ").capitalize()
     return parameters, "\n".join([doc, "", "Args:", *lines] if lines else [doc])
 
 
-def _read(doc: str) -> tuple[str, dict[str, str]]:
-    """The first paragraph of a docstring, and what its section ``Attributes`` says of each."""
+def _read(doc: str, heading: str = "Attributes") -> tuple[str, dict[str, str]]:
+    """Return the first paragraph of a docstring, and what a section of it says of each name."""
     doc = inspect.cleandoc(doc)
-    section = re.search(r"^Attributes:\n((?:[ \t]+.*\n|\n)*)", f"{doc}\n", re.MULTILINE)
+    section = re.search(rf"^{heading}:\n((?:[ \t]+.*\n|\n)*)", f"{doc}\n", re.MULTILINE)
     items = re.findall(r"^    (\w+): (.*\n(?:     .*\n|\n)*)", section[1] if section else "", re.M)
     return doc.partition("\n\n")[0], {name: text.partition("\n\n")[0] for name, text in items}
+
+
+def _sentence(text: str, name: str) -> str:
+    """Return what is said of an argument, or its name, as a sentence."""
+    text = _one_line(text) or name.replace("_", " ").capitalize()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _one_line(text: str) -> str:

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 import openenv_gym
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import Action, Observation, State
-from openenv_gym.client import EnvClient
+from openenv_gym.client import EnvClient, client_class
 from openenv_gym.server.openenv_protocol.exchange import plain
 from openenv_gym.spaces.describe import describe
 from tests.openenv.calls import episode
@@ -129,6 +129,16 @@ def play_tools(id: str, seeds: list[int], options: dict[str, Any]) -> list[Any]:
         return [{"outcomes": outcomes, "actions": actions} for outcomes, actions in played]
     finally:
         env.close()
+
+
+def call_tool(id: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the typed client of an id is, and gets of a tool."""
+    kind = client_class(id)
+    with kind() as client:
+        client.reset()
+        tools = [tool.name for tool in client.list_tools()]
+        result = client.call_tool(name, **arguments)
+    return {"client": kind.__name__, "tools": tools, "result": result}
 
 
 def play_lanes(id: str, lanes: int, steps: int, **options: Any) -> list[Any]:

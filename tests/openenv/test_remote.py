@@ -328,10 +328,13 @@ class TestServers:
         with pytest.raises((ConnectError, ProtocolError), match="no openenv-gym"):
             gymnasium.make(REMOTE, url=f"{server.ws_url}/nothing")
 
-    def test_http_holds_no_episode(self, server: StockServer) -> None:
-        with pytest.raises(ProtocolError, match='transport="websocket", url="ws://') as caught:
-            gymnasium.make(REMOTE, url=f"{server.url}/chess")
-        assert caught.value.fields["url"] == f"{server.url}/chess"
+    def test_an_address_for_http_is_taken_by_websocket(self, server: StockServer) -> None:
+        with remote(f"{server.url}/nested") as env:
+            env.action_space.seed(0)
+            first, _ = env.reset(seed=1)
+            assert env.observation_space.contains(env.step(env.action_space.sample())[0])
+        with remote(f"{server.url}/nested", transport="http") as env:
+            assert str(env.reset(seed=1)[0]) == str(first)
 
     def test_without_a_url(self) -> None:
         with pytest.raises(OptionError):

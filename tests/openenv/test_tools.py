@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +12,17 @@ import gymnasium
 import httpx
 import pytest
 
-from openenv_gym.errors import OptionError
+from openenv_gym.client import CallToolAction, ToolClient
+from openenv_gym.errors import (
+    ActionError,
+    EnvironmentFailedError,
+    OptionError,
+    SpaceError,
+    StockServerWarning,
+)
+from openenv_gym.trl import environment_factory
 from tests.openenv.calls import call, episode
-from tests.openenv.ours import remote
+from tests.openenv.ours import REMOTE, remote
 from tests.openenv.peers import StockPython, StockServer, requires_peers, stock_server
 from tests.openenv.test_hosting import CLIENTS, HOSTED, ours
 
@@ -207,3 +217,66 @@ def test_our_client_at_our_server(scheme: str, url: str) -> None:
         assert observation == {"tool_name": "echo", "result": "Hi", "error": ""}
     finally:
         env.close()
+
+
+# Clients
+
+
+def test_the_typed_client(server: StockServer, url: str) -> None:
+    for at in (f"{server.url}/desk", url):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StockServerWarning)
+            client = ToolClient(base_url=at)
+        with client:
+            assert client.reset(seed=1).observation.result == '{"task":""}'
+            tools = {tool.name: tool for tool in client.list_tools()}
+            assert list(tools) == ["echo", "fail", "nothing"]
+            assert tools["echo"].description == "Say it again."
+            assert list(tools["echo"].input_schema["properties"]) == ["message", "times"]
+            assert client.call_tool("echo", message="Hé", times=2) == "HéHé"
+            assert client.call_tool("nothing") is None
+            result = client.step(CallToolAction(tool_name="echo", arguments={"message": "5"}))
+            assert (result.observation.result, result.reward, result.done) == ("5", 0.0, False)
+            with pytest.raises(EnvironmentFailedError, match=r"'fail' failed: .*why not"):
+                client.call_tool("fail", reason="why not")
+            with pytest.raises(ActionError, match=r"no tool 'ecko'\. Did you mean 'echo'"):
+                client.call_tool("ecko")
+            assert client.env.space_sources.keys() <= {"action.tool", "action.arguments"} | {
+                f"observation.{name}" for name in ("tool_name", "result", "error")
+            }
+    with pytest.raises(SpaceError, match="whose actions call tools"):
+        type("EchoTools", (ToolClient,), {"environment": "echo"})()
+
+
+def test_a_method_for_each_tool(server: StockServer) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StockServerWarning)
+        made = environment_factory(REMOTE, url=f"{server.ws_url}/safe")
+        turn = inspect.signature(made.turn)
+        assert str(turn) == "(self, dial: int, by: int = 1) -> str"
+        assert made.turn.__doc__ == (
+            "Turn a dial.\n\nArgs:\n    dial: Dial. From 0 to 2.\n    by: By. From -1 to 1.\n\n"
+            "Returns:\n    What is seen then."
+        )
+        assert "Literal['dials', 'door']" in str(inspect.signature(made.listen))
+        player = made()
+        assert player.reset(seed=1) == '{"task":"open the safe"}'
+        assert player.turn(dial=0) == "[1, 0, 0]"
+        assert player.listen(at="door") == "nothing"
+        with pytest.raises(ActionError, match="missing a required argument: 'dial'"):
+            player.turn()
+        with pytest.raises(ActionError, match="no integer of 0 to 2"):
+            player.turn(dial=3)
+        while not player.done:
+            said = player.pull()
+        assert said.endswith("The episode is over.")
+        assert player.reward < 0
+        player._close()
+
+
+def test_the_client_of_an_id(stock: StockPython) -> None:
+    stock.call(f"{HOSTED}:register", id="stock/Desk-v0", environment=f"{TOOLBOX}:Desk")
+    told = stock.call(
+        f"{HOSTED}:call_tool", id="stock/Desk-v0", name="echo", arguments={"message": "Hi"}
+    )
+    assert told == {"client": "DeskEnv", "tools": ["echo", "fail", "nothing"], "result": "Hi"}

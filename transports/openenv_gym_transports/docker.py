@@ -188,16 +188,41 @@ class DockerTransport(Transport):
         # Here, since most containers need no WebSocket, and importing that takes a while.
         from openenv_gym_transports.containers.served import open_served
 
+        self._start_foreign(image, request.environment, client, owned)
+        return open_served(
+            owned, request, settings, timeout=self.timeout, start_timeout=self.start_timeout
+        )
+
+    def serve(self) -> tuple[OwnedContainer, str]:
+        """Start a container of an image that serves by itself, and wait until it is healthy.
+
+        Returns:
+            The container, which the caller stops, and the address of its server.
+        """
+        from openenv_gym_transports.containers.served import wait
+
+        if self.image is None:
+            raise OptionError("image= is missing: name an image whose server listens on port 8000.")
+        client = engine.connect()
+        owned = OwnedContainer(Container(client))
+        try:
+            self._start_foreign(self.image, None, client, owned)
+            wait(owned, self.start_timeout)
+        except BaseException:
+            owned.stop()
+            raise
+        return owned, f"http://127.0.0.1:{owned.isolation['port']}"
+
+    def _start_foreign(
+        self, image: str, environment: str | None, client: DockerClient, owned: OwnedContainer
+    ) -> None:
         engine.check_loopback()
-        needs = Needs() if request.environment is None else needs_of(request.environment)
+        needs = Needs() if environment is None else needs_of(environment)
         keywords = sandbox.serving_settings(
             self._limits(needs), needs, self.variables or {}, self._sources()
         )
         owned.container.create(image, keywords)
         _start(client, owned, needs)
-        return open_served(
-            owned, request, settings, timeout=self.timeout, start_timeout=self.start_timeout
-        )
 
     def _check_ours(self, environment: str, request: Open | OpenVector) -> None:
         """Check that nothing is asked of an image of ours that is for others."""

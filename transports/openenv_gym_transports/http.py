@@ -22,9 +22,9 @@ class HttpTransport(NetworkTransport):
     a kept connection need not do again for each request is left out
     (:mod:`~openenv_gym_transports.links.http_client`).
 
-    To a legacy server of OpenEnv's own make (openenv-core 0.1) the link speaks OpenEnv's own
-    protocol, and warns once. Later ones hold no episode over HTTP: for these take
-    ``transport="websocket"``.
+    To a server of OpenEnv's own make the link speaks OpenEnv's own protocol, and warns once: over
+    HTTP to a legacy one (openenv-core 0.1); over a WebSocket to a later one, which holds no episode
+    over HTTP.
 
     The server cannot see a client that is gone between two requests: close the environment, or the
     session waits for its idle timeout.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from openenv_gym.errors import ProtocolError
+from openenv_gym.sessions.payload import Conversation
 from openenv_gym.transport import Link, LinkSettings
 from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym_transports.links.server import ForeignServerError, Server
@@ -47,6 +48,16 @@ class WebSocketTransport(NetworkTransport):
     path: ClassVar[str] = "/ws"
 
     resumable: bool = True
+
+    def converse(self) -> Conversation:
+        """Begin a session at the server at the URL that is spoken with in OpenEnv's JSON.
+
+        Raises:
+            TransportError: There is no such server, or it refuses.
+        """
+        from openenv_gym_transports.openenv_servers.connect import converse
+
+        return converse(self.server(), timeout=self.timeout, resumable=self.resumable)
 
     def _open_at(self, server: Server, request: Open | OpenVector, settings: LinkSettings) -> Link:
         try:

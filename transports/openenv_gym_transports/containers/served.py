@@ -38,7 +38,7 @@ def open_served(
         StartError: It does not start; the error has the last lines of its log.
     """
     port = owned.isolation["port"]
-    _wait(owned, port, start_timeout)
+    wait(owned, start_timeout)
     transport = WebSocketTransport(
         url=f"ws://127.0.0.1:{port}", timeout=timeout, start_timeout=start_timeout
     )
@@ -51,8 +51,13 @@ def open_served(
         raise _not_up(owned, start_timeout, fate) from error
 
 
-def _wait(owned: OwnedContainer, port: int, start_timeout: float) -> None:
-    """Wait until the server is healthy."""
+def wait(owned: OwnedContainer, start_timeout: float) -> None:
+    """Wait until the server in a container is healthy.
+
+    Raises:
+        StartError: It does not start in time.
+    """
+    port = owned.isolation["port"]
     server = StockServer(f"http://127.0.0.1:{port}", {}, proxies=False)
     deadline = monotonic() + start_timeout
     while monotonic() < deadline:

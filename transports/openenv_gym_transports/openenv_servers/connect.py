@@ -14,12 +14,12 @@ from openenv_gym.errors import (
     ConnectError,
     EnvironmentFailedError,
     OptionError,
-    ProtocolError,
     ServerFullError,
     SessionLostError,
     StockServerWarning,
     TransportError,
 )
+from openenv_gym.sessions.payload import Conversation
 from openenv_gym.transport import Link, LinkSettings
 from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym_transports.links.server import SESSION_HEADER, Server
@@ -225,7 +225,6 @@ def over_http(
         timeout: Seconds to wait for a reply.
 
     Raises:
-        ProtocolError: It holds no episode over HTTP.
         OptionError: It has one environment, and several are wanted.
         ConnectError: It is none of OpenEnv's.
     """
@@ -240,14 +239,7 @@ def over_http(
     if release is None:
         raise refusal
     if release == "current":
-        parts = urlsplit(routes.url)
-        address = urlunsplit(parts._replace(scheme="wss" if parts.scheme == "https" else "ws"))
-        raise ProtocolError(
-            f"The server at {routes.url} is OpenEnv's own, which makes a new environment for each "
-            "request over HTTP and so holds no episode. Take its WebSocket: "
-            f'transport="websocket", url="{address}".',
-            url=routes.url,
-        )
+        return _by_websocket(server, request, settings, routes.url, timeout)
     lanes = len(request.options) if isinstance(request, OpenVector) else 1
     if lanes > 1:
         raise OptionError(
@@ -271,6 +263,55 @@ def over_http(
         ),
         request,
     )
+
+
+def _by_websocket(
+    server: Server,
+    request: Open | OpenVector,
+    settings: LinkSettings,
+    url: str,
+    timeout: float | None,
+) -> Link:
+    """Open a session over a WebSocket at a server that holds no episode over HTTP.
+
+    It makes a new environment for each request, so OpenEnv's own clients take its WebSocket too,
+    whatever the scheme of the address that they are given.
+    """
+    from openenv_gym_transports.websocket import WebSocketTransport
+
+    parts = urlsplit(url)
+    transport = WebSocketTransport(
+        url=urlunsplit(parts._replace(scheme="wss" if parts.scheme == "https" else "ws")),
+        headers=_without_session(server.headers),
+        timeout=timeout,
+        start_timeout=server.start_timeout,
+    )
+    return transport.open(request, settings)
+
+
+def converse(server: Server, *, timeout: float | None, resumable: bool) -> Conversation:
+    """Begin a session that is spoken with in JSON, at a server of OpenEnv's own make or of ours.
+
+    Args:
+        server: The server, by the address of its WebSocket.
+        timeout: Seconds to wait for a reply.
+        resumable: Make a session that outlives its WebSocket.
+
+    Raises:
+        TransportError: There is no such server, or it refuses.
+    """
+    headers = _without_session(server.headers)
+    routes = StockServer(_base(server.url, "/ws"), headers, proxies=False)
+    try:
+        release = routes.release(min(_FACTS_LIMIT, server.start_timeout))
+    except OSError as error:
+        raise server.unreachable(error) from error
+    if release == "legacy":
+        return LegacyDialogue(routes, timeout=timeout)
+    sessions = _Sessions(
+        routes, server.url, headers, timeout, server.start_timeout, resumable, None, server.gone
+    )
+    return sessions.begin(False)
 
 
 def _without_session(headers: Mapping[str, str]) -> dict[str, str]:

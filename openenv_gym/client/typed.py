@@ -28,14 +28,18 @@ from gymnasium.spaces import Discrete
 from pydantic import BaseModel, ValidationError
 
 from openenv_gym import registry
+from openenv_gym.client.asynchronous import AsyncClient
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import ActionError, OptionError, SpaceError
+from openenv_gym.sessions.make import calls_tools
 from openenv_gym.spaces.derive import ModelSpace, fitted
+from openenv_gym.spaces.tools import ToolSpec
 from openenv_gym.transport import Transport
 
 ActionT = TypeVar("ActionT", bound=BaseModel)
 ObservationT = TypeVar("ObservationT", bound=BaseModel)
 StateT = TypeVar("StateT", bound=BaseModel)
+ResultT = TypeVar("ResultT")
 
 _SCHEMES = {
     "websocket": {"http": "ws", "https": "wss"},
@@ -47,20 +51,20 @@ _CLIENTS: dict[str, type[EnvClient[Any, Any, Any]]] = {}
 
 
 @dataclass(frozen=True)
-class StepResult(Generic[ObservationT]):
+class StepResult(Generic[ResultT]):
     """What a reset or a step gave.
 
     Attributes:
         observation: The observation.
-        reward: Reward of the step; 0.0 after a reset.
+        reward: Reward of the step; 0.0 after a reset. Only a client of one's own may give None.
         done: The episode is over.
         truncated: It is over by a limit that is not part of the task.
         metadata: Of the observation.
     """
 
-    observation: ObservationT
-    reward: float
-    done: bool
+    observation: ResultT
+    reward: float | None = None
+    done: bool = False
     truncated: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -127,12 +131,16 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
             url = f"{_SCHEMES.get(transport, {}).get(scheme, scheme)}://{rest}"
         self.env = OpenEnvGym(self.environment, transport=transport, url=url, **keywords)
         try:
-            actions = fitted(self.action_type, self.env.action_space)
-            self.observations = fitted(self.observation_type, self.env.observation_space)
+            self._bind()
         except BaseException:
             self.env.close()
             raise
-        self._to_space = actions.to_space
+
+    def _bind(self) -> None:
+        """Fit the models to the Spaces of the environment."""
+        actions = fitted(self.action_type, self.env.action_space)
+        self.observations = fitted(self.observation_type, self.env.observation_space)
+        self._to_space: Callable[[Any], Any] = actions.to_space
         self._fields = _fields_getter(self.observations, actions)
 
     @classmethod
@@ -209,6 +217,34 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         """What there is to know beside the observation."""
         return typing.cast("StateT", self.state_type.model_validate(self.env.state()))
 
+    def list_tools(self) -> list[ToolSpec]:
+        """Return the action as a tool: ``step``, whose arguments are the fields of the action."""
+        schema = self.action_type.model_json_schema()
+        schema["properties"].pop("metadata", None)
+        return [ToolSpec("step", (self.action_type.__doc__ or "").strip(), schema)]
+
+    def call_tool(self, name: str, **arguments: Any) -> Any:
+        """Carry out an action by the tool of :meth:`list_tools`.
+
+        Returns:
+            The observation.
+
+        Raises:
+            ActionError: There is no such tool, or the arguments are not an action.
+        """
+        if name != "step":
+            raise ActionError(f"There is no tool {name!r}: there is 'step'.", tool=name)
+        try:
+            action = typing.cast("ActionT", self.action_type.model_validate(arguments))
+        except ValidationError as error:
+            raise ActionError(f"step() was not carried out: {error}.", tool=name) from error
+        return self.step(action).observation
+
+    @classmethod
+    def aio(cls, *arguments: Any, **keywords: Any) -> AsyncClient[Self]:
+        """Return a client whose methods are awaited; the arguments are those of the constructor."""
+        return AsyncClient(cls, *arguments, **keywords)
+
     def sync(self) -> Self:
         """Itself: OpenEnv's own clients are asynchronous until they are asked for this."""
         return self
@@ -216,6 +252,18 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
     def close(self) -> None:
         """Ends what was started for it; a second call does nothing."""
         self.env.close()
+
+    async def __aenter__(self) -> AsyncClient[Self]:
+        """Return the same client, whose methods are awaited."""
+        return await AsyncClient(lambda: self).connect()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __enter__(self) -> Self:
         return self
@@ -247,6 +295,10 @@ def client_class(id: str) -> type[EnvClient[Any, Any, Any]]:
     if found is not None:
         return found
     made = registry.load(entry)
+    if calls_tools(made, entry):
+        from openenv_gym.client.tools import ToolClient
+
+        return types.new_class(_client_name(made), (ToolClient,), {"environment": entry.name})
     models = [getattr(made, f"{kind}_type", None) for kind in ("action", "observation", "state")]
     if None in models:
         raise OptionError(
@@ -256,8 +308,11 @@ def client_class(id: str) -> type[EnvClient[Any, Any, Any]]:
             environment=entry.name,
         )
     bases = (EnvClient[models[0], models[1], models[2]],)  # type: ignore[valid-type]
-    name = f"{made.__name__.removesuffix('Environment')}Env"
-    return types.new_class(name, bases, {"environment": entry.name})
+    return types.new_class(_client_name(made), bases, {"environment": entry.name})
+
+
+def _client_name(made: Any) -> str:
+    return f"{made.__name__.removesuffix('Environment')}Env"
 
 
 def _fields_getter(
