@@ -31,9 +31,11 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-# What follows from the openenv.yaml of each environment: the table of the registry and of the README.
+# What follows from the openenv.yaml of each environment: the table of the registry and of the README;
+# and in each README the table of what clients of a server may set.
 generate: install
 	$(BIN)/python -m openenv_gym.registry.generate
+	$(BIN)/python -m tests.client_options
 
 bench: install
 	$(BIN)/python benchmarks/transports.py

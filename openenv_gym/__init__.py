@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from openenv_gym.models import Action as Action
     from openenv_gym.models import Array as Array
     from openenv_gym.models import Choice as Choice
+    from openenv_gym.models import ClientOption as ClientOption
     from openenv_gym.models import Info as Info
     from openenv_gym.models import LegalActions as LegalActions
     from openenv_gym.models import Observation as Observation
@@ -45,6 +46,7 @@ __all__ = [
     "Action",
     "Array",
     "Choice",
+    "ClientOption",
     "Environment",
     "Info",
     "JsonText",
@@ -65,6 +67,7 @@ _HOMES = {
     "Action": "models",
     "Array": "models",
     "Choice": "models",
+    "ClientOption": "models",
     "Environment": "environment",
     "Info": "models",
     "JsonText": "spaces.json_text",

@@ -86,13 +86,25 @@ class LegalActions:
 
 
 @dataclass(frozen=True)
-class OwnerOnly:
-    """Marks an option that only the owner of the server may set.
+class ClientOption:
+    """Marks an option of an environment that every client of a server may set.
 
-    Such as what names a program or a file of the server's host: in ``Annotated``, in the
-    environment's constructor. Clients of a network server are refused it; who serves gives it by
-    ``openenv-gym serve --option``.
+    All other options are for the owner of the server alone, who gives them by ``openenv-gym serve
+    --option``: an option may decide what code runs, what is read, or what protects the server. So
+    mark one only where its values do no harm, and bound what it costs::
+
+        def __init__(
+            self,
+            opponent: Annotated[Literal["random", "self"], ClientOption()] = "random",
+            size: Annotated[int, Field(ge=1), ClientOption(Annotated[int, Field(le=9)])] = 3,
+        ) -> None: ...
+
+    Attributes:
+        within: The type that the value of a client must have as well; None: that of the option
+            will do.
     """
+
+    within: Any = None
 
 
 class Choice:

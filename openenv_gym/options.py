@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic takes typing's own from 3.12 on
 
 from openenv_gym.errors import OptionError, UnknownOptionError, did_you_mean
-from openenv_gym.models import OwnerOnly
+from openenv_gym.models import ClientOption
 from openenv_gym.spaces.convert import strip
 
 _UNKNOWN = "extra_forbidden"
@@ -62,8 +62,11 @@ def options_schema(function: Callable[..., Any], *, reserved: frozenset[str]) ->
 
 def check_allowed(
     function: Callable[..., Any], given: Mapping[str, Any], fixed: Mapping[str, Any], what: str
-) -> None:
-    """Refuses options that are not for a client who is not the owner of the server.
+) -> dict[str, Any]:
+    """Refuses options that a client who is not the owner of the server may not set.
+
+    An option is closed unless it is marked with ``ClientOption``. A value that changes nothing is
+    let through: the one that the owner has set, or the default.
 
     Args:
         function: What they are for.
@@ -71,22 +74,67 @@ def check_allowed(
         fixed: Those that the owner has set.
         what: What they are the options of, for the error.
 
+    Returns:
+        The client's options, without those that change nothing.
+
     Raises:
-        OptionError: One is marked OwnerOnly, or set by the owner to another value.
+        OptionError: One is closed, outside of its bounds, or set by the owner to another value.
     """
-    parameters = _signature(function, frozenset()).parameters
-    for name in given:
-        annotation = parameters[name].annotation if name in parameters else Any
-        if name in fixed and fixed[name] != given[name]:
-            reason = f"is set to {fixed[name]!r} by the owner of the server: leave it out"
-        elif any(isinstance(mark, OwnerOnly) for mark in getattr(annotation, "__metadata__", ())):
-            reason = (
-                "is for the owner of the server alone, since it names something on its host; "
-                f"there: openenv-gym serve --option {name}=..."
-            )
-        else:
+    signature = _signature(function, frozenset())
+    allowed: dict[str, Any] = {}
+    for name, value in given.items():
+        parameter = signature.parameters.get(name)
+        if parameter is None and not signature.takes_any:
+            allowed[name] = value  # the error for an unknown option says more
             continue
+        default = inspect.Parameter.empty if parameter is None else parameter.default
+        if _is_same(fixed.get(name, default), value):
+            continue
+        mark = client_option(parameter)
+        if mark is None:
+            reason = (
+                "is for the owner of the server alone, who sets it there: openenv-gym serve "
+                f"--option {name}=... Leave it out"
+            )
+        elif name in fixed:
+            reason = f"is set to {fixed[name]!r} by the owner of the server: leave it out"
+        else:
+            problem = _out_of_bounds(mark, value)
+            if problem is None:
+                allowed[name] = value
+                continue
+            reason = f"may not be {value!r:.200} for a client of this server: {problem}"
         raise OptionError(f"Options of {what}: {name!r} {reason}.", option=name)
+    return allowed
+
+
+def client_option(parameter: inspect.Parameter | None) -> ClientOption | None:
+    """Return the mark of an option that clients may set; None for one that they may not."""
+    marks = getattr(getattr(parameter, "annotation", None), "__metadata__", ())
+    return next((mark for mark in marks if isinstance(mark, ClientOption)), None)
+
+
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return the options that a function or class takes, by name, with resolved annotations."""
+    return _signature(function, frozenset()).parameters
+
+
+def _is_same(ours: Any, value: Any) -> bool:
+    """Whether the value is the one that holds anyway."""
+    try:
+        return type(ours) is type(value) and bool(ours == value)
+    except Exception:  # arrays, and what else may be in a list
+        return False
+
+
+def _out_of_bounds(mark: ClientOption, value: Any) -> str | None:
+    if mark.within is None:
+        return None
+    try:
+        TypeAdapter(mark.within).validate_python(value)
+    except ValidationError as error:
+        return "; ".join(detail["msg"] for detail in error.errors()[:3])
+    return None
 
 
 def unknown_option(name: str) -> str:
@@ -158,6 +206,7 @@ class _Signature(NamedTuple):
 
     parameters: dict[str, inspect.Parameter]
     options: TypeAdapter[dict[str, Any]]
+    takes_any: bool
 
 
 @cache
@@ -189,4 +238,4 @@ def _signature(function: Callable[..., Any], reserved: frozenset[str]) -> _Signa
     make: Any = TypedDict  # for a type checker it takes literals only
     options = make("options", kinds)
     options.__pydantic_config__ = ConfigDict(extra=extra, arbitrary_types_allowed=True)
-    return _Signature(parameters, TypeAdapter(options))
+    return _Signature(parameters, TypeAdapter(options), extra == "allow")

@@ -14,7 +14,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from pydantic import field_validator
 
 from openenv_gym.environment import Environment
-from openenv_gym.models import Action, Array, Observation, State
+from openenv_gym.models import Action, Array, ClientOption, Observation, State
 
 COUNT, WAIT, FAIL, EXIT = range(4)
 """The actions: go on; go on after ``delay``; raise; call sys.exit()."""
@@ -44,7 +44,11 @@ class Counting(Environment[CountingAction, CountingObservation, State]):
     """
 
     def __init__(
-        self, delay: float = 0.0, size: int = 1, slow: float = 0.0, diary: str | None = None
+        self,
+        delay: Annotated[float, ClientOption()] = 0.0,
+        size: Annotated[int, ClientOption()] = 1,
+        slow: Annotated[float, ClientOption()] = 0.0,
+        diary: Annotated[str | None, ClientOption()] = None,
     ) -> None:
         self._delay = delay
         self._size = size

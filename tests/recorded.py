@@ -12,7 +12,7 @@ from openenv_gym.environment import Environment
 from openenv_gym.errors import (
     OpenEnvGymError,
 )
-from openenv_gym.models import Action, Choice, Info, LegalActions, Observation, OwnerOnly, State
+from openenv_gym.models import Action, Choice, Info, LegalActions, Observation, State
 from openenv_gym.sessions.session import Session
 from openenv_gym.wire.messages import (
     Open,
@@ -53,7 +53,7 @@ class Recorded(Environment[Move, Seen, State]):
         fails: str = "",
         end: dict[str, Any] | None = None,
         legal: list[int] | None = None,
-        engine: Annotated[str, OwnerOnly()] = "",
+        engine: str = "",
     ) -> None:
         self.fails = fails
         self._end = end or {}

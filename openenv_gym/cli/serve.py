@@ -50,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "OPENENV_GYM_TOKEN, which no list of processes shows",
     )
     parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that a server without a token may be called by, beside its addresses",
+    )
+    parser.add_argument(
         "--web", action="store_true", help="a page to play it by hand, at http://HOST:PORT/web"
     )
     parser.add_argument(

@@ -64,6 +64,19 @@ class Entry:
     actions: str | None = None
     docker: Mapping[str, Any] | None = None
 
+    def is_called(self, name: str) -> bool:
+        """Return whether a name stands for this environment, without looking it up anywhere.
+
+        Args:
+            name: A short name, an id, ``module:Class`` with or without models in brackets, or the
+                path of a folder, of which the last part is compared.
+        """
+        plain = name.partition("[")[0]
+        if self.folder is not None and plain.startswith((".", "/", "~")):
+            return plain.rstrip("/").rpartition("/")[2] == self.folder.rpartition("/")[2]
+        own = self.name.partition("[")[0]
+        return plain in (own, self.target) or plain in self.ids()
+
     def ids(self) -> Mapping[str, Mapping[str, Any]]:
         """Return all its ids, and the options that each stands for."""
         if self.id is None:

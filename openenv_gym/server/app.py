@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -26,6 +26,7 @@ from openenv_gym.server.openenv_protocol.lobby import Lobby
 from openenv_gym.server.openenv_protocol.websocket import RpcWebSocket, StockWebSocket
 from openenv_gym.server.sessions import Sessions
 from openenv_gym.server.web import WebRoutes
+from openenv_gym.wire.token import sendable_token
 
 _DESCRIPTION = f"""
 Serves sessions of the environment **{{name}}**. In Python:
@@ -64,6 +65,7 @@ def create_app(
     owner: bool = False,
     web: bool = False,
     backend: BackendSettings | str = IN_THE_SERVER,
+    allow_hosts: Sequence[str] = (),
 ) -> FastAPI:
     """Makes the application that serves an environment.
 
@@ -88,11 +90,16 @@ def create_app(
         web: There is a page at ``/web`` to play the environment by hand.
         backend: Where sessions run: the name of a transport (``"process"``, ``"docker"``), or all
             there is to say of it. By default in the server's own process.
+        allow_hosts: Names of this server, such as ``"chess.example.org"``. Without a token it
+            answers only under its addresses, under names of its own network, and under these:
+            any other may be of a web page that has its name lead here (DNS rebinding).
 
     Raises:
         RegistryError: There is no such environment.
-        OptionError: A limit is none.
+        OptionError: A limit is none, or the token is empty or none that a client can send.
     """
+    if token is not None:
+        token = sendable_token(token, "token=")
     environment = registry.name_of(environment)
     known = registry.registered(environment)
     spaces = known.options.pop("spaces", None) or {}
@@ -121,7 +128,7 @@ def create_app(
     app.state.sessions = sessions
     face = http.HttpFace(sessions)
     app.add_middleware(http.Shortcut, face=face)
-    app.add_middleware(Guard, token=token)  # which comes before
+    app.add_middleware(Guard, token=token, hosts=allow_hosts)  # which comes before
     lobby = Lobby(sessions, entry, seen=web)
     info = {
         "title": f"openenv-gym: {entry.name}",

@@ -26,12 +26,10 @@ from openenv_gym.server.exchange import answer, read, refusal
 from openenv_gym.server.process import end_group, owner_left
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.session import Session
+from openenv_gym.wire.private_folder import KEY, SOCKET, check_private, read_key
 from openenv_gym.wire.stream import Stream
 
 _log = logging.getLogger(__name__)
-
-SOCKET, KEY = "socket", "key"
-"""Names of the two files in the directory of a pipe."""
 
 _UNREADY = "notyet"  # no shorter than the socket's name: a path of it may have 107 bytes
 
@@ -237,11 +235,12 @@ def key_of(directory: Path) -> bytes:
     """The key in a pipe's directory; made, readable for its owner only, where there is none.
 
     Raises:
-        StartError: The directory cannot be used.
+        StartError: The directory cannot be used, or it or its key is open to other users.
     """
     path = directory / KEY
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_private(directory)
         if not path.exists():
             # It gets its name when it is whole: who sees it can read it.
             unready = directory / f"{KEY}.{os.getpid()}"
@@ -250,7 +249,7 @@ def key_of(directory: Path) -> bytes:
             with contextlib.suppress(FileExistsError):  # another server's came first
                 os.link(unready, path)
             unready.unlink()
-        return path.read_bytes()
+        return read_key(directory)
     except OSError as error:
         raise StartError(
             f"The directory {directory} cannot hold a pipe: {error}. Name another with --pipe.",

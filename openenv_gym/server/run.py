@@ -17,6 +17,7 @@ from openenv_gym.cli.arguments import options_of
 from openenv_gym.errors import OptionError, StartError, missing_package
 from openenv_gym.server.backend import BackendSettings, TimeLimits
 from openenv_gym.server.process import end_group, owner_left
+from openenv_gym.wire.token import sendable_token
 
 if TYPE_CHECKING:
     import uvicorn
@@ -53,7 +54,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
     except ImportError as error:
         raise missing_package("Serving for the network", str(error.name), "server") from error
     owned: bool = arguments.owned
-    token = _secret() if owned else _token(arguments.token)
+    token = _secret() if owned else _token(arguments.token, arguments.host or _HOST)
     if not owned:
         registry.load(registry.environment(environment))  # what is missing is said now
     # An owner is there as long as the standard input is, and is the only client.
@@ -69,8 +70,10 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         owner=owned,
         web=arguments.web,
         backend=_backend(arguments),
+        allow_hosts=[*arguments.allow_host, *([arguments.host] if arguments.host else [])],
     )
-    listener = _listener(arguments, token)
+    open_to_all = token is None and not owned and arguments.token != ""
+    listener = _listener(arguments, open_to_all)
     server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings()))
     if owned:
         threading.Thread(target=_end_with_owner, args=(server,), daemon=True).start()
@@ -137,27 +140,44 @@ def _given(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _token(given: str | None) -> str | None:
-    """The token: of the command line, else of the variable, which is not passed on."""
+def _token(given: str | None, host: str) -> str | None:
+    """Return the token: of the command line, else of the variable, which is not passed on.
+
+    Raises:
+        OptionError: It is none that a client can send; or the variable is there but empty, as of a
+            secret that was not filled in, and strangers could reach the server.
+    """
     variable = os.environ.pop(TOKEN_VARIABLE, None)
-    return variable if given is None else given
+    if given == "":
+        return None
+    if given is not None:
+        return sendable_token(given, "--token")
+    if variable is None or (not variable.strip() and _is_local(host)):
+        return None
+    return sendable_token(variable, f"The variable {TOKEN_VARIABLE}")
 
 
-def _listener(arguments: argparse.Namespace, token: str | None) -> socket.socket:
-    """The listening socket: inherited, or bound here."""
+def _listener(arguments: argparse.Namespace, open_to_all: bool) -> socket.socket:
+    """Return the listening socket: inherited, or bound here.
+
+    Args:
+        arguments: Those of ``openenv-gym serve``.
+        open_to_all: There is no token, and nobody has said that there is to be none.
+    """
     if arguments.fd is not None:
         listener = socket.socket(fileno=arguments.fd)
         listener.set_inheritable(False)
+        if open_to_all and listener.family != socket.AF_UNIX:
+            try:
+                _check_local(listener.getsockname()[0])
+            except OptionError:
+                listener.close()
+                raise
         return listener
     host = arguments.host or _HOST
     port = _PORT if arguments.port is None else arguments.port
-    if token is None and not _is_local(host):
-        raise OptionError(
-            f"Whoever reaches {host} could use the server, and the environment may be worth "
-            f"protecting: give --token, or the variable {TOKEN_VARIABLE}. --token '' serves "
-            "without one.",
-            host=host,
-        )
+    if open_to_all:
+        _check_local(host)
     if not 0 <= port < 1 << 16:
         raise OptionError(f"There is no port {port}: they end at 65535.", port=port)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -170,6 +190,21 @@ def _listener(arguments: argparse.Namespace, token: str | None) -> socket.socket
             host=host,
             port=port,
         ) from error
+
+
+def _check_local(host: str) -> None:
+    """Check that only this machine can reach an address.
+
+    Raises:
+        OptionError: Strangers can.
+    """
+    if not _is_local(host):
+        raise OptionError(
+            f"Whoever reaches {host} could use the server, and the environment may be worth "
+            f"protecting: set the variable {TOKEN_VARIABLE}, or give --token, which every user of "
+            "this machine can see. --token '' serves without one.",
+            host=host,
+        )
 
 
 def _is_local(host: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -45,6 +46,7 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
         RegistryError: It makes no environment.
     """
     make = registry.load(entry)
+    _check_target(make, entry)
     try:
         takes_mode = "render_mode" in inspect.signature(make).parameters
     except ValueError as error:  # builtins have none
@@ -121,6 +123,28 @@ def check_actions(adapter: Adapter, entry: Entry) -> None:
             f"of {entry.name} do not: leave it out.",
             actions=entry.actions,
         )
+
+
+def _check_target(make: Any, entry: Entry) -> None:
+    """Refuses, before it is called, what is not the class of an environment.
+
+    A function that makes one is let through: only the owner of a server can name it.
+    """
+    while isinstance(make, functools.partial):
+        make = make.func
+    if isinstance(make, type):
+        if issubclass(make, Environment | gymnasium.Env) or is_stock_class(make):
+            return
+        kind = "class"
+    elif inspect.isroutine(make) and not inspect.isbuiltin(make):
+        return
+    else:
+        kind = type(make).__name__
+    raise RegistryError(
+        f"The {kind} {entry.target} is not an environment. Derive it from the Environment of "
+        "openenv_gym or openenv.core, or from gymnasium.Env; or name a function that makes one.",
+        target=entry.target,
+    )
 
 
 def check_spaces(adapter: Adapter, request: Open | OpenVector, name: str) -> None:

@@ -38,6 +38,9 @@ class Offer:
             RegistryError: It names another environment than the one that is served.
         """
         served = self.served
+        if not self.owner:
+            served = _served_as(served, request.environment)
+            return replace(served, actions=request.actions or served.actions)
         entry = served if request.environment is None else registry.environment(request.environment)
         if entry is None:
             raise OptionError(
@@ -52,8 +55,6 @@ class Offer:
                 wanted=entry.name,
             )
         actions = request.actions or (entry if served is None else served).actions
-        if not self.owner:  # to whom it is what it was served as, whatever models they name
-            return replace(served or entry, actions=actions)
         known = {} if served is None else served.spaces
         spaces = {**known, **entry.spaces, **(request.spaces or {})}
         return replace(entry, spaces=spaces, actions=actions)
@@ -65,5 +66,23 @@ class Offer:
             OptionError: One of them is not for the client.
         """
         if not self.owner:
-            check_allowed(registry.load(entry), given, self.options, entry.name)
+            given = check_allowed(registry.load(entry), given, self.options, entry.name)
         return {**self.options, **given}
+
+
+def _served_as(served: Entry | None, name: str | None) -> Entry:
+    """Return what a client gets who is not the owner: what is served, whatever they call it.
+
+    The name is compared, never looked up: an answer must not depend on what this host has.
+
+    Raises:
+        RegistryError: It is another environment.
+    """
+    if served is not None and (name is None or served.is_called(name)):
+        return served
+    has = "no environment that was named" if served is None else f"the environment {served.name!r}"
+    raise RegistryError(
+        f"This server has {has}, not {name!r}. Connect to another server.",
+        served=None if served is None else served.name,
+        wanted=name,
+    )

@@ -29,6 +29,7 @@ from openenv_gym.errors import (
     StockServerWarning,
 )
 from openenv_gym.testing.trajectory import Transition, play, same
+from openenv_gym.wire.token import sendable_token
 
 STEPS = 30
 """Steps of the episodes that are played."""
@@ -304,8 +305,8 @@ class _Server:
     def __init__(self, url: str, token: str | None) -> None:
         self._url = url
         self._headers = {"Content-Type": "application/json"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {sendable_token(token, 'token=')}"
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the object that a GET returns."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
 from pydantic import Field
 
 from openenv_gym.errors import OptionError
-from openenv_gym.models import OwnerOnly
+from openenv_gym.models import ClientOption
 from openenv_gym.options import check_allowed, checked
 
 
 class Game:
     def __init__(
         self,
-        size: int = 3,
-        opponent: Literal["random", "self"] = "random",
+        size: Annotated[int, ClientOption(Annotated[int, Field(ge=1, le=9)])] = 3,
+        opponent: Annotated[Literal["random", "self"], ClientOption()] = "random",
         speed: Annotated[float, Field(gt=0)] | None = None,
-        engine: Annotated[str, OwnerOnly()] = "/bin/engine",
+        engine: str = "/bin/engine",
         anything: Any = None,
     ) -> None:
         raise AssertionError("it is not called")
@@ -112,21 +113,57 @@ def test_reserved_parameters_are_no_options() -> None:
     assert "'seed' is unknown" in problem(reset, {"seed": 1}, reserved=frozenset({"seed"}))
 
 
-def test_what_is_for_the_owner_only_is_refused() -> None:
-    check_allowed(Game, {"size": 5}, {}, "game")
-    with pytest.raises(OptionError, match="owner of the server alone") as caught:
-        check_allowed(Game, {"engine": "/bin/sh"}, {}, "game")
-    assert "--option engine=" in str(caught.value)
+def refused(function: Any, given: dict[str, Any], fixed: dict[str, Any]) -> str:
+    with pytest.raises(OptionError) as caught:
+        check_allowed(function, given, fixed, "game")
+    assert caught.value.fields == {"option": next(iter(given))}
+    return str(caught.value)
+
+
+def test_an_option_is_closed_to_clients_unless_it_is_marked() -> None:
+    assert check_allowed(Game, {"size": 5, "opponent": "self"}, {}, "game") == {
+        "size": 5,
+        "opponent": "self",
+    }
+    for given in ({"engine": "/bin/sh"}, {"speed": 2.0}, {"anything": 1}):
+        said = refused(Game, given, {})
+        assert "owner of the server alone" in said
+        assert f"--option {next(iter(given))}=" in said
+
+
+def test_a_client_keeps_to_the_bounds() -> None:
+    assert "less than or equal to 9" in refused(Game, {"size": 10}, {})
+    assert checked(Game, {"size": 10}, "game") == {"size": 10}  # the owner may
 
 
 def test_what_the_owner_has_set() -> None:
-    check_allowed(Game, {"size": 5}, {"size": 5, "engine": "/bin/x"}, "game")
-    with pytest.raises(OptionError, match="set to 5 by the owner"):
-        check_allowed(Game, {"size": 6}, {"size": 5}, "game")
+    fixed = {"size": 5, "engine": "/bin/secret"}
+    assert check_allowed(Game, {"size": 5}, fixed, "game") == {}
+    assert "set to 5 by the owner" in refused(Game, {"size": 6}, fixed)
+    assert check_allowed(Game, {"engine": "/bin/secret"}, fixed, "game") == {}
+    assert "secret" not in refused(Game, {"engine": "/bin/x"}, fixed)
 
 
-def test_what_the_owner_has_set_of_any_options() -> None:
+def test_a_default_may_be_given_of_a_closed_option() -> None:
+    assert check_allowed(Game, {"engine": "/bin/engine", "speed": None}, {}, "game") == {}
+    assert "owner" in refused(Game, {"speed": 0}, {"speed": False})
+    array: Any = np.zeros(2)
+    assert "owner" in refused(Game, {"anything": [array]}, {"anything": [array + 1]})
+
+
+def test_any_other_options_are_closed() -> None:
     def make(**options: Any) -> None: ...
 
-    with pytest.raises(OptionError, match="set to 5 by the owner"):
-        check_allowed(make, {"size": 6}, {"size": 5}, "game")
+    assert "owner" in refused(make, {"size": 6}, {"size": 5})
+    assert "owner" in refused(make, {"size": 6}, {})
+    assert check_allowed(make, {"size": 5}, {"size": 5}, "game") == {}
+
+
+def test_an_unknown_option_is_left_to_the_check_that_lists_the_known() -> None:
+    assert check_allowed(Game, {"colour": 1}, {}, "game") == {"colour": 1}
+
+
+def test_types_that_cannot_be_resolved_are_closed() -> None:
+    def make(size: Annotated[Unknown, ClientOption()] = 3) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    assert "owner" in refused(make, {"size": 6}, {})

@@ -30,7 +30,7 @@ HEADERS = {"Content-Type": CONTENT_TYPE}
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with serving(THREADED) as served:
+    with serving(THREADED, allow_hosts=["Allowed.example"]) as served:
         yield served
 
 
@@ -189,7 +189,21 @@ def test_health_needs_no_token(guarded: Served) -> None:
         ("http://evil.example:8000", "evil.example:8000", 403),
         ("http://localhost:8000", "localhost:8000", 200),
         ("http://127.0.0.1:8000", "127.0.0.1:8000", 200),
-        (None, "evil.example", 200),
+        # A page that asks by GET, or from before there were origins, says only that.
+        (None, "evil.example", 403),
+        (None, "evil.example:8000", 403),
+        (None, "localhost.evil.example", 403),
+        (None, "127.0.0.1.evil.example", 403),
+        (None, "[", 403),
+        (None, "localhost", 200),
+        (None, "LOCALHOST.:8000", 200),
+        (None, "[::1]:8000", 200),
+        (None, "10.1.2.3", 200),
+        (None, "chess:8000", 200),
+        (None, "chess.prod.svc.cluster.local", 200),
+        (None, "host.docker.internal:8000", 200),
+        (None, "allowed.example:1", 200),
+        ("https://allowed.example", "allowed.example", 200),
     ],
 )
 def test_pages_of_others(

@@ -53,6 +53,37 @@ def test_no_token_on_purpose(capsys: pytest.CaptureFixture[str]) -> None:
             assert "Cannot listen" in error
 
 
+@pytest.mark.parametrize("token", ["", " ", "\n"])
+def test_a_token_that_was_not_filled_in_is_not_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("OPENENV_GYM_TOKEN", token)
+    error = said(capsys, THREADED, "--host", "0.0.0.0", "--port", "0")
+    assert "OPENENV_GYM_TOKEN is empty" in error
+    assert "OPENENV_GYM_TOKEN" not in os.environ
+
+
+@pytest.mark.parametrize("token", ["tökén", "two words"])
+def test_a_token_that_no_client_can_send(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("OPENENV_GYM_TOKEN", token)
+    for arguments in ((), ("--token", token)):
+        error = said(capsys, THREADED, "--port", "0", *arguments)
+        assert "no HTTP header carries" in error
+        assert token not in error
+        monkeypatch.delenv("OPENENV_GYM_TOKEN", raising=False)
+
+
+def test_an_inherited_socket_for_strangers_needs_a_token(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        fd = os.dup(listener.fileno())  # which the command closes
+        error = said(capsys, THREADED, "--network", "--fd", str(fd))
+    assert "Whoever reaches 0.0.0.0" in error
+
+
 def test_environment_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     error = said(capsys, "tests.environments:Nothing", "--port", "0")
     assert "has no Nothing" in error
@@ -89,7 +120,7 @@ def test_signal_ends_it_while_a_step_hangs() -> None:
 def test_token_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENENV_GYM_TOKEN", "right")
     options = {"env_id": "CartPole-v1"}
-    with process("gymnasium") as (_, port):
+    with process("gymnasium", "--option", "env_id=CartPole-v1") as (_, port):
         url = f"http://127.0.0.1:{port}"
         with pytest.raises(AuthenticationError):
             OpenEnvGym("gymnasium", transport="http", url=url, **options)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from openenv_gym.errors import OptionError
 from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
 from openenv_gym.wire.messages import Open, OpenVector
+from openenv_gym.wire.token import sendable_token
 from openenv_gym_transports.links.child_process import start_server
 from openenv_gym_transports.links.server import SESSION_HEADER, OwnedServer, Server
 
@@ -44,6 +45,8 @@ class NetworkTransport(Transport):
             self._endpoint(self.url)
         elif self.token is not None:
             raise OptionError("token= is that of the server at url=, which is not given.")
+        if self.token is not None:
+            object.__setattr__(self, "token", sendable_token(self.token, "token="))
 
     def open(self, request: Open | OpenVector, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:
         """Implements Transport.open."""

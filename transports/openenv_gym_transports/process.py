@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from openenv_gym.errors import ConnectError, OptionError
 from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
 from openenv_gym.wire.messages import Open, OpenVector
+from openenv_gym.wire.private_folder import SOCKET, NotPrivateError, read_key
 from openenv_gym.wire.stream import Stream
 from openenv_gym_transports.links.child_process import Child
 from openenv_gym_transports.links.pipe import PipeLink, connect
@@ -45,7 +46,7 @@ class ProcessTransport(Transport):
         child = None
         if self.url is not None:
             directory = _directory(self.url)
-            stream = connect(directory / "socket", _key(directory))
+            stream = connect(directory / SOCKET, _key(directory))
         elif request.environment is None:
             raise OptionError("Without url= the environment must be named: there is none to ask.")
         else:
@@ -80,7 +81,13 @@ def _directory(url: str) -> Path:
 
 def _key(directory: Path) -> bytes:
     try:
-        return (directory / "key").read_bytes()
+        return read_key(directory)
+    except NotPrivateError as error:
+        raise ConnectError(
+            f"The pipe in {directory} is not used, since another user could be at its other end: "
+            f"{error}",
+            directory=str(directory),
+        ) from error
     except OSError as error:
         raise ConnectError(
             f"There is no pipe in {directory}: {error}. Start one: openenv-gym serve ... --pipe "

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, did_you_mean
+from openenv_gym.models import ClientOption
 from openenv_gym_envs.atari.models import AtariAction, AtariObservation, AtariState
 from openenv_gym_envs.atari.openenv_server import AtariReader
 
@@ -29,6 +30,11 @@ _INLINE_FRAMES = 5  # more take milliseconds: too long for a server's event loop
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
 
 _Frames = Annotated[int, Field(ge=1)]
+# What a client of a server may ask for.
+_Name = Annotated[str, Field(max_length=64)]
+_Skipped = Annotated[int, Field(ge=1, le=60)]
+_Switch = Annotated[int, Field(ge=0, le=1000)]
+_Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def games() -> list[str]:
@@ -65,14 +71,18 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
 
     def __init__(
         self,
-        game: str = "pong",
-        obs_type: Literal["rgb", "grayscale", "ram"] = "rgb",
-        frameskip: _Frames | tuple[int, int] = 4,
-        repeat_action_probability: Annotated[float, Field(ge=0, le=1)] = 0.25,
-        full_action_space: bool = False,
-        mode: Annotated[int, Field(ge=0)] | None = None,
-        difficulty: Annotated[int, Field(ge=0)] | None = None,
-        max_num_frames: _Frames | None = 108_000,
+        game: Annotated[str, ClientOption(_Name)] = "pong",
+        obs_type: Annotated[Literal["rgb", "grayscale", "ram"], ClientOption()] = "rgb",
+        frameskip: Annotated[
+            _Frames | tuple[int, int], ClientOption(_Skipped | tuple[_Skipped, _Skipped])
+        ] = 4,
+        repeat_action_probability: Annotated[float, Field(ge=0, le=1), ClientOption()] = 0.25,
+        full_action_space: Annotated[bool, ClientOption()] = False,
+        mode: Annotated[Annotated[int, Field(ge=0)] | None, ClientOption(_Switch | None)] = None,
+        difficulty: Annotated[
+            Annotated[int, Field(ge=0)] | None, ClientOption(_Switch | None)
+        ] = None,
+        max_num_frames: Annotated[_Frames | None, ClientOption(_Limit)] = 108_000,
     ) -> None:
         _check_game(game)
         self._frames = _frames(frameskip)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import EpisodeError, OptionError
-from openenv_gym.models import OwnerOnly
+from openenv_gym.models import ClientOption
 from openenv_gym_envs.browsergym.actions import SUBSETS, Subset, language
 from openenv_gym_envs.browsergym.benchmarks import BENCHMARKS, Tasks
 from openenv_gym_envs.browsergym.browser import SharedBrowser
@@ -32,6 +32,13 @@ from openenv_gym_envs.browsergym.observing import Wanted, picture
 
 _Pixels = Annotated[int, Field(ge=16, le=8192)] | None
 _Milliseconds = Annotated[int, Field(ge=1, le=60_000)]
+# What a client of a server may ask for.
+_Size = Annotated[int, Field(ge=16, le=2048)]
+_Name = Annotated[str, Field(max_length=200)]
+_Groups = Annotated[tuple[Subset, ...], Field(max_length=len(SUBSETS))]
+_Delay = Annotated[float, Field(ge=0, le=5)]
+_Wait = Annotated[int, Field(ge=1, le=30_000)]
+_ShortWait = Annotated[int, Field(ge=1, le=5_000)]
 
 
 class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation, BrowserGymState]):
@@ -75,22 +82,22 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
     def __init__(
         self,
         benchmark: Literal["miniwob", "webarena", "visualwebarena", "workarena"] = "miniwob",
-        task: str | None = None,
-        actions: tuple[Subset, ...] = SUBSETS,
-        include_axtree: bool = True,
-        include_html: bool = True,
-        include_screenshot: bool = True,
-        include_elements: bool = False,
-        viewport_width: _Pixels = None,
-        viewport_height: _Pixels = None,
-        pre_observation_delay: Annotated[float, Field(ge=0, le=60)] = 0.5,
-        page_timeout: _Milliseconds | None = None,
-        action_timeout: _Milliseconds = 1000,
+        task: Annotated[str | None, ClientOption(_Name | None)] = None,
+        actions: Annotated[tuple[Subset, ...], ClientOption(_Groups)] = SUBSETS,
+        include_axtree: Annotated[bool, ClientOption()] = True,
+        include_html: Annotated[bool, ClientOption()] = True,
+        include_screenshot: Annotated[bool, ClientOption()] = True,
+        include_elements: Annotated[bool, ClientOption()] = False,
+        viewport_width: Annotated[_Pixels, ClientOption(_Size | None)] = None,
+        viewport_height: Annotated[_Pixels, ClientOption(_Size | None)] = None,
+        pre_observation_delay: Annotated[float, Field(ge=0, le=60), ClientOption(_Delay)] = 0.5,
+        page_timeout: Annotated[_Milliseconds | None, ClientOption(_Wait | None)] = None,
+        action_timeout: Annotated[_Milliseconds, ClientOption(_ShortWait)] = 1000,
         slow_mo: Annotated[float, Field(ge=0, le=10_000)] = 0.0,
         headless: bool = True,
-        executable_path: Annotated[str | None, OwnerOnly()] = None,
-        sandbox: Annotated[bool | None, OwnerOnly()] = None,
-        allow_unseeded: bool = False,
+        executable_path: str | None = None,
+        sandbox: bool | None = None,
+        allow_unseeded: Annotated[bool, ClientOption()] = False,
     ) -> None:
         if not actions:
             raise OptionError(

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError
-from openenv_gym.models import Action, Observation, OwnerOnly
+from openenv_gym.models import Action, ClientOption, Observation
 from openenv_gym.spaces.utf8 import Utf8
 from openenv_gym_envs.chat import hooks
 from openenv_gym_envs.chat.conversation import Conversation
@@ -33,19 +33,26 @@ _ActionT = TypeVar("_ActionT", bound=Action)
 _ObservationT = TypeVar("_ObservationT", bound=Observation)
 
 _Texts = Annotated[list[str], Field(min_length=1)]
+# What a client of a server may ask for.
+_Text = Annotated[str, Field(max_length=32_768)]
+_FewTexts = Annotated[
+    list[Annotated[str, Field(max_length=4096)]], Field(min_length=1, max_length=100)
+]
+_Tokens = Annotated[int, Field(ge=16, le=65_536)]
+_Count = Annotated[int, Field(ge=1, le=10_000)]
 
 
 def make(
-    mode: Literal["tokens", "text"] = "tokens",
-    tokenizer: Annotated[str | None, OwnerOnly()] = None,
-    chat_template: Annotated[str | None, OwnerOnly()] = None,
-    system_prompt: str | None = None,
-    prompts: _Texts | None = None,
-    reply: Annotated[str | _Texts | None, OwnerOnly()] = None,
-    reward_fn: Annotated[str | None, OwnerOnly()] = None,
-    generation_prompt: bool = False,
-    max_tokens: Annotated[int, Field(ge=16, le=10**6)] = 8192,
-    max_messages: Annotated[int, Field(ge=1, le=10**6)] = 1000,
+    mode: Annotated[Literal["tokens", "text"], ClientOption()] = "tokens",
+    tokenizer: str | None = None,
+    chat_template: str | None = None,
+    system_prompt: Annotated[str | None, ClientOption(_Text | None)] = None,
+    prompts: Annotated[_Texts | None, ClientOption(_FewTexts | None)] = None,
+    reply: str | _Texts | None = None,
+    reward_fn: str | None = None,
+    generation_prompt: Annotated[bool, ClientOption()] = False,
+    max_tokens: Annotated[int, Field(ge=16, le=10**6), ClientOption(_Tokens)] = 8192,
+    max_messages: Annotated[int, Field(ge=1, le=10**6), ClientOption(_Count)] = 1000,
 ) -> _ChatEnvironment[Any, Any]:
     """Make an environment for one conversation at a time.
 

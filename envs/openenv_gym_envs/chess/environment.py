@@ -11,7 +11,7 @@ from pydantic import Field
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import EpisodeError
-from openenv_gym.models import OwnerOnly
+from openenv_gym.models import ClientOption
 from openenv_gym_envs.chess.game import Game, board_from_fen
 from openenv_gym_envs.chess.models import (
     START_FEN,
@@ -66,15 +66,27 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
 
     def __init__(
         self,
-        opponent: Literal["random", "greedy", "stockfish", "self"] = "random",
-        agent_color: Literal["white", "black", "random"] = "white",
-        fen: str = START_FEN,
-        max_plies: Annotated[int, Field(ge=1)] | None = 500,
-        gamma: Annotated[float, Field(ge=0, le=1)] = 0.99,
-        stockfish_path: Annotated[str | None, OwnerOnly()] = None,
-        stockfish_depth: Annotated[int, Field(ge=1, le=100)] | None = None,
-        stockfish_nodes: Annotated[int, Field(ge=1)] | None = None,
-        stockfish_timeout: Annotated[float, Field(gt=0)] = 60.0,
+        opponent: Annotated[
+            Literal["random", "greedy", "stockfish", "self"], ClientOption()
+        ] = "random",
+        agent_color: Annotated[Literal["white", "black", "random"], ClientOption()] = "white",
+        fen: Annotated[str, ClientOption(Annotated[str, Field(max_length=200)])] = START_FEN,
+        max_plies: Annotated[
+            Annotated[int, Field(ge=1)] | None, ClientOption(Annotated[int, Field(ge=1, le=10_000)])
+        ] = 500,
+        gamma: Annotated[float, Field(ge=0, le=1), ClientOption()] = 0.99,
+        stockfish_path: str | None = None,
+        stockfish_depth: Annotated[
+            Annotated[int, Field(ge=1, le=100)] | None,
+            ClientOption(Annotated[int, Field(ge=1, le=20)] | None),
+        ] = None,
+        stockfish_nodes: Annotated[
+            Annotated[int, Field(ge=1)] | None,
+            ClientOption(Annotated[int, Field(ge=1, le=1_000_000)] | None),
+        ] = None,
+        stockfish_timeout: Annotated[
+            float, Field(gt=0), ClientOption(Annotated[float, Field(gt=0, le=60)])
+        ] = 60.0,
     ) -> None:
         self._board = board_from_fen(fen)
         self._opponent: Opponent | None = None

@@ -10,12 +10,18 @@ from pydantic import Field
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import MissingDependencyError, missing_package
-from openenv_gym.models import OwnerOnly
+from openenv_gym.models import ClientOption
 from openenv_gym.spaces.utf8 import Utf8
 from openenv_gym_envs.coding.executors import Executor
 from openenv_gym_envs.coding.models import MAX_OUTPUT, CodeAction, CodeObservation, CodeState
 from openenv_gym_envs.coding.rewards import reward, safety_violation
 from openenv_gym_envs.coding.sandboxed import SandboxExecutor
+
+# What a client of a server may ask for: limits that are no wider than the default ones.
+_Seconds = Annotated[float, Field(gt=0, le=10)]
+_Megabytes = Annotated[int, Field(ge=64, le=512)]
+_CpuSeconds = Annotated[int, Field(ge=1, le=300)]
+_Characters = Annotated[int, Field(ge=256, le=MAX_OUTPUT)]
 
 
 class CodingEnvironment(Environment[CodeAction, CodeObservation, CodeState]):
@@ -47,11 +53,13 @@ class CodingEnvironment(Environment[CodeAction, CodeObservation, CodeState]):
     def __init__(
         self,
         executor: Literal["sandbox", "smolagents"] = "sandbox",
-        timeout_s: Annotated[float, Field(gt=0, le=3600)] = 10.0,
-        memory_mb: Annotated[int, Field(ge=64)] = 512,
-        cpu_s: Annotated[int, Field(ge=1)] = 300,
-        max_output: Annotated[int, Field(ge=256, le=1 << 20)] = MAX_OUTPUT,
-        packages: Annotated[bool, OwnerOnly()] = False,
+        timeout_s: Annotated[float, Field(gt=0, le=3600), ClientOption(_Seconds)] = 10.0,
+        memory_mb: Annotated[int, Field(ge=64), ClientOption(_Megabytes)] = 512,
+        cpu_s: Annotated[int, Field(ge=1), ClientOption(_CpuSeconds)] = 300,
+        max_output: Annotated[
+            int, Field(ge=256, le=1 << 20), ClientOption(_Characters)
+        ] = MAX_OUTPUT,
+        packages: bool = False,
     ) -> None:
         self._executor: Executor
         if executor == "smolagents":

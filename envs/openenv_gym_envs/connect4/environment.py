@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from openenv_gym.environment import Environment
+from openenv_gym.models import ClientOption
 from openenv_gym_envs.connect4.bitboards import CELLS, STRIDE, choose_column, has_four
 from openenv_gym_envs.connect4.models import (
     COLUMNS,
@@ -49,9 +50,11 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
 
     def __init__(
         self,
-        opponent: Literal["self", "random", "minimax"] = "self",
-        depth: Annotated[int, Field(ge=1, le=20)] = 4,
-        agent_player: Literal[1, -1, "random"] = 1,
+        opponent: Annotated[Literal["self", "random", "minimax"], ClientOption()] = "self",
+        depth: Annotated[
+            int, Field(ge=1, le=20), ClientOption(Annotated[int, Field(ge=1, le=6)])
+        ] = 4,
+        agent_player: Annotated[Literal[1, -1, "random"], ClientOption()] = 1,
     ) -> None:
         # A deep search takes milliseconds: too long for a server's event loop.
         self.inline = opponent != "minimax" or depth <= 2

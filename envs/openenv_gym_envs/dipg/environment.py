@@ -9,13 +9,18 @@ from gymnasium.spaces import Space
 from pydantic import Field
 
 from openenv_gym.environment import Environment
-from openenv_gym.models import OwnerOnly
+from openenv_gym.models import ClientOption
 from openenv_gym.spaces.utf8 import Utf8
 from openenv_gym_envs.dipg.grading import Channels, Rewards, grade
 from openenv_gym_envs.dipg.items import load
 from openenv_gym_envs.dipg.models import DIPGAction, DIPGObservation, DIPGState
 
-_Reward = Annotated[float, Field(allow_inf_nan=False)]
+_Reward = Annotated[
+    float,
+    Field(allow_inf_nan=False),
+    ClientOption(Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]),
+]
+_Mark = Annotated[str, ClientOption(Annotated[str, Field(max_length=200)])]
 
 
 class DIPGEnvironment(Environment[DIPGAction, DIPGObservation, DIPGState]):
@@ -57,7 +62,7 @@ class DIPGEnvironment(Environment[DIPGAction, DIPGObservation, DIPGState]):
 
     def __init__(
         self,
-        dataset: Annotated[str | None, OwnerOnly()] = None,
+        dataset: str | None = None,
         exact_format_reward: _Reward = 10.0,
         format_mismatch_penalty: _Reward = -10.0,
         hallucinated_trace_penalty: _Reward = -25.0,
@@ -67,11 +72,11 @@ class DIPGEnvironment(Environment[DIPGAction, DIPGObservation, DIPGState]):
         correct_synthesis_reward: _Reward = 10.0,
         incorrect_answer_penalty: _Reward = -20.0,
         missing_answer_penalty: _Reward = -15.0,
-        proof_overlap: Annotated[float, Field(ge=0, le=1)] = 0.5,
-        analysis_channel_start: str = "<|channel|>analysis<|message|>",
-        proof_channel_start: str = "<|channel|>proof<|message|>",
-        final_channel_start: str = "<|channel|>final<|message|>",
-        channel_end: str = "<|end|>",
+        proof_overlap: Annotated[float, Field(ge=0, le=1), ClientOption()] = 0.5,
+        analysis_channel_start: _Mark = "<|channel|>analysis<|message|>",
+        proof_channel_start: _Mark = "<|channel|>proof<|message|>",
+        final_channel_start: _Mark = "<|channel|>final<|message|>",
+        channel_end: _Mark = "<|end|>",
     ) -> None:
         self._items = load(dataset)
         self._channels = Channels(

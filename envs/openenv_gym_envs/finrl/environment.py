@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from openenv_gym.environment import Environment
-from openenv_gym.models import OwnerOnly
+from openenv_gym.models import ClientOption
 from openenv_gym_envs.finrl.days import Days
 from openenv_gym_envs.finrl.market import Split, choose, load
 from openenv_gym_envs.finrl.models import (
@@ -33,8 +33,17 @@ def _is_date(text: str) -> str:
 
 
 _Date = Annotated[str, AfterValidator(_is_date)]
-_Cost = Annotated[float, Field(ge=0, lt=1)]
-_Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Day = Annotated[_Date | None, ClientOption(Annotated[str, Field(max_length=10)] | None)]
+_Cost = Annotated[float, Field(ge=0, lt=1), ClientOption()]
+_Amount = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False),
+    ClientOption(Annotated[float, Field(gt=0, le=10**12)]),
+]
+# What a client of a server may ask for.
+_Tickers = Annotated[
+    list[Annotated[str, Field(max_length=16)]], Field(min_length=1, max_length=100)
+]
 
 
 class FinRLEnvironment(Environment[FinRLAction, FinRLObservation, FinRLState]):
@@ -70,16 +79,18 @@ class FinRLEnvironment(Environment[FinRLAction, FinRLObservation, FinRLState]):
 
     def __init__(
         self,
-        tickers: Annotated[list[str], Field(min_length=1)] | None = None,
-        split: Split | None = None,
-        start: _Date | None = None,
-        end: _Date | None = None,
+        tickers: Annotated[
+            Annotated[list[str], Field(min_length=1)] | None, ClientOption(_Tickers | None)
+        ] = None,
+        split: Annotated[Split | None, ClientOption()] = None,
+        start: _Day = None,
+        end: _Day = None,
         initial_amount: _Amount = 100_000,
-        hmax: Annotated[int, Field(ge=1, le=10**9)] = 100,
+        hmax: Annotated[int, Field(ge=1, le=10**9), ClientOption()] = 100,
         buy_cost_pct: _Cost = 0.001,
         sell_cost_pct: _Cost = 0.001,
         reward_scaling: _Amount = 1e-4,
-        data: Annotated[str | None, OwnerOnly()] = None,
+        data: str | None = None,
     ) -> None:
         if split is None and start is None and end is None:
             split = "train"

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import EnvironmentFailedError, OptionError
-from openenv_gym.models import OwnerOnly
+from openenv_gym.models import ClientOption
 from openenv_gym.spaces.utf8 import Utf8
 from openenv_gym_envs.git.commands import RefusedError, parse
 from openenv_gym_envs.git.folder import Finished, Folder, FolderLostError
@@ -51,6 +51,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _REDRAWN = re.compile(r"[^\n]*\r(?!\n)")  # progress: what a line said before it was drawn again
 
 
+# What a client of a server may ask for: limits that are no wider than the default ones.
+_Seconds = Annotated[float, Field(gt=0, le=10)]
+_Characters = Annotated[int, Field(ge=256, le=MAX_OUTPUT)]
+
+
 class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
     """Git commands in a workspace without a network, but for one server of repositories.
 
@@ -79,11 +84,13 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
 
     def __init__(
         self,
-        task_id: TaskId | None = None,
-        gitea_url: Annotated[str | None, OwnerOnly()] = None,
-        gitea_token: Annotated[str | None, OwnerOnly()] = None,
-        timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0,
-        max_output: Annotated[int, Field(ge=256, le=1 << 20)] = MAX_OUTPUT,
+        task_id: Annotated[TaskId | None, ClientOption()] = None,
+        gitea_url: str | None = None,
+        gitea_token: str | None = None,
+        timeout_s: Annotated[float, Field(gt=0, le=600), ClientOption(_Seconds)] = 10.0,
+        max_output: Annotated[
+            int, Field(ge=256, le=1 << 20), ClientOption(_Characters)
+        ] = MAX_OUTPUT,
     ) -> None:
         if (gitea_url is None) != (gitea_token is None):
             raise OptionError("gitea_url and gitea_token go together: give both, or neither.")

@@ -18,7 +18,8 @@ def make(
     outer environment anyway.
 
     Args:
-        env_id: Its id; ``"module:ns/Name-v0"`` imports the module first.
+        env_id: Its id; ``"module:ns/Name-v0"`` imports the module first. For the owner of a server
+            alone, as is what follows: an environment may take code and files by its keywords.
         env_kwargs: Its keywords.
         render_mode: The mode to render in.
 
@@ -26,8 +27,11 @@ def make(
         OptionError: gymnasium cannot make it.
     """
     try:
+        spec = gymnasium.spec(env_id)
+        if spec.kwargs.keys() & (env_kwargs or {}).keys() & {"environment"}:
+            raise TypeError("the id stands for an environment, and no other can take its place")
         return gymnasium.make(
-            env_id, render_mode=render_mode, disable_env_checker=True, **(env_kwargs or {})
+            spec, render_mode=render_mode, disable_env_checker=True, **(env_kwargs or {})
         )
     except (gymnasium.error.Error, TypeError, ImportError) as error:
         raise OptionError(

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import EpisodeError, OptionError
-from openenv_gym.models import OwnerOnly
+from openenv_gym.models import ClientOption
 from openenv_gym_envs.openspiel.loading import Source
 from openenv_gym_envs.openspiel.match import OVER, Match
 from openenv_gym_envs.openspiel.models import (
@@ -33,6 +33,15 @@ _OBSERVATION: Callable[[dict[str, Any]], OpenSpielObservation] = (
 _SIMULTANEOUS = pyspiel.GameType.Dynamics.SIMULTANEOUS
 # At the end they solve a hand of bridge with open cards, which takes a tenth of a second.
 _SLOW = frozenset({"bridge", "bridge_uncontested_bidding", "tiny_bridge_2p"})
+
+
+# What a client of a server may ask for: of games any, without parameters, which decide how much
+# time and memory one takes.
+_Name = Annotated[
+    str, Field(max_length=64, pattern=r"^[A-Za-z0-9_]+$", description="without parameters")
+]
+_Seat = Annotated[int, Field(ge=0, le=1000)] | Literal["random"]
+_Characters = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, OpenSpielState]):
@@ -73,14 +82,18 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
 
     def __init__(
         self,
-        game: str = "catch",
-        opponent: Policy = "random",
-        agent_player: Annotated[int, Field(ge=0)] | Literal["random"] = 0,
-        observation: Kind | None = None,
-        simulations: Annotated[int, Field(ge=1, le=1_000_000)] = 100,
-        max_text: Annotated[int, Field(ge=1, le=10_000_000)] = 32_768,
-        allow_unseeded: bool = False,
-        game_files: Annotated[dict[str, str] | None, OwnerOnly()] = None,
+        game: Annotated[str, ClientOption(_Name)] = "catch",
+        opponent: Annotated[Policy, ClientOption()] = "random",
+        agent_player: Annotated[
+            Annotated[int, Field(ge=0)] | Literal["random"], ClientOption(_Seat)
+        ] = 0,
+        observation: Annotated[Kind | None, ClientOption()] = None,
+        simulations: Annotated[
+            int, Field(ge=1, le=1_000_000), ClientOption(Annotated[int, Field(ge=1, le=1000)])
+        ] = 100,
+        max_text: Annotated[int, Field(ge=1, le=10_000_000), ClientOption(_Characters)] = 32_768,
+        allow_unseeded: Annotated[bool, ClientOption()] = False,
+        game_files: dict[str, str] | None = None,
     ) -> None:
         self._source = Source(game, game_files or {})
         self._policy = opponent

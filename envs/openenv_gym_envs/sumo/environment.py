@@ -14,7 +14,7 @@ from pydantic import Field
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError
-from openenv_gym.models import Action, Observation, OwnerOnly
+from openenv_gym.models import Action, ClientOption, Observation
 from openenv_gym_envs.sumo.hosted import HostedSimulation
 from openenv_gym_envs.sumo.models import (
     SumoAction,
@@ -34,21 +34,28 @@ _SEEDS = 2**31  # SUMO's are signed, of 32 bits
 
 Reward = Literal["diff-waiting-time", "average-speed", "queue", "pressure"]
 _Seconds = Annotated[int, Field(ge=1, le=10**6)]
+# What a client of a server may ask for.
+_Id = Annotated[str, Field(max_length=200)]
+_FewSeconds = Annotated[int, Field(ge=1, le=600)]
+_Episode = Annotated[int, Field(ge=1, le=100_000)]
 _ActionT = TypeVar("_ActionT", bound=Action)
 _ObservationT = TypeVar("_ObservationT", bound=Observation)
 
 
 def make(
-    net: Name | None = None,
-    net_file: Annotated[str | None, OwnerOnly()] = None,
-    route_file: Annotated[str | None, OwnerOnly()] = None,
-    junction: str | None = None,
-    reward_fn: Reward = "diff-waiting-time",
-    begin_time: Annotated[int, Field(ge=0, le=10**6)] | None = None,
-    num_seconds: _Seconds | None = None,
-    delta_time: _Seconds = 5,
-    yellow_time: _Seconds = 2,
-    min_green: _Seconds = 5,
+    net: Annotated[Name | None, ClientOption()] = None,
+    net_file: str | None = None,
+    route_file: str | None = None,
+    junction: Annotated[str | None, ClientOption(_Id | None)] = None,
+    reward_fn: Annotated[Reward, ClientOption()] = "diff-waiting-time",
+    begin_time: Annotated[
+        Annotated[int, Field(ge=0, le=10**6)] | None,
+        ClientOption(Annotated[int, Field(ge=0, le=100_000)] | None),
+    ] = None,
+    num_seconds: Annotated[_Seconds | None, ClientOption(_Episode | None)] = None,
+    delta_time: Annotated[_Seconds, ClientOption(_FewSeconds)] = 5,
+    yellow_time: Annotated[_Seconds, ClientOption(_FewSeconds)] = 2,
+    min_green: Annotated[_Seconds, ClientOption(_FewSeconds)] = 5,
 ) -> _SumoEnvironment[Any, Any]:
     """Makes an environment of a network, and starts the process of its simulation.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from openenv_gym.environment import Environment
 from openenv_gym.errors import EpisodeError, OptionError
-from openenv_gym.models import OwnerOnly
+from openenv_gym.models import ClientOption
 from openenv_gym_envs.textarena import games
 from openenv_gym_envs.textarena.models import (
     MESSAGE_LENGTH,
@@ -27,6 +27,16 @@ MOST_TURNS = 100
 """Turns that the other players may take between two of the agent's."""
 
 _KEPT = ("turn", "game_state", "logs", "rewards", "done", "role_mapping", "game_info", "step_info")
+
+# What a client of a server may ask for: no game that asks language models by the owner's key.
+_Game = Annotated[
+    str,
+    Field(max_length=100, description="no game that asks language models"),
+    AfterValidator(games.without_models),
+]
+_Lines = Annotated[
+    list[Annotated[str, Field(max_length=MESSAGE_LENGTH)]], Field(min_length=1, max_length=100)
+]
 
 _Script = Annotated[list[Annotated[str, Field(max_length=MESSAGE_LENGTH)]], Field(min_length=1)]
 
@@ -61,12 +71,16 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
 
     def __init__(
         self,
-        env_id: str = "Wordle-v0",
-        num_players: Annotated[int, Field(ge=1, le=MOST_PLAYERS)] = 1,
-        opponent: Literal["random", "self"] | _Script = "random",
-        agent_player: Annotated[int, Field(ge=0)] = 0,
-        env_kwargs: Annotated[dict[str, Any] | None, OwnerOnly()] = None,
-        allow_unseeded: bool = False,
+        env_id: Annotated[str, ClientOption(_Game)] = "Wordle-v0",
+        num_players: Annotated[int, Field(ge=1, le=MOST_PLAYERS), ClientOption()] = 1,
+        opponent: Annotated[
+            Literal["random", "self"] | _Script, ClientOption(Literal["random", "self"] | _Lines)
+        ] = "random",
+        agent_player: Annotated[
+            int, Field(ge=0), ClientOption(Annotated[int, Field(ge=0, le=MOST_PLAYERS)])
+        ] = 0,
+        env_kwargs: dict[str, Any] | None = None,
+        allow_unseeded: Annotated[bool, ClientOption()] = False,
     ) -> None:
         if agent_player >= num_players:
             raise OptionError(

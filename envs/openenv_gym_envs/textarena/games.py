@@ -42,6 +42,17 @@ def is_seeded(env_id: str) -> bool:
     return env_id.partition("-v")[0] not in _UNSEEDED
 
 
+def without_models(env_id: str) -> str:
+    """Return the id of a game, unless the game asks language models.
+
+    Raises:
+        ValueError: It does.
+    """
+    if not is_seeded(env_id):
+        raise ValueError("the game asks language models, at the expense of the server's owner")
+    return env_id
+
+
 def ids() -> list[str]:
     """All ids of TextArena that have a version and no variant."""
     return [id for id in _registry if id.endswith("-v0")]
