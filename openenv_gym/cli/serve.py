@@ -14,6 +14,7 @@ from openenv_gym.cli.arguments import add_options, options_of
 from openenv_gym.errors import OptionError, StartError
 from openenv_gym.registry import Entry
 from openenv_gym.server.process import check_limit, end_group_at_exit, keep_freed_memory
+from openenv_gym.server.watcher import start_watcher
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +149,8 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("max_sessions", "idle_timeout", "resume_timeout"):
         limit = getattr(arguments, name)
         check_limit(name, limit, f"--{name.replace('_', '-')} {limit}")
+    if arguments.owned:
+        start_watcher()
     keep_freed_memory()
     if arguments.owned:
         end_group_at_exit()

@@ -24,6 +24,7 @@ from openenv_gym.errors import OpenEnvGymError, ServerFullError, StartError
 from openenv_gym.registry import Entry
 from openenv_gym.server.exchange import answer, read, refusal
 from openenv_gym.server.process import end_group, owner_left
+from openenv_gym.server.watcher import watch_owner
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.session import Session
 from openenv_gym.wire.private_folder import KEY, SOCKET, check_private, read_key
@@ -126,6 +127,7 @@ class PipeServer:
         )
         if key is None:
             self._owner = stream
+            watch_owner(stream.fileno())
         self._connections[stream.fileno()] = _Connection(stream, thread, unwatched)
         self._poll.register(stream.fileno(), _HANG_UP)
         thread.start()
@@ -136,7 +138,9 @@ class PipeServer:
             if key is not None:
                 stream.set_timeout(_HANDSHAKE_LIMIT)
                 stream.prove(key, first=True)
-                self._owner = self._owner or stream
+                if self._owner is None:
+                    self._owner = stream
+                    watch_owner(stream.fileno())
             stream.set_timeout(self._idle_timeout)
             if self._free.acquire(blocking=False):
                 try:

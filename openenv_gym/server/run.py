@@ -17,6 +17,7 @@ from openenv_gym.cli.arguments import options_of
 from openenv_gym.errors import OptionError, StartError, missing_package
 from openenv_gym.server.backend import BackendSettings, TimeLimits
 from openenv_gym.server.process import end_group, owner_left
+from openenv_gym.server.watcher import watch_owner
 from openenv_gym.wire.token import sendable_token
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
     listener = _listener(arguments, open_to_all)
     server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings()))
     if owned:
+        watch_owner(0)
         threading.Thread(target=_end_with_owner, args=(server,), daemon=True).start()
     else:
         _announce(environment, listener, web=arguments.web)
