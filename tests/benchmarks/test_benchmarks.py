@@ -20,7 +20,7 @@ CANDIDATES = ("raw unix", "raw tcp", "gymnasium", "inprocess", "process")
 
 def bench(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
 
 
 def ran(script: str, *arguments: str | Path) -> str:
@@ -110,7 +110,7 @@ def test_command_of_the_package() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     assert "inprocess" in done.stdout

@@ -202,7 +202,7 @@ def test_it_prints_no_banner() -> None:
         "env = gymnasium.make('openenv/Atari-v0'); env.reset(seed=0); env.step(0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT, timeout=60
+        [sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT, timeout=250
     )
     assert (done.stdout, done.stderr) == (b"", b"")
 

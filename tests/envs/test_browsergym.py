@@ -105,10 +105,10 @@ def test_size_of_the_page() -> None:
         ("click('13', color='red')", "unexpected keyword argument 'color'"),
         ("upload_file('13', '/etc/passwd')", "NameError: Invalid action type 'upload_file'"),
         ("goto('file:///etc/passwd')", "http or https, not 'file:///etc/passwd'"),
-        ("goto(' \\tview-source:http://miniwob.localhost/')", "goto opens addresses"),
+        ("goto(' \\tview-source:http://miniwob.localhost/')", "goto opens only addresses"),
         ("goto('chrome://crash')", "http or https, not 'chrome://crash'"),
         ("noop(10000000)", "noop waits 0 to 60000 ms"),
-        ("send_msg_to_user(3)", "a message is a text, not 3"),
+        ("send_msg_to_user(3)", "a message must be a text, not 3"),
         ("tab_focus(7)", "IndexError: list index out of range"),
     ],
 )
@@ -167,11 +167,11 @@ def test_actions_that_are_left_out_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"actions": ()}, "leaves none"),
+        ({"actions": ()}, "allows no action"),
         ({"actions": ("python",)}, "coord"),
         ({"benchmark": "assistantbench"}, "webarena"),
         ({"viewport_width": 1}, "viewport_width"),
-        ({"executable_path": "/no/chromium"}, "'/no/chromium' is no program"),
+        ({"executable_path": "/no/chromium"}, "'/no/chromium' is not a program"),
     ],
 )
 def test_options_that_will_not_do(options: dict[str, Any], told: str) -> None:

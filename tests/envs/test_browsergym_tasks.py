@@ -141,11 +141,13 @@ def test_seed_draws_the_task() -> None:
 
 
 def test_an_unknown_task_is_told_the_nearest_one() -> None:
-    with pytest.raises(OptionError, match=r"no task 'click-tset'.*Did you mean 'click-test'"):
+    with pytest.raises(
+        OptionError, match=r"does not have the task 'click-tset'.*Did you mean 'click-test'"
+    ):
         OpenEnvGym(ID, task="click-tset")
     env = OpenEnvGym(ID)
     env.reset(seed=0)
-    with pytest.raises(OptionError, match="miniwob has no task 'moon'"):
+    with pytest.raises(OptionError, match="miniwob does not have the task 'moon'"):
         env.reset(seed=0, options={"task_name": "moon"})
     env.close()
 
@@ -237,7 +239,7 @@ def test_tasks_on_sites_take_no_seed_unless_allowed(
     """They run by real time, and a seed does not decide them."""
     for variable in BENCHMARKS["webarena"].variables:
         monkeypatch.setenv(variable, "http://localhost")
-    with pytest.raises(OptionError, match="webarena has no task None"):
+    with pytest.raises(OptionError, match="webarena does not have the task None"):
         OpenEnvGym(ID, benchmark="webarena")
     env = OpenEnvGym(ID, **webarena)
     with pytest.raises(EpisodeError, match=r"seed=1.*allow_unseeded=True"):

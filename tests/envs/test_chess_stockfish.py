@@ -171,7 +171,7 @@ class TestEngine:
             "print(env._opponent._process.pid, flush=True)\n" + end
         )
         command = [sys.executable, "-c", code]
-        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=20, cwd=ROOT)
+        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=250, cwd=ROOT)
         assert done.returncode in (0, -signal.SIGKILL)
         assert wait_for_end(int(done.stdout))
 

@@ -212,7 +212,7 @@ def test_text_shows_the_board() -> None:
 
 
 def test_a_text_that_is_too_long_is_an_error() -> None:
-    with pytest.raises(OptionError, match=r"takes 11 characters; option max_text is 5"):
+    with pytest.raises(OptionError, match=r"has 11 characters, more than the option max_text=5"):
         begun("tic_tac_toe", observation="text", max_text=5)
 
 

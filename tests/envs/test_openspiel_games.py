@@ -59,7 +59,7 @@ t "" 3 "" { 2.0 -2.0 }
 }
 """What games of files read."""
 
-UNPLAYABLE = {"chat_game": "there are 2 actions", "crossword": "unimplemented"}
+UNPLAYABLE = {"chat_game": "it has 2 actions", "crossword": "unimplemented"}
 """A game for language models, which speak; and one whose actions are no numbers."""
 
 NOT_REPLAYED = {"add_noise", "start_at"}
@@ -181,7 +181,7 @@ def test_ids_are_registered_without_the_library() -> None:
         "assert 'openenv/OpenSpiel.tic_tac_toe-v0' in gymnasium.registry\n"
         "assert not {'pyspiel', 'open_spiel'} & sys.modules.keys()\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=250)
 
 
 def test_parameters_that_name_files_are_known() -> None:
@@ -198,10 +198,10 @@ def test_parameters_that_name_files_are_known() -> None:
 @pytest.mark.parametrize(
     ("game", "said"),
     [
-        ("tic_tac_to", "no game 'tic_tac_to'. Did you mean .*'tic_tac_toe'"),
-        ("misere(game=tic_tac_to())", "no game 'tic_tac_to'"),
-        ("", "no game"),
-        ("go(board_size=9", "no game string"),
+        ("tic_tac_to", "does not have the game 'tic_tac_to'. Did you mean .*'tic_tac_toe'"),
+        ("misere(game=tic_tac_to())", "does not have the game 'tic_tac_to'"),
+        ("", "does not have the game"),
+        ("go(board_size=9", "not a valid game string"),
         ("go(board_size=nine)", "board_size"),
         ("go(size=9)", "size.*board_size"),
         ("connect_four(rows=0)", "ended by signal|cannot play"),
@@ -211,7 +211,7 @@ def test_parameters_that_name_files_are_known() -> None:
         ("nfg_game(filename=/etc/passwd)", "only its owner may.*game_files"),
         ("misere(game=efg_game(filename=/etc/passwd))", "only its owner may"),
         ("bridge_uncontested_bidding(rng_seed=1)", "leave rng_seed out"),
-        ("misere(game=" * 2000 + ")" * 2000, "no game takes more"),
+        ("misere(game=" * 2000 + ")" * 2000, "at most"),
     ],
     ids=lambda text: text[:40],
 )
@@ -223,8 +223,8 @@ def test_wrong_game_strings_are_refused(game: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("game", "files", "said"),
     [
-        ("chess", {"filename": "/tmp/a"}, "takes no filename"),
-        ("efg_game", {"board_size": "9"}, "takes no board_size"),
+        ("chess", {"filename": "/tmp/a"}, "does not take filename"),
+        ("efg_game", {"board_size": "9"}, "does not take board_size"),
         ("efg_game", {"filename": "/no/such/file"}, "cannot play"),
     ],
 )

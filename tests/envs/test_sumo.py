@@ -117,7 +117,7 @@ def test_all_of_one_junction_is_a_dict() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"junction": "Z", "net": "double"}, "the network has B, E; or 'all'"),
+        ({"junction": "Z", "net": "double"}, "Choose B, E or 'all'"),
         ({"net": "moon"}, "single-intersection"),
         ({"delta_time": 2}, r"delta_time=2 must be more than yellow_time=2"),
         ({"reward_fn": "speed"}, "average-speed"),

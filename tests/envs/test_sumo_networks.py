@@ -70,7 +70,7 @@ def test_a_network_of_the_users_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ({"net_file": "/no/such"}, r"net_file='/no/such': there is no such file"),
+        ({"net_file": "/no/such"}, r"net_file='/no/such': this file does not exist"),
         ({"net_file": "<net></net>"}, "route_file= is missing"),
         ({"net": "double", "net_file": "<net></net>"}, "not both"),
         # On this one the simulator itself crashes.

@@ -28,7 +28,7 @@ def swept(hash_seed: str, *arguments: str) -> dict[str, Any]:
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stderr

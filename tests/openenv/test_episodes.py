@@ -195,6 +195,6 @@ def test_the_command_openenv_validate() -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100.0,
+            timeout=250,
         )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -220,7 +220,7 @@ def test_requests(target: str, options: list[str], tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100.0,
+            timeout=250,
         )
     assert done.returncode == 0, done.stdout[-5000:]
     assert "8 selected / 8 total" in done.stdout

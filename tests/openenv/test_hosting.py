@@ -247,7 +247,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         env=peer_environment(),
         check=True,
         capture_output=True,
-        timeout=100.0,
+        timeout=250,
     )
     made = home / "thing_env"
     with (made / "openenv.yaml").open("a") as manifest:
@@ -309,7 +309,7 @@ def test_ids_of_installed_packages(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60.0,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [

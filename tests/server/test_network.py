@@ -139,7 +139,7 @@ def test_owner_that_is_gone_before_it_spoke() -> None:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=100.0,
+            timeout=250,
             check=False,
         )
     assert done.returncode == 1

@@ -41,7 +41,7 @@ def in_a_process(*words: str, **variables: str) -> str:
         [sys.executable, "-m", "openenv_gym.cleanrl", *words],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables},
     )
     assert ran.returncode == 0, ran.stderr

@@ -250,6 +250,6 @@ def test_it_is_loaded_only_when_it_is_asked_for() -> None:
         "except MissingDependencyError as error:\n    print(error)\n"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=250, check=True
     )
     assert 'pip install "openenv-gym[pettingzoo]"' in ran.stdout

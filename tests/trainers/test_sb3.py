@@ -241,7 +241,7 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path) -> None:
     (tmp_path / "stable_baselines3.py").write_text("raise ImportError(name=__name__)")
     code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import openenv_gym.sb3"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=250
     )
     assert "MissingDependencyError" in done.stderr
     assert 'pip install "openenv-gym[sb3]"' in done.stderr
@@ -257,7 +257,7 @@ def test_the_example_trains_and_draws(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=250,
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr

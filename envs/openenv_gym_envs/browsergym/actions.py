@@ -1,7 +1,7 @@
-"""BrowserGym's action language: texts such as ``click('13')``, carried out on a page.
+"""BrowserGym's action language: texts such as ``click('13')``, which act on a page.
 
-BrowserGym makes a program of an action: the source of all its functions, then the calls. The
-functions are defined here once for an episode, and an action runs the calls alone.
+BrowserGym turns each action into a program: the source of all its functions, then the calls. This
+module defines the functions once for an episode, and an action runs only the calls.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Subset = Literal["chat", "infeas", "bid", "coord", "nav", "tab"]
 
 SUBSETS: tuple[Subset, ...] = ("chat", "infeas", "bid", "coord", "nav", "tab")
 
-# These read files of the host that the browser runs on.
+# These addresses show files of the machine that the browser runs on.
 _REFUSED = ("upload_file", "mouse_upload_file")
 _BROWSERGYMS_TIMEOUT = "timeout=500"
-# Playwright's account of how it waited, which depends on the speed of the machine.
+# Playwright's log of its waiting, which depends on the speed of the machine.
 _WAITING = re.compile(r"attempt #\d+|waiting \d+ms|\x1b\[\d+m")
 
 
 class Language:
-    """The actions that an environment allows; made by :func:`language`.
+    """The actions that an environment allows; :func:`language` makes it.
 
     Args:
         subsets: Groups of actions.
-        timeout: Milliseconds that an action waits for its element.
+        timeout: Milliseconds for which an action waits for its element.
     """
 
     def __init__(self, subsets: tuple[Subset, ...], timeout: int) -> None:
@@ -45,11 +45,11 @@ class Language:
         self._definitions = compile(source, "<browsergym actions>", "exec")
 
     def calls(self, action: str) -> CodeType:
-        """The calls that an action stands for.
+        """Compile the calls of an action.
 
         Raises:
-            ValueError: There is none in it.
-            NameError: One is of no action that is allowed.
+            ValueError: The action has no call.
+            NameError: A call is not an allowed action.
         """
         program = self._actions.to_python_code(action)
         return compile(program.removeprefix(self._source), "<action>", "exec")
@@ -57,12 +57,12 @@ class Language:
     def define(
         self, page: Page, say: Callable[[str], None], give_up: Callable[[str], None]
     ) -> dict[str, Any]:
-        """A namespace in which calls can be run.
+        """Make a namespace for calls to run in.
 
         Args:
-            page: The active page; under ``"page"`` stands the one that is active after a call.
-            say: Called with what the agent says to the user.
-            give_up: Called with the reason why the agent holds the task to be infeasible.
+            page: The active page; a call may put another active page under ``"page"``.
+            say: Function that takes the agent's message to the user.
+            give_up: Function that takes the agent's reason for calling the task infeasible.
         """
         namespace: dict[str, Any] = {
             "page": page,
@@ -77,11 +77,11 @@ class Language:
 
 
 def _to_sites(goto: Callable[[str], None]) -> Callable[[str], None]:
-    """BrowserGym's ``goto`` without the addresses that show files of the browser's host."""
+    """Wrap BrowserGym's ``goto`` so that it refuses addresses that show files of the machine."""
 
     def checked(url: str) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
-            raise ValueError(f"goto opens addresses that begin with http or https, not {url!r}")
+            raise ValueError(f"goto opens only addresses with http or https, not {url!r}")
         goto(url)
 
     return checked
@@ -89,14 +89,14 @@ def _to_sites(goto: Callable[[str], None]) -> Callable[[str], None]:
 
 @cache
 def language(subsets: tuple[Subset, ...], timeout: int) -> Language:
-    """The language of these subsets: see :class:`Language`."""
+    """Return the language of these subsets; see :class:`Language`."""
     return Language(subsets, timeout)
 
 
-def told(error: Exception) -> str:
-    """What is told of an action that failed: the same on every machine.
+def describe_failure(error: Exception) -> str:
+    """Describe why an action failed, in the same words on every machine.
 
-    Playwright's account of its attempts is kept, each line once.
+    Each line of Playwright's log of its attempts is kept once.
     """
     lines = (line for line in str(error).splitlines() if line.strip())
     kept = dict.fromkeys(line for line in lines if not _WAITING.search(line))

@@ -1,7 +1,7 @@
 """BrowserGym's own environment, as ``gymnasium.make`` makes it, in the task click-test.
 
 It looks for its browser where ``playwright install`` puts it, and for a second one, which shows the
-chat: it finds the one that ours uses there.
+chat. This module puts the browser that our environment uses there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import gymnasium
 from openenv_gym_envs.comparison import Comparison, Player
 
 ACTIONS = ("noop(0)", "noop(0)", "noop(0)", "click('13')")
-"""What is done in an episode."""
+"""The actions of an episode."""
 
 
 class ClickTest(Player):
@@ -33,7 +33,7 @@ class ClickTest(Player):
             with playwright.sync_api.sync_playwright() as started:
                 wanted = Path(started.chromium.executable_path)
             wanted.parent.mkdir(parents=True)
-            # As root, and in containers, it has no sandbox of its own.
+            # As root, and in containers, Chromium cannot use its own sandbox.
             wanted.write_text(f'#!/bin/sh\nexec {browser} --disable-gpu --no-sandbox "$@"\n')
             wanted.chmod(0o755)
         package = importlib.util.find_spec("miniwob")

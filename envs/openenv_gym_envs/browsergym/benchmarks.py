@@ -1,8 +1,8 @@
-"""Benchmarks of BrowserGym: where their tasks come from, and what each needs to run.
+"""The benchmarks of BrowserGym, and the requirements of each.
 
-MiniWoB++ is a folder of pages, which come with the package ``miniwob``. They are given to the
-browser under an address of our own, as no file of this host may be reached by an agent that can
-name an address. The others are played on sites that somebody has to set up.
+MiniWoB++ is a folder of pages in the package ``miniwob``. The browser gets them under an address of
+our own, because an agent that can open any address must not reach the files of this machine. The
+other benchmarks need sites that somebody sets up.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Benchmark:
     """A benchmark.
 
     Attributes:
-        name: As BrowserGym calls it.
-        module: Registers its tasks when it is imported.
-        task: The task by default; None: one must be named.
+        name: Name in BrowserGym.
+        module: Module that registers the tasks when it is imported.
+        task: The default task; None if the user must name one.
         viewport: Width and height of its pages, in CSS pixels.
-        scale: Pixels of a screenshot for one of these.
-        offline: Its pages come with a package: nothing else is to be reached, and all that happens
-            in them is decided by the seed.
-        variables: What must be set in the process environment.
-        setup: What else must be done, step by step.
+        scale: Pixels of a screenshot for each CSS pixel.
+        offline: Whether the pages come with a package, reach nothing else, and depend on the seed
+            alone.
+        variables: Environment variables that must be set.
+        setup: Other steps that are necessary.
     """
 
     name: str
@@ -111,11 +111,11 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 
 
 def check_ready(benchmark: Benchmark) -> None:
-    """Checks that a benchmark has all that it needs.
+    """Check that the requirements of a benchmark are met.
 
     Raises:
         MissingDependencyError: Its package is not installed.
-        OptionError: What it needs of the process environment is not set.
+        OptionError: An environment variable that it needs is not set.
     """
     unset = [name for name in benchmark.variables if not os.environ.get(name)]
     installed = importlib.util.find_spec(benchmark.module) is not None
@@ -129,9 +129,9 @@ def check_ready(benchmark: Benchmark) -> None:
     lacks = [] if installed else [f"the package {package}"]
     lacks += [f"the variable {name}" for name in unset]
     message = (
-        f"The benchmark {benchmark.name!r} is played on sites that have to be set up first: "
-        f"{todo}. Missing here: {', '.join(lacks)}. It cannot be reached from a container of "
-        "transport='docker', which has no network. benchmark='miniwob' needs nothing."
+        f"The benchmark {benchmark.name!r} needs sites that you set up first: {todo}. Missing "
+        f"here: {', '.join(lacks)}. A container of transport='docker' cannot reach them, as it has "
+        "no network. benchmark='miniwob' needs no sites."
     )
     fields = {"benchmark": benchmark.name, "variables": unset, "setup": steps}
     if installed:
@@ -143,11 +143,11 @@ class Tasks:
     """The tasks of a benchmark.
 
     Args:
-        benchmark: Which.
+        benchmark: The benchmark.
 
     Raises:
         MissingDependencyError: Its package is not installed.
-        OptionError: What it needs is not set up.
+        OptionError: Its sites are not set up.
     """
 
     def __init__(self, benchmark: Benchmark) -> None:
@@ -157,23 +157,23 @@ class Tasks:
         self._prefix = f"browsergym/{benchmark.name}."
 
     def names(self) -> list[str]:
-        """Of all of them, sorted."""
+        """The sorted names of all tasks."""
         prefix = self._prefix
         ids = [id for id in gymnasium.registry if id.startswith(prefix)]
         return sorted(id.removeprefix(prefix) for id in ids)
 
     def checked(self, name: str | None) -> str:
-        """The name of a task; None stands for the default.
+        """Return the name of a task after checking it; None stands for the default.
 
         Raises:
-            OptionError: There is no such task.
+            OptionError: The task does not exist.
         """
         known = self.names()
         wanted = self._benchmark.task if name is None else name
         if wanted in known:
             return wanted
         raise OptionError(
-            f"Options of browsergym: {self._benchmark.name} has no task {name!r}."
+            f"Options of browsergym: {self._benchmark.name} does not have the task {name!r}."
             f"{did_you_mean(wanted or '', known)} It has {len(known)}: {', '.join(known[:8])}, ...",
             option="task",
             task=name,
@@ -181,18 +181,18 @@ class Tasks:
         )
 
     def make(self, name: str, seed: int) -> AbstractBrowserTask:
-        """A task, drawn by the seed."""
+        """Make a task from a seed."""
         kept = {"base_url": f"http://{_HOST}/miniwob/"} if self._benchmark.offline else {}
         registered: Any = gymnasium.registry[self._prefix + name].entry_point
-        # It holds the task's class and arguments, and starts nothing before a reset.
+        # The environment holds the task's class and arguments, and starts nothing before a reset.
         stock: BrowserEnv = registered(task_kwargs=kept)
         return stock.task_entrypoint(seed=seed, **stock.task_kwargs)
 
 
 def serve(route: Route) -> None:
-    """Answers a request of a page of MiniWoB++ with the file; to any other nobody answers.
+    """Answer a request for a page of MiniWoB++ with the file, and any other with an error page.
 
-    That too is told by a page: when the browser's own page for it appears is a matter of chance.
+    An error page of our own is deterministic; the moment when the browser shows its own is not.
     """
     address = urlsplit(route.request.url)
     if address.scheme != "http" or address.netloc != _HOST:
@@ -208,7 +208,7 @@ def serve(route: Route) -> None:
 
 @lru_cache(maxsize=512)
 def _page(path: str) -> tuple[bytes, str] | None:
-    """A file of the package: what is in it, and its type."""
+    """Return the content and the type of a file of the package."""
     root = _root()
     file = (root / path.lstrip("/")).resolve()
     if not file.is_relative_to(root) or not file.is_file():
@@ -218,7 +218,7 @@ def _page(path: str) -> tuple[bytes, str] | None:
 
 @cache
 def _root() -> Path:
-    # The package itself loads Selenium, which is not needed here.
+    # Importing the package would load Selenium, which is not needed here.
     spec = importlib.util.find_spec("miniwob")
     if spec is None or spec.origin is None:
         raise missing_package("browsergym", "miniwob", "browsergym", name="browsergym")

@@ -1,8 +1,8 @@
-"""The browser: one Chromium on a thread of its own, which environments share.
+"""The browser: a Chromium on a thread of its own, which environments share.
 
-Playwright's synchronous API, in which BrowserGym is written, belongs to the thread that started it
-and refuses one that runs an event loop. So it gets a thread of its own, and whoever has an
-environment may be on any thread, also in a notebook.
+BrowserGym uses Playwright's synchronous API, which belongs to the thread that started it and
+refuses a thread that runs an event loop. With a thread of its own, environments can be used on any
+thread, also in a notebook.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from openenv_gym_envs.browsergym.launching import Settings, launch
 T = TypeVar("T")
 
 SITE_LIMIT = 300.0
-"""Seconds within which sites must answer: some tasks log in to several before they begin."""
+"""Seconds within which sites must answer, as some tasks log in to several before they begin."""
 
 OFFLINE_LIMIT = 50.0
-"""Seconds for pages of this machine: fewer than a client waits, so that it hears what happened."""
+"""Seconds for pages of this machine: less than a client waits, so that it gets the error."""
 
 _CLOSE_LIMIT = 10.0
 _GLANCE = 1.0  # seconds between two looks at whether Playwright's driver still runs
 
 
 class _StopError(BaseException):
-    """Raised in the browser's thread, from another, in what will not end."""
+    """Raised in the browser's thread by another thread, to end a call that does not return."""
 
 
 class SharedBrowser:
     """A browser on a thread of its own, started at the first use.
 
-    Made by :meth:`acquire`; ended with the last :meth:`release`. It is started again if it died.
+    :meth:`acquire` makes it, and the last :meth:`release` ends it. It is started again if it died.
 
     Args:
-        settings: What to start it with.
+        settings: Settings to start it with.
     """
 
     _shared: ClassVar[dict[Any, SharedBrowser]] = {}
@@ -63,15 +63,15 @@ class SharedBrowser:
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._pid: int | None = None
-        # Daemon: an interpreter that ends does not wait for it, but tells it to end.
+        # A daemon: an interpreter that exits does not wait for the thread, but asks it to end.
         self._thread = threading.Thread(target=self._serve, daemon=True, name="browser")
         self._thread.start()
 
     @classmethod
     def acquire(cls, settings: Settings) -> SharedBrowser:
-        """The browser with these settings that environments of the calling thread share.
+        """Return the browser with these settings that environments of the calling thread share.
 
-        Those of another thread have their own, so that none waits for the other.
+        Environments of another thread have another browser, so that none waits for the other.
         """
         key = (os.getpid(), threading.get_ident(), settings)
         with cls._lock:
@@ -83,7 +83,7 @@ class SharedBrowser:
         return browser
 
     def release(self) -> None:
-        """Ends it, if nobody else uses it."""
+        """End the browser, if no other environment uses it."""
         with self._lock:
             self._users -= 1
             if self._users:
@@ -92,7 +92,7 @@ class SharedBrowser:
         self.end()
 
     def end(self) -> None:
-        """Ends it whoever uses it."""
+        """End the browser even if it is in use."""
         if self._key is not None and self._key[0] != os.getpid():
             return  # a fork has a copy of this object, but not the thread
         self._calls.put(None)
@@ -102,19 +102,19 @@ class SharedBrowser:
             self._thread.join(_CLOSE_LIMIT)
 
     def run(self, function: Callable[[Browser], T]) -> T:
-        """What the function gives, called with the browser on its thread.
+        """Call a function with the browser, on the browser's thread, and return its result.
 
         Raises:
             EnvironmentFailedError: The browser died, or did not answer in time and was ended. The
-                next call gets another.
+                next call starts another.
         """
         return self._call(lambda: function(self._started()))
 
     def go_on(self, browser: Browser, function: Callable[[], T]) -> T:
-        """What the function gives, which needs a browser that :meth:`run` called with before.
+        """Call a function that needs the browser of an earlier :meth:`run`.
 
         Raises:
-            EnvironmentFailedError: As :meth:`run`; or it is not there any more.
+            EnvironmentFailedError: As :meth:`run`; or that browser is gone.
         """
 
         def go_on() -> T:
@@ -125,7 +125,7 @@ class SharedBrowser:
         return self._call(go_on)
 
     def finish(self, browser: Browser, function: Callable[[], None]) -> None:
-        """Calls a function that tidies up in a browser; nothing to do if that is gone."""
+        """Call a function that cleans up in a browser; do nothing if that browser is gone."""
         self._call(lambda: function() if self._is_there(browser) else None)
 
     def _call(self, function: Callable[[], T]) -> T:
@@ -148,7 +148,7 @@ class SharedBrowser:
 
     def _serve(self) -> None:
         while True:
-            with contextlib.suppress(_StopError):  # one that came too late
+            with contextlib.suppress(_StopError):  # it may come too late for its call
                 call = self._calls.get()
                 if call is None:
                     break
@@ -158,27 +158,27 @@ class SharedBrowser:
                 except BaseException as error:
                     future.set_exception(error)
                 finally:
-                    del function, future, call  # they hold the episode
+                    del function, future, call  # they hold references to the episode
         self._stop()
 
     def _started(self) -> Browser:
         if self._browser is None or not self._is_there(self._browser):
             self._stop()
             self._playwright = playwright.sync_api.sync_playwright().start()
-            # By which BrowserGym's actions find elements.
+            # BrowserGym's actions find elements by this attribute.
             self._playwright.selectors.set_test_id_attribute("bid")
             self._browser = launch(self._playwright, self._settings)
             self._pid = _pid_of(self._browser)
         return self._browser
 
     def _is_there(self, browser: Browser) -> bool:
-        """It is the one that runs, and lives."""
+        """Return whether a browser is the current one, and alive."""
         return self._browser is browser and browser.is_connected() and self._has_driver()
 
     def _has_driver(self) -> bool:
-        """Playwright's driver still runs, or was not started yet.
+        """Return whether Playwright's driver still runs, or was not started yet.
 
-        Without it some calls never come back.
+        Without the driver some calls never return.
         """
         started = self._playwright  # the browser's thread may drop it meanwhile
         return started is None or _is_driven(started)
@@ -190,36 +190,37 @@ class SharedBrowser:
         if started is None:
             return
         driven = _is_driven(started)
-        # Of one that died there is nothing left to close.
+        # A driver that died leaves nothing to close.
         with contextlib.suppress(Exception):
             if browser is not None and driven:
                 browser.close()
         if driven:
             started.stop()
             return
-        # Its event loop ended with it, and Playwright left it entered.
+        # The event loop ended with the driver, but Playwright left it set as running.
         asyncio._set_running_loop(None)
         with contextlib.suppress(Exception):
             started.stop()
         started._impl_obj._loop.close()
 
     def _break_off(self, future: Future[Any]) -> None:
-        """Ends a call that does not come back, and the browser with it."""
+        """End a call that does not return, and the browser with it."""
         self._kill()
         deadline = time.monotonic() + _CLOSE_LIMIT
         while time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):
                 future.exception(_GLANCE)
                 return
-            # Playwright waits in a loop for a driver that is gone, and so may what cleans up.
+            # Playwright waits in a loop for a driver that is gone, and its clean-up may do so too.
             ident = ctypes.c_ulong(self._thread.ident or 0)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(_StopError))
 
     def _kill(self) -> None:
-        """Ends a browser that does not answer; its thread gets an error for it."""
+        """Kill a browser that does not answer, so that its thread gets an error."""
         pid, started = self._pid, self._playwright
         with contextlib.suppress(OSError):
-            # A browser has a group of its own. Of one that is gone the number may be another's.
+            # A browser has a process group of its own. If it is gone, another process may have
+            # its number.
             if pid is not None and (group := os.getpgid(pid)) != os.getpgrp():
                 os.killpg(group, signal.SIGKILL)
         with contextlib.suppress(OSError):
@@ -229,15 +230,15 @@ class SharedBrowser:
 
 def _ended() -> EnvironmentFailedError:
     return EnvironmentFailedError(
-        "The browser ended in the midst of it: it was killed, or crashed, perhaps for want of "
-        "memory. Call reset(), which starts another."
+        "The browser ended during the call: it was killed, or it crashed, perhaps for lack of "
+        "memory. Call reset(), which starts another browser."
     )
 
 
 def _silent(limit: float) -> EnvironmentFailedError:
     return EnvironmentFailedError(
-        f"The browser did not answer within {limit:.0f} s, and was ended: a script of the page may "
-        "never end. Call reset() for a new one.",
+        f"The browser did not answer within {limit:.0f} s and was ended: a script of the page may "
+        "run forever. Call reset(), which starts another browser.",
         limit=limit,
     )
 
@@ -250,7 +251,7 @@ def _pid_of(browser: Browser) -> int | None:
 
 
 def _wire_of(started: Playwright) -> Any:
-    """What leads to Playwright's driver, of which its API does not tell."""
+    """Return the transport to Playwright's driver, which its API does not expose."""
     return started._impl_obj._connection._transport
 
 
@@ -260,7 +261,7 @@ def _is_driven(started: Playwright) -> bool:
         return False
     try:
         state = os.waitid(os.P_PID, wire._proc.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:  # it has ended, and somebody has taken note
+    except ChildProcessError:  # it has ended, and its exit status was read
         return False
     return state is None
 

@@ -42,38 +42,40 @@ _ShortWait = Annotated[int, Field(ge=1, le=5_000)]
 
 
 class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation, BrowserGymState]):
-    """A task for an agent that uses a browser, as BrowserGym has them.
+    """A task of BrowserGym, for an agent that uses a browser.
 
-    The benchmark ``miniwob`` runs offline: 125 small tasks on pages that come with a package. Its
-    pages run by a clock that moves only with actions, so the same seed and actions give the same
-    episode, screenshots included, on any machine with the same browser.
+    The benchmark ``miniwob`` runs offline: 125 small tasks on pages of a package. The clock of its
+    pages moves only with actions, so the same seed and actions give the same episode, screenshots
+    included, on any machine with the same browser.
 
-    Rewards and endings are the task's: in MiniWoB++ 1 where it is solved, else 0. An action that
-    fails, or is none, is told by the observation.
+    The task decides rewards and endings: in MiniWoB++ the reward is 1 for the solution, else 0. If
+    an action fails or is not valid, the observation says why.
 
     Args:
-        benchmark: Where the task comes from; all but ``"miniwob"`` need sites that you set up.
-        task: Its name, such as ``"click-button"``; None for the benchmark's default.
+        benchmark: Name of the benchmark; all but ``"miniwob"`` need sites that you set up.
+        task: Name of the task, such as ``"click-button"``; None for the benchmark's default.
         actions: Groups of actions that the agent may use.
-        include_axtree: Take the accessibility tree.
-        include_html: Take the HTML.
-        include_screenshot: Take a picture.
-        include_elements: Take place and visibility of each element.
-        viewport_width: Of the page, in CSS pixels; None as the benchmark has it.
-        viewport_height: Likewise.
-        pre_observation_delay: Seconds between an action and its observation, by the page's clock:
-            in MiniWoB++ nobody waits for them.
-        page_timeout: Milliseconds that a page may take to load; None as the task has it.
-        action_timeout: Milliseconds that an action waits for its element.
-        slow_mo: Milliseconds to wait before each operation of the browser, for who looks on.
-        headless: Show no window.
-        executable_path: The browser, if not one that is found.
-        sandbox: Use Chromium's own sandbox; None: wherever it can, which root cannot.
-        allow_unseeded: Take a seed where it does not decide the episode: all but ``"miniwob"``.
+        include_axtree: Whether to observe the accessibility tree.
+        include_html: Whether to observe the HTML.
+        include_screenshot: Whether to observe a picture.
+        include_elements: Whether to observe the position and visibility of each element.
+        viewport_width: Width of the page in CSS pixels; None for the benchmark's default.
+        viewport_height: Height of the page in CSS pixels; None for the benchmark's default.
+        pre_observation_delay: Seconds between an action and its observation, by the page's clock,
+            which in MiniWoB++ takes no real time.
+        page_timeout: Milliseconds that a page may take to load; None for the task's default.
+        action_timeout: Milliseconds for which an action waits for its element.
+        slow_mo: Milliseconds to wait before each operation of the browser, to watch it.
+        headless: Whether to show no window.
+        executable_path: Path of the browser; None to search for one.
+        sandbox: Whether to use Chromium's own sandbox; None to use it where it is possible, which
+            it is not for root.
+        allow_unseeded: Whether to accept a seed that does not decide the episode, as in all
+            benchmarks but ``"miniwob"``.
 
     Raises:
-        OptionError: There is no such task, or the benchmark is not set up.
-        MissingDependencyError: There is no browser, or not the benchmark's package.
+        OptionError: The task does not exist, or the benchmark is not set up.
+        MissingDependencyError: A browser or the benchmark's package is missing.
     """
 
     render_modes = ("rgb_array",)
@@ -101,7 +103,7 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
     ) -> None:
         if not actions:
             raise OptionError(
-                f"Options of browsergym: actions=() leaves none. Name some of {SUBSETS}.",
+                f"Options of browsergym: actions=() allows no action. Name some of {SUBSETS}.",
                 option="actions",
             )
         chosen = BENCHMARKS[benchmark]
@@ -133,7 +135,7 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         self._state = BrowserGymState(benchmark=benchmark, task_name=self._task)
 
     def spaces(self) -> Mapping[str, Space[Any]]:
-        """The picture, of the size that the options say."""
+        """The Space of the picture, whose size depends on the options."""
         shape = (0, 0, 3) if self._setting.wanted.screen is None else self._shape
         return {"screenshot": Box(0, 255, shape, np.uint8)}
 
@@ -143,21 +145,21 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         task_name: str | None = None,
         episode_id: str | None = None,
     ) -> BrowserGymObservation:
-        """Begins a task.
+        """Begin a task.
 
         Args:
-            seed: Of the task, as BrowserGym takes it.
+            seed: Seed of the task, as in BrowserGym.
             task_name: Another task of the benchmark, for this episode only.
             episode_id: Name of the episode in :attr:`state`.
 
         Raises:
-            OptionError: There is no such task.
+            OptionError: The task does not exist.
             EpisodeError: The seed would not decide the episode.
         """
         if seed is not None and not self._benchmark.offline and not self._allow_unseeded:
             raise EpisodeError(
-                f"reset(seed={seed}): what happens on the sites of {self._benchmark.name!r} is "
-                "not decided by a seed. Leave it out, or make the environment with "
+                f"reset(seed={seed}): a seed does not decide what happens on the sites of "
+                f"{self._benchmark.name!r}. Leave it out, or make the environment with "
                 "allow_unseeded=True.",
                 seed=seed,
             )
@@ -180,7 +182,7 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
 
     @property
     def _running(self) -> Episode:
-        assert self._episode is not None, "the session steps no episode that did not begin"
+        assert self._episode is not None, "a session steps only an episode that has begun"
         return self._episode
 
     def step(self, action: BrowserGymAction) -> BrowserGymObservation:
@@ -197,7 +199,7 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         return self._state
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The page: (height, width, 3) uint8."""
+        """Return a picture of the page: (height, width, 3) uint8."""
         if self.render_mode != "rgb_array":
             return None
         shape, scale, episode = self._shape, self._benchmark.scale, self._running
@@ -207,7 +209,7 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         return taken
 
     def close(self) -> None:
-        """Closes the page, and the browser if nobody else uses it."""
+        """Close the page, and the browser if no other environment uses it."""
         try:
             self._end_episode()
         finally:
@@ -241,8 +243,8 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
 
 
 def fitting(text: str, longest: int) -> str:
-    """The text as its Space can hold it; the end of one that was cut says so."""
-    # A page may have half of a character, which is no Unicode text.
+    """Cut a text to the length of its Space, with a note at the end."""
+    # A page may contain half a surrogate pair, which is not valid Unicode.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if len(text) <= longest:
         return text

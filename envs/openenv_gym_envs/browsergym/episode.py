@@ -1,4 +1,4 @@
-"""One episode: a task in a fresh context of the browser. All of it runs on the browser's thread."""
+"""One episode: a task in a new context of the browser. All of it runs on the browser's thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from browsergym.core.task import AbstractBrowserTask
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from openenv_gym.errors import EnvironmentFailedError
-from openenv_gym_envs.browsergym.actions import Language, told
+from openenv_gym_envs.browsergym.actions import Language, describe_failure
 from openenv_gym_envs.browsergym.benchmarks import serve
 from openenv_gym_envs.browsergym.observing import Seen, Wanted, observe
 
@@ -23,7 +23,7 @@ LONGEST_NOOP = 60_000
 """Milliseconds that ``noop(wait_ms)`` may wait."""
 
 _LOAD_LIMIT = 3_000  # ms
-_PLAYWRIGHTS = "__pw_stack__"  # an attribute of tasks that somebody waits for
+_PLAYWRIGHTS = "__pw_stack__"  # attribute of asyncio tasks that a greenlet waits for
 _CLOCK = "window[Symbol.for('openenv-gym.clock')]"
 _MOVE = f"ms => {_CLOCK}?.move(ms)"
 _HOLD = f"() => {_CLOCK}?.hold()"
@@ -31,15 +31,16 @@ _HOLD = f"() => {_CLOCK}?.hold()"
 
 @dataclass(frozen=True)
 class Setting:
-    """How episodes are run.
+    """The settings of episodes.
 
     Attributes:
         language: The actions.
-        wanted: What is observed.
+        wanted: The parts of the page to observe.
         viewport: Width and height of the page, in CSS pixels.
-        offline: Pages are ours, and run by the clock of clock.js; else sites, by real time.
-        delay: Seconds to let pass between an action and its observation.
-        timeout: Milliseconds that Playwright waits for a page; None: as long as the task says.
+        offline: Whether the pages come with a package and use the clock of clock.js; else they are
+            sites, in real time.
+        delay: Seconds between an action and its observation.
+        timeout: Milliseconds for which Playwright waits for a page; None for the task's default.
     """
 
     language: Language
@@ -52,16 +53,16 @@ class Setting:
 
 @dataclass
 class Outcome:
-    """What a reset or a step came to.
+    """The result of a reset or a step.
 
     Attributes:
-        seen: What was taken of the page.
-        url: Of the page.
-        error: Why the action failed; empty if it did not.
-        reward: Of the task.
-        done: The task is over.
-        task_info: What the task says.
-        browser: What there is to know of the browser.
+        seen: The observed parts of the page.
+        url: Address of the page.
+        error: The reason why the action failed; empty if it did not fail.
+        reward: Reward of the task.
+        done: Whether the task is over.
+        task_info: Information from the task.
+        browser: Information about the browser.
     """
 
     seen: Seen
@@ -74,16 +75,16 @@ class Outcome:
 
 
 class Episode:
-    """A task, from its page's opening to the closing of its context.
+    """A task, from the opening of its page to the closing of its context.
 
     Args:
-        browser: Where to run it.
-        task: What to run.
-        setting: How.
+        browser: The browser to use.
+        task: The task.
+        setting: The settings.
 
     Attributes:
-        browser: Where it runs.
-        goal: What is to be done, as messages; ``{"type": "text", "text": ...}``.
+        browser: The browser in use.
+        goal: The goal, as messages; ``{"type": "text", "text": ...}``.
     """
 
     def __init__(self, browser: Browser, task: AbstractBrowserTask, setting: Setting) -> None:
@@ -93,17 +94,17 @@ class Episode:
         self._chat: list[dict[str, Any]] = []
         self._infeasible = False
         self._crashed = False
-        self._pages: list[Page] = []  # open ones, that which was active last behind
+        self._pages: list[Page] = []  # the open pages; the last was active last
         self._last_action = ""
-        self._context = self._opened(browser)
+        self._context = self._open_context(browser)
         try:
-            with self._watched():
+            with self._report_crash():
                 self._namespace = self._begin()
         except BaseException:
             self.close()
             raise
 
-    def _opened(self, browser: Browser) -> BrowserContext:
+    def _open_context(self, browser: Browser) -> BrowserContext:
         setting, task = self._setting, self._task
         width, height = setting.viewport
         context = browser.new_context(
@@ -122,14 +123,14 @@ class Episode:
 
     def _on_crash(self, page: Page) -> None:
         self._crashed = True
-        # Playwright would wait for ever for what it has asked of the page.
+        # Playwright would wait forever for the page's answers.
         for task in asyncio.all_tasks(page._loop):
             if hasattr(task, _PLAYWRIGHTS):
                 task.cancel()
 
     @contextlib.contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Tells of a page that crashes meanwhile."""
+    def _report_crash(self) -> Iterator[None]:
+        """Raise an error if a page crashes meanwhile."""
         try:
             yield
         except (playwright.sync_api.Error, asyncio.CancelledError) as error:
@@ -138,8 +139,8 @@ class Episode:
             self._crashed = True
         if self._crashed:
             raise EnvironmentFailedError(
-                "A page crashed: its process was killed, or it had no memory left. The episode "
-                "cannot go on: call reset()."
+                "A page crashed: its process was killed, or it ran out of memory. The episode "
+                "cannot continue: call reset()."
             )
 
     def _new_page(self) -> Page:
@@ -148,7 +149,7 @@ class Episode:
         return page
 
     def _activate(self, page: Page) -> None:
-        # Where BrowserGym looks for it; a task sets it for its own page only.
+        # BrowserGym looks for the page there; a task sets it only for its own page.
         page._bgym_scale_factor = self._setting.wanted.scale  # type: ignore[attr-defined]
         self._pages = [other for other in self._pages if other is not page] + [page]
 
@@ -166,7 +167,7 @@ class Episode:
 
     def _say(self, text: str) -> None:
         if not isinstance(text, str):
-            raise ValueError(f"a message is a text, not {text!r}")
+            raise ValueError(f"a message must be a text, not {text!r}")
         self._chat.append({"role": "assistant", "message": text})
 
     def _give_up(self, reason: str) -> None:
@@ -175,39 +176,39 @@ class Episode:
         self._infeasible = True
 
     def _noop(self, wait_ms: float = 1000) -> None:
-        """BrowserGym's ``noop``, by the pages' clock."""
+        """Implement BrowserGym's ``noop`` by the pages' clock."""
         if not 0 <= wait_ms <= LONGEST_NOOP:
             raise ValueError(f"noop waits 0 to {LONGEST_NOOP} ms, not {wait_ms!r}")
         self._each_frame(_MOVE, wait_ms)
         self._each_frame(_HOLD)
 
     def first(self) -> Outcome:
-        """What there is before any action.
+        """Return the observation before any action.
 
         Raises:
             EnvironmentFailedError: The page crashed.
         """
-        with self._watched():
+        with self._report_crash():
             self._settle()
             return self._outcome("", 0.0, False, self.task_info)
 
     def step(self, action: str) -> Outcome:
-        """Carries out an action.
+        """Carry out an action.
 
-        What it raises is told by the outcome, as long as there are a browser and its page.
+        The outcome has the error of a failed action, as long as the browser and its page exist.
 
         Raises:
             EnvironmentFailedError: The page crashed.
         """
-        with self._watched():
+        with self._report_crash():
             self._last_action = action
             error = self._act(action)
             self._settle()
             self._find_active()
-            reward, done, task_info = self._validated()
+            reward, done, task_info = self._validate()
             return self._outcome(error, reward, done, task_info)
 
-    def _validated(self) -> tuple[float, bool, dict[str, Any]]:
+    def _validate(self) -> tuple[float, bool, dict[str, Any]]:
         chat: Any = list(self._chat)  # BrowserGym's own annotation is wrong
         reward, done, message, task_info = self._task.validate(self._page, chat)
         if message:
@@ -223,14 +224,14 @@ class Episode:
         except Exception as raised:
             if self._crashed or not self.browser.is_connected():
                 raise
-            error = told(raised)
-        # Which page it is, its functions for tabs say here; a page that it opened is the last.
+            error = describe_failure(raised)
+        # BrowserGym's functions for tabs put the active page here; a new page comes last.
         if self._namespace["page"] is not active:
             self._activate(self._namespace["page"])
         return error
 
     def _settle(self) -> None:
-        """Lets pass the time between an action and its observation."""
+        """Let the time between an action and its observation pass."""
         setting = self._setting
         for page in self._context.pages:
             for frame in page.frames:
@@ -245,7 +246,7 @@ class Episode:
     def _each_frame(self, script: str, argument: Any = None) -> None:
         for page in self._context.pages:
             for frame in page.frames:
-                # Those that are gone, or on their way to another page, have no clock to move.
+                # Frames that are gone, or are loading another page, have no clock to move.
                 with contextlib.suppress(playwright.sync_api.Error):
                     frame.evaluate(script, argument)
 
@@ -254,7 +255,7 @@ class Episode:
         return self._pages[-1]
 
     def _find_active(self) -> None:
-        """The page that was active last, of those still open; a new one if there is none."""
+        """Activate the open page that was active last, or a new one if none is open."""
         self._pages = [page for page in self._pages if not page.is_closed()]
         if not self._pages:
             self._new_page()
@@ -277,15 +278,15 @@ class Episode:
         return Outcome(seen, self._page.url, error, reward, done, task_info, browser)
 
     def on_page(self, function: Callable[[Page], Any]) -> Any:
-        """What the function gives for the active page."""
+        """Call a function with the active page and return its result."""
         return function(self._page)
 
     def close(self) -> None:
-        """Ends the task and closes its context."""
+        """End the task and close its context."""
         try:
             self._task.teardown()
         finally:
-            # Of a browser that is gone there is nothing left to close.
+            # A browser that is gone leaves nothing to close.
             with contextlib.suppress(playwright.sync_api.Error):
                 self._context.close()
 

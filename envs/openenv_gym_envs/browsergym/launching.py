@@ -1,4 +1,4 @@
-"""Finding a Chromium and starting it, with or without its own sandbox."""
+"""Functions that find a Chromium and start it, with or without its own sandbox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from openenv_gym.errors import MissingDependencyError, OptionError
 T = TypeVar("T")
 
 _ASK_LIMIT = 60.0  # seconds
-# The shell is the same engine without a window: it starts in a third of the time.
+# The headless shell is the same engine without a window, and starts in a third of the time.
 _HEADLESS = ("chromium-headless-shell", "chromium", "chromium-browser")
 _WINDOWED = ("chromium", "chromium-browser")
 _OTHERS = ("google-chrome", "google-chrome-stable", "microsoft-edge")
@@ -31,7 +31,7 @@ _ARGUMENTS = (
     "--disable-lcd-text",
     "--disable-smooth-scrolling",
     "--font-render-hinting=none",
-    # As BrowserGym does: else no screenshot shows a scrollbar.
+    # BrowserGym does the same: without it screenshots do not show scrollbars.
     "--disable-features=OverlayScrollbars,ExtendedOverlayScrollbars",
 )
 _OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
@@ -39,14 +39,14 @@ _OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a browser is started with.
+    """The settings to start a browser with.
 
     Attributes:
-        executable: Path of the program; None for that of ``playwright install``.
-        headless: It shows no window.
-        sandbox: It uses Chromium's own sandbox.
-        offline: It resolves no name, and so reaches no host.
-        slow_mo: Milliseconds to wait before each operation of Playwright's.
+        executable: Path of the program; None for the one of ``playwright install``.
+        headless: Whether to show no window.
+        sandbox: Whether to use Chromium's own sandbox.
+        offline: Whether to resolve no names, so that no other machine is reached.
+        slow_mo: Milliseconds to wait before each operation of Playwright.
     """
 
     executable: str | None
@@ -57,24 +57,24 @@ class Settings:
 
 
 def find(given: str | None, headless: bool) -> str | None:
-    """The browser's program.
+    """Find the browser's program.
 
     Args:
-        given: Its path, if the user named it.
-        headless: It need not show a window.
+        given: The path that the user named, or None.
+        headless: Whether a program without windows is enough.
 
     Returns:
-        None for that of ``playwright install``.
+        The path; None for the program of ``playwright install``.
 
     Raises:
-        OptionError: The one given cannot be run.
-        MissingDependencyError: There is none.
+        OptionError: The program that the user named cannot be run.
+        MissingDependencyError: No program was found.
     """
     if given is not None:
         found = shutil.which(given)
         if found is None:
             raise OptionError(
-                f"Options of browsergym: executable_path={given!r} is no program that can be run.",
+                f"Options of browsergym: executable_path={given!r} is not a program that can run.",
                 option="executable_path",
             )
         return found
@@ -87,7 +87,7 @@ def find(given: str | None, headless: bool) -> str | None:
         if found := shutil.which(name):
             return found
     raise MissingDependencyError(
-        "browsergym needs a Chromium, and there is none here: 'apt-get install "
+        "browsergym needs a Chromium, and none was found here: 'apt-get install "
         f"{(_HEADLESS if headless else _WINDOWED)[0]}' (Debian), or 'playwright install chromium', "
         "or name one with executable_path=...",
         name="browsergym",
@@ -96,7 +96,7 @@ def find(given: str | None, headless: bool) -> str | None:
 
 
 def _has_playwrights_own() -> bool:
-    """Whether ``playwright install`` was run; only its driver knows where that puts things."""
+    """Return whether ``playwright install`` was run, which only Playwright's driver knows."""
 
     def asked() -> bool:
         with playwright.sync_api.sync_playwright() as started:
@@ -106,7 +106,7 @@ def _has_playwrights_own() -> bool:
 
 
 def _on_a_thread(function: Callable[[], T]) -> T:
-    """What the function gives, called on a thread without an event loop."""
+    """Call a function on a thread without an event loop, and return its result."""
     future: Future[T] = Future()
 
     def call() -> None:
@@ -120,13 +120,13 @@ def _on_a_thread(function: Callable[[], T]) -> T:
 
 
 def sandboxed(given: bool | None) -> bool:
-    """Whether Chromium's own sandbox is used.
+    """Return whether to use Chromium's own sandbox.
 
-    Chromium has none for root, and in a container it cannot make one without rights that the
-    container is better without: there the container is the boundary.
+    Chromium has no sandbox for root, and in a container it would need rights that the container is
+    safer without: there the container is the boundary.
 
     Args:
-        given: What the user says; None decides by where we are.
+        given: The user's choice; None to decide by user and container.
     """
     if given is not None:
         return given
@@ -134,10 +134,10 @@ def sandboxed(given: bool | None) -> bool:
 
 
 def launch(started: Playwright, settings: Settings) -> Browser:
-    """Starts a browser.
+    """Start a browser.
 
     Raises:
-        OptionError: It cannot make its sandbox here.
+        OptionError: Chromium cannot make its sandbox here.
     """
     environment: dict[str, Any] = dict(os.environ)
     if next(_FONTS.rglob("DejaVuSans.ttf"), None) is not None:
@@ -159,6 +159,6 @@ def launch(started: Playwright, settings: Settings) -> Browser:
             f"{settings.executable or 'Chromium'} cannot make its sandbox here: it has none for "
             "root, and for others it needs user namespaces, which some systems forbid. Allow them "
             "(sysctl kernel.unprivileged_userns_clone=1, or an AppArmor profile for the browser), "
-            "use transport='docker', or give sandbox=False if the pages are to be trusted.",
+            "use transport='docker', or give sandbox=False if you trust the pages.",
             option="sandbox",
         ) from error

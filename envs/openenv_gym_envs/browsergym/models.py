@@ -23,24 +23,24 @@ class BrowserGymAction(Action):
 
     Attributes:
         action_str: Calls such as ``click('13')`` or ``fill('15', 'Ada')``, one on each line. The
-            bids (``'13'``) are those in the observation's ``text``.
+            ids of elements (``'13'``), called bids, are in the observation's ``text``.
     """
 
     action_str: Annotated[str, Field(max_length=LONGEST_ACTION)]
 
 
 class BrowserGymObservation(Observation):
-    """The page. A text that is longer than its Space is cut, and its end says so.
+    """The page. A text that is longer than its Space is cut, with a note at its end.
 
     Attributes:
-        text: The accessibility tree as text; the pruned HTML where no tree is taken.
-        url: Of the page.
-        goal: What is to be done.
-        screenshot: (height, width, 3) uint8, RGB. (0, 0, 3) where none is taken.
-        error: Why the last action failed; empty if it did not.
-        last_action_error: It failed.
-        axtree_txt: The accessibility tree as text, if taken.
-        pruned_html: The page's HTML without scripts, styles and bare containers, if taken.
+        text: The accessibility tree as text; the pruned HTML where no tree is observed.
+        url: Address of the page.
+        goal: The goal of the task.
+        screenshot: (height, width, 3) uint8, RGB. (0, 0, 3) where none is observed.
+        error: The reason why the last action failed; empty if it did not fail.
+        last_action_error: Whether the last action failed.
+        axtree_txt: The accessibility tree as text, if observed.
+        pruned_html: The page's HTML without scripts, styles and bare containers, if observed.
     """
 
     text: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
@@ -57,12 +57,12 @@ class BrowserGymState(State):
     """The episode so far.
 
     Attributes:
-        benchmark: Such as ``"miniwob"``.
-        task_name: Such as ``"click-test"``.
-        task_id: BrowserGym's own name of it: ``"miniwob.click-test"``.
-        goal: What is to be done.
-        current_url: Of the page.
-        max_steps: None: no limit but that given to ``gymnasium.make``.
+        benchmark: Name of the benchmark, such as ``"miniwob"``.
+        task_name: Name of the task, such as ``"click-test"``.
+        task_id: Name of both in BrowserGym: ``"miniwob.click-test"``.
+        goal: The goal of the task.
+        current_url: Address of the page.
+        max_steps: Always None: the only limit is that of ``gymnasium.make``.
         cum_reward: Sum of the rewards.
     """
 

@@ -1,4 +1,4 @@
-"""What is taken of a page: texts and a picture, by BrowserGym's own functions."""
+"""The observation of a page: texts and a picture, by BrowserGym's own functions."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from playwright.sync_api import Page
 
 _TRIES = 5
 _PAUSE = 200  # ms
-# How text is broken into lines, which says nothing but which fonts are installed. The Chromium that
-# BrowserGym was made with does not tell it.
+# The boxes of lines of text, which depend on the installed fonts. The Chromium that BrowserGym was
+# made with does not report them.
 _IGNORED_ROLES = (*IGNORED_AXTREE_ROLES, "InlineTextBox")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to take of a page.
+    """The parts of a page to observe.
 
     Attributes:
-        axtree: Its accessibility tree.
-        html: Its HTML.
-        elements: Place and visibility of its elements.
-        screen: Shape of its picture, (height, width, 3); None: no picture.
+        axtree: Whether to observe the accessibility tree.
+        html: Whether to observe the HTML.
+        elements: Whether to observe the position and visibility of elements.
+        screen: Shape of the picture, (height, width, 3); None for no picture.
         scale: Pixels of the picture for a CSS pixel.
     """
 
@@ -55,14 +55,14 @@ class Wanted:
 
 @dataclass
 class Seen:
-    """What was taken of a page.
+    """The observed parts of a page.
 
     Attributes:
         axtree: The accessibility tree as text.
         html: The pruned HTML.
         screenshot: (height, width, 3) uint8; (0, 0, 3) if none was wanted.
         elements: By bid: ``bbox``, ``visibility``, ``clickable``, ``set_of_marks``.
-        focused: The bid of the focused element, where the tree was taken.
+        focused: The bid of the focused element, where the tree was observed.
     """
 
     axtree: str = ""
@@ -73,7 +73,7 @@ class Seen:
 
 
 def observe(page: Page, wanted: Wanted) -> Seen:
-    """Takes what is wanted of a page.
+    """Observe the wanted parts of a page.
 
     Raises:
         playwright.sync_api.Error: The page is gone, or changes all the time.
@@ -85,26 +85,26 @@ def observe(page: Page, wanted: Wanted) -> Seen:
 
 
 def picture(page: Page, shape: tuple[int, int, int], scale: float) -> NDArray[np.uint8]:
-    """A picture of the page: the pixels of BrowserGym's.
+    """Return a picture of the page, with the same pixels as BrowserGym's.
 
-    That changes the scale of the page for the moment, upon which the page may or may not forget
-    where the mouse is; here the picture alone is scaled.
+    BrowserGym scales the page itself for a moment, which may make the page forget where the mouse
+    is. This function scales only the picture.
 
     Args:
         page: The page.
-        shape: Of the picture: (height, width, 3).
+        shape: Shape of the picture: (height, width, 3).
         scale: Pixels of the picture for a CSS pixel.
     """
     height, width, _ = shape
     area = {"x": 0, "y": 0, "width": width / scale, "height": height / scale, "scale": scale}
     session = page.context.new_cdp_session(page)
-    told = session.send("Page.captureScreenshot", {"clip": area, "optimizeForSpeed": True})
+    reply = session.send("Page.captureScreenshot", {"clip": area, "optimizeForSpeed": True})
     session.detach()
-    with PIL.Image.open(io.BytesIO(base64.b64decode(told["data"]))) as taken:
+    with PIL.Image.open(io.BytesIO(base64.b64decode(reply["data"]))) as taken:
         pixels: NDArray[np.uint8] = np.array(taken.convert("RGB"))
     if pixels.shape == shape:
         return pixels
-    # Chromium rounds half a pixel as it likes.
+    # Chromium may round half a pixel up or down.
     fitted = np.zeros(shape, np.uint8)
     part = np.minimum(pixels.shape, shape)
     fitted[: part[0], : part[1]] = pixels[: part[0], : part[1]]
@@ -124,7 +124,7 @@ def _steady_texts(page: Page, wanted: Wanted) -> Seen:
 
 
 def _texts(page: Page, wanted: Wanted, lenient: bool) -> Seen:
-    # Gives each element its bid, which actions need whatever is wanted.
+    # This gives each element its bid, which actions need whatever is observed.
     _pre_extract(page, lenient=lenient)
     try:
         seen = Seen()
@@ -145,7 +145,7 @@ def _texts(page: Page, wanted: Wanted, lenient: bool) -> Seen:
 
 
 def _focused(tree: dict[str, Any]) -> str:
-    """The bid of the innermost element that has the focus."""
+    """Return the bid of the innermost element that has the focus."""
     bid = ""
     for node in tree["nodes"]:
         for item in node.get("properties", ()):

@@ -81,7 +81,7 @@ class CodingEnvironment(Environment[CodeAction, CodeObservation, CodeState]):
         return {"stdout": Utf8(self._output), "stderr": Utf8(self._output)}
 
     def reset(self, episode_id: str | None = None) -> CodeObservation:
-        """Begins an episode, with an empty namespace.
+        """Begin an episode, with an empty namespace.
 
         Args:
             episode_id: Name of the episode in :attr:`state`.
@@ -120,7 +120,7 @@ class CodingEnvironment(Environment[CodeAction, CodeObservation, CodeState]):
         return self._last if self.render_mode == "ansi" else None
 
     def close(self) -> None:
-        """Ends the sandbox."""
+        """End the sandbox."""
         self._executor.close()
 
 

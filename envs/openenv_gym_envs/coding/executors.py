@@ -27,15 +27,15 @@ class Executor(ABC):
 
     @abstractmethod
     def begin(self, seed: int) -> None:
-        """Begins an episode: an empty namespace, with ``random`` seeded."""
+        """Begin an episode: an empty namespace, with ``random`` seeded."""
 
     @abstractmethod
     def run(self, code: str) -> Outcome:
-        """Runs the code of one step."""
+        """Run the code of one step."""
 
     @abstractmethod
     def close(self) -> None:
-        """Ends what it started."""
+        """End what it started."""
 
 
 def together(printed: str, value: str | None) -> str:

@@ -117,7 +117,7 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
         return {"output": Utf8(self._output), "error": Utf8(self._output)}
 
     def reset(self, task_id: TaskId | None = None, episode_id: str | None = None) -> GitObservation:
-        """Begins an episode: an empty workspace, and the server as if nothing had been pushed.
+        """Begin an episode: an empty workspace, and the server as if nothing had been pushed.
 
         Args:
             task_id: The task of this episode.
@@ -137,7 +137,7 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
         )
 
     def _begin(self) -> None:
-        """Makes the repositories, and what the workspace begins with."""
+        """Make the repositories, and what the workspace begins with."""
         tasks = [self._task] if self._task else []
         if self._task is None and self._restores:
             tasks = [make(self.np_random) for make in TASKS.values()]
@@ -295,6 +295,6 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
         return self._last if self.render_mode == "ansi" else None
 
     def close(self) -> None:
-        """Ends the sandboxes."""
+        """End the sandboxes."""
         self._folder.close()
         self._server.close()

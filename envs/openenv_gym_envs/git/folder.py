@@ -81,7 +81,7 @@ class Folder:
         return Sandbox("git_host", {"memory": _MEMORY}, View(space=_SPACE))
 
     def clear(self) -> None:
-        """Empties it; makes it anew, where it broke."""
+        """Empty it; makes it anew, where it broke."""
         with contextlib.suppress(FolderLostError):
             self._ask({"do": "clear"})
             return
@@ -89,13 +89,13 @@ class Folder:
         self._sandbox = self._start()
 
     def create(self, name: str, description: str, stream: str) -> dict[int, str]:
-        """Makes a bare repository of a stream; returns the hashes of its commits by mark."""
+        """Make a bare repository of a stream; returns the hashes of its commits by mark."""
         request = {"do": "create", "name": name, "description": description, "stream": stream}
         marks = msgspec.json.decode(self._trusted(request), type=dict[str, dict[str, str]])["marks"]
         return {int(mark[1:]): hash for mark, hash in marks.items()}
 
     def remove(self, path: str) -> None:
-        """Deletes a file or folder in it."""
+        """Delete a file or folder in it."""
         self._ask({"do": "remove", "path": path})
 
     def run(
@@ -109,7 +109,7 @@ class Folder:
         longest: int = 1 << 20,
         answer: Answer | None = None,
     ) -> Finished:
-        """Runs git in it.
+        """Run git in it.
 
         Args:
             arguments: Behind ``git``.
@@ -166,7 +166,7 @@ class Folder:
         return Response(told["status"], told["headers"], base64.b64decode(told["body"]))
 
     def close(self) -> None:
-        """Ends the sandbox."""
+        """End the sandbox."""
         self._sandbox.close()
 
     def _ask(self, request: Mapping[str, Any], seconds: float = _TRUSTED_SECONDS) -> bytes:

@@ -42,7 +42,7 @@ class History:
         author: Person = ALICE,
         parents: Sequence[int] | None = None,
     ) -> int:
-        """Adds a commit to a branch.
+        """Add a commit to a branch.
 
         Args:
             message: Its message.
@@ -75,7 +75,7 @@ class History:
         return mark
 
     def branch(self, name: str, mark: int) -> None:
-        """Begins a branch at a commit."""
+        """Begin a branch at a commit."""
         self._stream += [f"reset refs/heads/{name}", f"from :{mark}", ""]
         self.tips[name] = mark
 

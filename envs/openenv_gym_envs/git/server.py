@@ -47,12 +47,12 @@ class Repository:
         return told.strip() if told else None
 
     def parents(self, name: str) -> list[str]:
-        """Hashes of the parents of a commit."""
+        """Hash of the parents of a commit."""
         told = self.git("rev-list", "--parents", "--max-count=1", name)
         return told.split()[1:] if told else []
 
     def blobs(self, name: str) -> dict[str, str]:
-        """Hashes of the files of a commit, by path."""
+        """Hash of the files of a commit, by path."""
         told = self.git("ls-tree", "-r", "-z", name) or ""
         lines = (line.split("\t", 1) for line in told.split("\0") if line)
         return {path: head.split()[2] for head, path in lines}
@@ -69,7 +69,7 @@ class Server(ABC):
         self._store = Folder()
 
     def begin(self, repositories: Mapping[str, tuple[str, History]]) -> dict[str, dict[int, str]]:
-        """Makes the repositories as they are at the beginning, whatever was pushed before.
+        """Make the repositories as they are at the beginning, whatever was pushed before.
 
         Args:
             repositories: Description and history, by name.
@@ -85,11 +85,11 @@ class Server(ABC):
 
     @abstractmethod
     def answer(self, request: Request) -> Response:
-        """Answers the git of the agent."""
+        """Answer the git of the agent."""
 
     @abstractmethod
     def api(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Calls the REST API; returns the status and what the body says."""
+        """Call the REST API; returns the status and what the body says."""
 
     def repositories(self) -> list[dict[str, str]]:
         """``name``, ``full_name``, ``clone_url`` and ``description`` of each."""
@@ -113,7 +113,7 @@ class Server(ABC):
         return Repository(self._store, name)
 
     def close(self) -> None:
-        """Ends what it started."""
+        """End what it started."""
         self._store.close()
 
 
@@ -226,7 +226,7 @@ class GiteaServer(Server):
             )
 
     def _delete(self, name: str) -> None:
-        """Deletes a repository, if it is one of ours."""
+        """Delete a repository, if it is one of ours."""
         path = f"/repos/{quote(self._owner)}/{quote(name)}"
         status, told = self.api("GET", path)
         if status == 404:

@@ -47,7 +47,7 @@ class Task(ABC):
 
     @abstractmethod
     def build(self, history: History, random: np.random.Generator) -> None:
-        """Makes the repository."""
+        """Make the repository."""
 
     @abstractmethod
     def solved(self, repository: Repository) -> bool:

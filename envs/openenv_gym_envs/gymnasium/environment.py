@@ -12,7 +12,7 @@ from openenv_gym.errors import OptionError
 def make(
     env_id: str, env_kwargs: dict[str, Any] | None = None, render_mode: str | None = None
 ) -> gymnasium.Env[Any, Any]:
-    """Makes a registered gymnasium environment, as ``gymnasium.make`` does.
+    """Make a registered gymnasium environment, as ``gymnasium.make`` does.
 
     Its wrappers are on it (time limit, order enforcing), except for the checker, which watches the
     outer environment anyway.

@@ -1,4 +1,4 @@
-"""OpenSpiel: board games, card games, matrix games and mean-field games of the library."""
+"""OpenSpiel: the library's board games, card games, matrix games and mean-field games."""
 
 from openenv_gym.client import EnvClient
 from openenv_gym_envs.openspiel.models import (

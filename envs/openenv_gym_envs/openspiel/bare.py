@@ -1,6 +1,6 @@
-"""Games of OpenSpiel, against an opponent who plays at random, by the methods of its states.
+"""Games of OpenSpiel against an opponent that plays at random, by the methods of the states.
 
-Ours has the tensors from OpenSpiel's observers, which take a fraction of the time of
+Our environment gets the tensors from OpenSpiel's observers, which take a fraction of the time of
 ``State.observation_tensor``.
 """
 
@@ -36,7 +36,7 @@ class Game(Player):
         return bool(self._state.is_terminal())
 
     def _let_opponent_move(self) -> None:
-        """Move for the opponent, and observe what there is then."""
+        """Move for the opponent, and observe."""
         state = self._state
         legal = state.legal_actions()
         while state.current_player() == 1:

@@ -1,4 +1,4 @@
-"""Pictures of a game's text: a cell for each character, as large as the text allows."""
+"""Pictures of a game's text, with a cell for each character, as large as the text allows."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ HEIGHT = 480
 _PAPER = (250, 249, 245)
 _INK = (30, 30, 36)
 _MARGIN = 16
-_NARROW = 0.6  # of a cell's height is its width
-_SMALLEST, _LARGEST = 8, 40  # pixels: height of a cell
+_NARROW = 0.6  # width of a cell, relative to its height
+_SMALLEST, _LARGEST = 8, 40  # height of a cell in pixels
 
 
 def draw(text: str) -> NDArray[np.uint8]:
-    """Draws a text, every character as wide as every other, so that boards keep their shape.
+    """Draw a text with characters of equal width, so that boards keep their shape.
 
     Args:
-        text: Of one or more lines. What does not fit in the smallest letters is left out.
+        text: One or more lines. A part that does not fit even in the smallest letters is left out.
 
     Returns:
         (480, 640, 3) uint8.

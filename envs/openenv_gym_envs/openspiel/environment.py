@@ -26,12 +26,12 @@ from openenv_gym_envs.openspiel.models import (
 from openenv_gym_envs.openspiel.opponents import Policy, make_opponent, make_population
 from openenv_gym_envs.openspiel.views import Kind, make_view
 
-# What the model does when it is called, without the frame around it: a twentieth of a step.
+# The body of the model's constructor, without the call around it: saves a twentieth of a step.
 _OBSERVATION: Callable[[dict[str, Any]], OpenSpielObservation] = (
     OpenSpielObservation.__pydantic_validator__.validate_python
 )
 _SIMULTANEOUS = pyspiel.GameType.Dynamics.SIMULTANEOUS
-# At the end they solve a hand of bridge with open cards, which takes a tenth of a second.
+# At the end these games solve a hand of bridge with open cards, which takes a tenth of a second.
 _SLOW = frozenset({"bridge", "bridge_uncontested_bidding", "tiny_bridge_2p"})
 
 
@@ -45,36 +45,37 @@ _Characters = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, OpenSpielState]):
-    """Plays a game of OpenSpiel, as OpenEnv's ``openspiel_env`` does.
+    """A game of OpenSpiel, as in OpenEnv's ``openspiel_env``.
 
-    The agent has one seat, an opponent has all others; their moves are part of the step, or of the
-    reset where they come first. With ``opponent="self"`` the agent moves for all players in turn.
+    The agent plays one seat and an opponent all others; the opponent's moves are part of the step,
+    or of the reset where they come first. With ``opponent="self"`` the agent moves for all players
+    in turn.
 
-    Rewards: what the step added to the game's return of the agent (with ``"self"`` of whoever
-    moved), so that the rewards of an episode add up to the game's return. An action that is not
-    legal ends the episode with the lowest return that the game has (where it has none: with a
-    reward of -1); the game itself is left as it is.
+    The reward is what the step added to the agent's return (with ``"self"`` to the return of the
+    player who moved), so that the rewards of an episode add up to the game's return. An action that
+    is not legal ends the episode with the lowest return of the game (with a reward of -1 if the
+    game has no lowest return) and does not change the game's state.
 
     Args:
         game: A game string of OpenSpiel, with or without parameters: ``"go(board_size=9)"``.
-        opponent: ``"random"``: any legal action. ``"first"``, ``"last"``, ``"middle"``: the one at
-            that place in the list of legal actions. ``"mcts"``: OpenSpiel's Monte Carlo tree
-            search. ``"self"``: none, the agent plays all seats. In games of one player it has no
-            meaning; in mean-field games the population plays at random.
-        agent_player: The agent's seat, from 0; ``"random"`` draws it anew at each reset. Of no
+        opponent: ``"random"``: any legal action. ``"first"``, ``"last"``, ``"middle"``: the action
+            at that place in the list of legal actions. ``"mcts"``: OpenSpiel's Monte Carlo tree
+            search. ``"self"``: no opponent, the agent plays all seats. In games of one player it
+            has no meaning; in mean-field games the population plays at random.
+        agent_player: The agent's seat, from 0; with ``"random"`` each reset draws it. It has no
             meaning with ``"self"``.
-        observation: ``"observation"``: the tensor of what there is to see now.
-            ``"information_state"``: that of all that the player saw so far. ``"text"``: the
-            former, else the latter, as OpenSpiel writes it. None: the first of these that the game
-            has.
-        simulations: How often ``"mcts"`` plays on from the position, for each of its moves.
-        max_text: The most characters of a text.
-        allow_unseeded: Take a seed also for a game whose chance cannot be seeded.
-        game_files: Parameters of the game that name files on its host.
+        observation: ``"observation"``: the tensor of the present view of the game.
+            ``"information_state"``: the tensor of everything that the player has seen so far.
+            ``"text"``: the former as OpenSpiel's text, or the latter where the game lacks the
+            former. None: the first of these three that the game has.
+        simulations: Number of times that ``"mcts"`` plays on from the position for each move.
+        max_text: Most characters of a text.
+        allow_unseeded: Whether to accept a seed for a game whose chance cannot be seeded.
+        game_files: Parameters of the game that name files on the machine where it runs.
 
     Raises:
-        OptionError: OpenSpiel has no such game or cannot play it, or the game is none for the other
-            options.
+        OptionError: OpenSpiel does not have the game or cannot play it, or the other options do not
+            fit the game.
     """
 
     render_modes = ("ansi", "rgb_array")
@@ -111,7 +112,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         lowest = float(self._game.min_utility())
         self._lowest = lowest if math.isfinite(lowest) else None
         self.players = self._count if opponent == "self" else 1
-        # A search, and what is written in Python, may take milliseconds.
+        # A search, and a game that is written in Python, may take milliseconds.
         self.inline = (
             opponent != "mcts" and self._source.compiled and self._source.name not in _SLOW
         )
@@ -128,8 +129,8 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         legal = self._match.legal
         if not legal or legal[-1] >= self._actions:
             raise self._source.unplayable(
-                f"it says that there are {self._actions} actions, and that {legal[:20]} are legal "
-                "at the beginning"
+                f"it has {self._actions} actions, but calls the actions {legal[:20]} legal at the "
+                "beginning"
             )
 
     def _take(self, game: pyspiel.Game) -> None:
@@ -151,7 +152,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         return {"action_id": Discrete(self._actions), "info_state": self._view.space}
 
     def metadata(self) -> Mapping[str, Any]:
-        """Further: OpenSpiel's shape of the tensor; whether players act at once."""
+        """The general metadata, OpenSpiel's tensor shape, and whether players act at once."""
         return {
             **super().metadata(),
             "tensor_shape": self._view.shape,
@@ -159,7 +160,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         }
 
     def reset(self, seed: int | None = None, episode_id: str | None = None) -> OpenSpielObservation:
-        """Begins a game; opponents whose turn comes first have moved.
+        """Begin a game; opponents whose turn comes first move.
 
         Args:
             seed: The seed, if one was given.
@@ -186,8 +187,8 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
             self._opponent.begin(self._game, rng)
         self._play_others()
         observation = self._observe([0.0] * self._count, "initial")
-        # Opponents may have ended the game already. No reset can tell that an episode is over: the
-        # first step does.
+        # Opponents may have ended the game already. A reset cannot report that an episode is over:
+        # the first step does.
         observation.done, observation.reward = False, None
         return observation
 
@@ -202,7 +203,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
                 return self._lose(action.action_id)
             match.act(action.action_id)
             self._play_others()
-        # A copy: games in Python may give an array of their own, which they change.
+        # A copy is made because games in Python may return an array that they change later.
         returns = list(map(float, match.state.returns()))
         gains = list(map(sub, returns, self._returns))
         self._returns = returns
@@ -210,7 +211,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
 
     @property
     def state(self) -> OpenSpielState:
-        """The game, and the names of the actions; ``step_count`` counts all players' moves."""
+        """The game and the names of its actions; ``step_count`` counts all players' moves."""
         match = self._match
         seat = self._seen_by()
         return OpenSpielState(
@@ -227,18 +228,18 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         )
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """The whole state as OpenSpiel writes it: text, or drawn, (480, 640, 3) uint8."""
+        """Return the whole state as OpenSpiel's text, or as a picture, (480, 640, 3) uint8."""
         if self.render_mode == "ansi":
             return f"{self._match.state}\n"
         if self.render_mode == "rgb_array":
-            # Here, since Pillow is slow to load and only this needs it.
+            # Imported here, since Pillow is slow to load and only this needs it.
             from openenv_gym_envs.openspiel.drawing import draw
 
             return draw(str(self._match.state))
         return None
 
     def _play_others(self) -> None:
-        """The opponents move until it is the agent's turn, or the game is over."""
+        """Let the opponents move until it is the agent's turn, or the game is over."""
         self._answer = None
         others = self._opponent
         if others is None:
@@ -249,7 +250,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
             match.act(self._answer)
 
     def _lose(self, action: int) -> OpenSpielObservation:
-        """The end of an episode by an action that is not legal."""
+        """End the episode because of an action that is not legal."""
         self._match.stop()
         self._answer = None
         gains = [0.0] * self._count
@@ -260,7 +261,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         return observation
 
     def _seen_by(self) -> int:
-        """Whose view the observation is, and whose the reward."""
+        """Return the player for whom observation and reward are."""
         if self.players == 1:
             return self._agent
         player = self._match.player
@@ -291,7 +292,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         )
 
     def _observe_all(self, seat: int, gains: list[float]) -> tuple[Any, dict[str, Any]]:
-        """What the seat sees; what each player sees, got and may do."""
+        """Return the seat's view, and each player's view, gain and legal actions."""
         match = self._match
         seen = [self._view.of(match.state, player) for player in range(self._count)]
         metadata: dict[str, Any] = {

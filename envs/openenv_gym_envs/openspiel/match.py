@@ -1,4 +1,4 @@
-"""One game in progress, from decision to decision: chance and the population are seen to."""
+"""One game in progress, from decision to decision, with chance and population handled between."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyspiel
 from openenv_gym_envs.openspiel.opponents import Population
 
 OVER = int(pyspiel.PlayerId.TERMINAL)
-"""Whose turn it is once the game is over."""
+"""The value of ``Match.player`` once the game is over."""
 
 _CHANCE = int(pyspiel.PlayerId.CHANCE)
 _SIMULTANEOUS = int(pyspiel.PlayerId.SIMULTANEOUS)
@@ -17,19 +17,19 @@ _SIMULTANEOUS = int(pyspiel.PlayerId.SIMULTANEOUS)
 class Match:
     """A game in progress.
 
-    Where all players act at once they are asked one after the other, by their numbers, and the game
-    goes on when all have chosen: none sees what the others chose.
+    Where all players act at once, they are asked one after the other in the order of their numbers,
+    and the game continues when all have chosen: no player sees the others' choices.
 
     Args:
-        game: What is played.
-        rng: All chance comes from it.
-        population: Of a mean-field game.
+        game: The game.
+        rng: Source of all chance.
+        population: The population of a mean-field game; None in other games.
 
     Attributes:
-        state: OpenSpiel's state; while players choose for an action at once, the one before it.
-        player: Whose turn it is; OVER once the game is over.
+        state: OpenSpiel's state; while players choose a joint action, the state before it.
+        player: The player whose turn it is; OVER once the game is over.
         legal: The actions that are legal for that player, ascending.
-        moves: Actions that players took.
+        moves: Number of actions that players took.
     """
 
     def __init__(
@@ -42,24 +42,24 @@ class Match:
         self._rng = rng
         self._population = population
         self._seats = range(game.num_players())
-        self._joint: list[int] = []  # of those who act at once: what each chose
-        self._due: list[int] = []  # and who of them is still to choose
+        self._joint: list[int] = []  # the choices of the players who act at once
+        self._due: list[int] = []  # the players among them who have not chosen yet
         self._settle()
 
     @property
     def simultaneous(self) -> bool:
-        """Several players act at once now."""
+        """Whether several players act at once now."""
         return bool(self.state.current_player() == _SIMULTANEOUS)
 
     def legal_of(self, player: int) -> list[int]:
-        """The actions that a player may take now, ascending; none where it is not to act."""
+        """Return the actions that a player may take now, ascending; empty if it does not act."""
         if self.player == OVER or not (self.simultaneous or player == self.player):
             return []
         legal: list[int] = self.state.legal_actions(player)
         return legal
 
     def act(self, action: int) -> None:
-        """Carries out a legal action of whose turn it is."""
+        """Carry out a legal action of the player whose turn it is."""
         self.moves += 1
         state = self.state
         if self._due:
@@ -73,7 +73,7 @@ class Match:
         self._settle()
 
     def stop(self) -> None:
-        """Ends the match here, whatever the state."""
+        """End the match here, whatever the state."""
         self.player = OVER
         self.legal = []
 
@@ -82,7 +82,7 @@ class Match:
         self.legal = self.state.legal_actions(self.player)
 
     def _settle(self) -> None:
-        """Draws chance, up to the next decision of a player or the end."""
+        """Draw chance, up to the next decision of a player or the end."""
         state = self.state
         player = state.current_player()
         while player < 0:
@@ -106,7 +106,7 @@ class Match:
         self.legal = state.legal_actions()
 
     def _share_out(self) -> None:
-        """Tells a mean-field game where the population is."""
+        """Give a mean-field game the distribution of the population."""
         assert self._population is not None
         support = self.state.distribution_support()
         self.state.update_distribution(self._population.distribution(support))

@@ -14,12 +14,12 @@ from openenv_gym.models import Action, Array, Info, LegalActions, Observation, S
 class OpenSpielAction(Action):
     """One action of the game.
 
-    The other fields are OpenEnv's, where nothing reads them either: the game is an option of the
-    environment.
+    The other fields are part of OpenEnv's action, where nothing reads them either: the game is an
+    option of the environment.
 
     Attributes:
-        action_id: As OpenSpiel numbers the game's actions; ``state()`` names the legal ones. Its
-            Space is that of the game; here it is that of ``catch``.
+        action_id: OpenSpiel's number of the action; ``state()`` names the legal ones. Its Space
+            depends on the game; here it is that of ``catch``.
         game_name: Not used.
         game_params: Not used.
     """
@@ -30,17 +30,18 @@ class OpenSpielAction(Action):
 
 
 class OpenSpielObservation(Observation):
-    """What the player who is to move sees.
+    """The view of the player whose turn it is.
 
     Attributes:
         info_state: (n,) float32, OpenSpiel's tensor in one row, or the text where the game has no
-            tensor or ``observation="text"``. Its Space is that of the game; here it is that of
-            ``catch``.
-        legal_actions: The actions that are legal now, ascending; none once the game is over.
+            tensor or with ``observation="text"``. Its Space depends on the game; here it is that
+            of ``catch``.
+        legal_actions: The actions that are legal now, ascending; empty once the game is over.
         game_phase: ``"initial"`` after a reset, ``"terminal"`` once the game is over.
-        current_player_id: Whose turn it is, from 0; -4, as in OpenSpiel, once the game is over.
-        opponent_last_action: The last action that an opponent took since the step before, if any.
-            It is told also where the game hides it: it is in the info, not in the observation.
+        current_player_id: Player whose turn it is, from 0; -4, as in OpenSpiel, once the game is
+            over.
+        opponent_last_action: Last action of an opponent since the previous step, if any. It is
+            given even where the game hides it: it is in the info, not in the observation.
     """
 
     info_state: Annotated[
@@ -53,19 +54,19 @@ class OpenSpielObservation(Observation):
 
 
 class OpenSpielState(State):
-    """The game that is played, and what there is to do in it.
+    """The game and its actions.
 
     Attributes:
-        game_name: As in the ids: ``"tic_tac_toe"``.
-        game_params: The game's parameters, as far as they were given.
-        num_players: How many players the game has.
-        agent_player: The agent's seat in this episode; with ``opponent="self"`` the seat of whoever
-            is to move.
+        game_name: Name of the game, as in the environments' ids: ``"tic_tac_toe"``.
+        game_params: The parameters of the game that were given.
+        num_players: Number of players.
+        agent_player: The agent's seat in this episode; with ``opponent="self"`` the seat of the
+            player whose turn it is.
         opponent_policy: The option ``opponent``.
-        history: All actions since the reset, those of chance among them, as ``State.history()`` of
-            OpenSpiel gives them. It tells what players do not see.
+        history: All actions since the reset, chance included, as OpenSpiel's ``State.history()``
+            returns them. It shows what players do not see.
         legal_actions: The actions that are legal now.
-        legal_action_names: What OpenSpiel calls them, in the same order.
+        legal_action_names: OpenSpiel's names of these actions, in the same order.
         step_count: Moves since the reset, of all players.
     """
 

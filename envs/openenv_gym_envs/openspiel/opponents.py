@@ -1,4 +1,4 @@
-"""Who plays against the agent, and among whom it lives in a mean-field game."""
+"""The opponents of the agent, and the population of a mean-field game."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Policy = Literal["random", "first", "last", "middle", "mcts", "self"]
 
 _SEEDS = 2**31
 _EXPLORATION = 2.0  # as in OpenSpiel's own examples
-_MEMORY = 256  # megabytes of a search tree
+_MEMORY = 256  # megabytes for a search tree
 
 
 class Opponent(ABC):
-    """Base of all opponents; one plays all seats but the agent's."""
+    """Base of all opponents. An opponent plays all seats but the agent's."""
 
     def begin(self, game: pyspiel.Game, rng: np.random.Generator) -> None:  # noqa: B027  # most have nothing to begin
-        """An episode begins; all chance comes from ``rng``."""
+        """Prepare for an episode; all chance comes from ``rng``."""
 
     @abstractmethod
     def choose(self, state: pyspiel.State, legal: list[int], rng: np.random.Generator) -> int:
-        """One of the legal actions of whose turn it is."""
+        """Return a legal action of the player whose turn it is."""
 
 
 class RandomOpponent(Opponent):
-    """Any legal action, all equally likely."""
+    """Takes any legal action, all equally likely."""
 
     def choose(self, state: pyspiel.State, legal: list[int], rng: np.random.Generator) -> int:
         """Implements Opponent.choose."""
@@ -38,10 +38,10 @@ class RandomOpponent(Opponent):
 
 
 class FixedOpponent(Opponent):
-    """The legal action in a fixed place of their list.
+    """Takes the legal action at a fixed place of their list.
 
     Args:
-        place: Gives the place, of their number.
+        place: Function that returns the place for a number of legal actions.
     """
 
     def __init__(self, place: Callable[[int], int]) -> None:
@@ -56,7 +56,7 @@ class MctsOpponent(Opponent):
     """OpenSpiel's Monte Carlo tree search, with one random playout for each new position.
 
     Args:
-        simulations: How often it plays on from the position, for each move.
+        simulations: Number of times that it plays on from the position for each move.
     """
 
     def __init__(self, simulations: int) -> None:
@@ -84,16 +84,16 @@ class MctsOpponent(Opponent):
 def make_opponent(
     policy: Policy, game: pyspiel.Game, simulations: int, compiled: bool
 ) -> Opponent | None:
-    """The opponent of a policy; None where the agent plays all seats.
+    """Return the opponent for a policy; None where the agent plays all seats.
 
     Args:
         policy: The policy.
         game: The game.
-        simulations: As for :class:`MctsOpponent`.
-        compiled: No part of the game is written in Python.
+        simulations: Number of simulations, for :class:`MctsOpponent`.
+        compiled: Whether no part of the game is written in Python.
 
     Raises:
-        OptionError: It cannot play this game.
+        OptionError: The opponent cannot play this game.
     """
     if policy == "self" or game.num_players() == 1:
         return None
@@ -131,7 +131,7 @@ def _check_searchable(game: pyspiel.Game, compiled: bool) -> None:
     missing = [want for want, met in wants.items() if not met]
     if missing:
         raise OptionError(
-            f"Option opponent='mcts' cannot play {game}: OpenSpiel's search takes games of "
+            f"Option opponent='mcts' cannot play {game}: OpenSpiel's search needs games with "
             f"{', '.join(missing)}. Choose 'random', 'first', 'last', 'middle' or 'self'.",
             game=str(game),
             missing=missing,
@@ -139,32 +139,32 @@ def _check_searchable(game: pyspiel.Game, compiled: bool) -> None:
 
 
 class Population:
-    """The others of a mean-field game, who play at random.
+    """The population of a mean-field game, which plays at random.
 
-    How many of them are in which state follows from the game and their policy; OpenSpiel works it
-    out for all states at once.
+    Its distribution over the states follows from the game and the policy; OpenSpiel computes it for
+    all states at once.
 
     Args:
         game: A mean-field game of one population.
     """
 
     def __init__(self, game: pyspiel.Game) -> None:
-        # Here, since few games need it.
+        # Imported here, since few games need it.
         from open_spiel.python.mfg.algorithms.distribution import DistributionPolicy
         from open_spiel.python.policy import UniformRandomPolicy
 
         self._share = DistributionPolicy(game, UniformRandomPolicy(game))
 
     def distribution(self, support: list[str]) -> list[float]:
-        """The share of the population in each of the states, by OpenSpiel's names for them."""
+        """Return the share of the population in each of the states, given by OpenSpiel's names."""
         return [float(self._share.value_str(state, 0.0)) for state in support]
 
 
 def make_population(policy: Policy, game: pyspiel.Game) -> Population | None:
-    """The population of a game; None in games that have players instead.
+    """Return the population of a mean-field game; None for other games.
 
     Raises:
-        OptionError: It is to play in another way than at random.
+        OptionError: The policy is not ``"random"``.
     """
     if game.get_type().dynamics != pyspiel.GameType.Dynamics.MEAN_FIELD:
         return None

@@ -1,11 +1,11 @@
 """Plays a game once, in a process of its own: ``loading.py`` runs this file.
 
 OpenSpiel checks few of the parameters of its games: ``connect_four(rows=0)`` ends the process that
-plays it. So a game with parameters is played here first, where nothing is lost by that.
+plays it. So a game with parameters is first played in this process, which may end.
 
     python trial.py PARAMETERS      (JSON: the game's name and its parameters)
 
-Ends with 0 where the game can be played; else what is wrong is the last line of stderr.
+The exit status is 0 if the game can be played; else the last line of stderr says what is wrong.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import pyspiel
 from open_spiel.python import games  # noqa: F401  # registers those that are written in Python
 
 UNKNOWN = 3
-"""Exit status where OpenSpiel knows no game of the name."""
+"""Exit status if OpenSpiel does not know the game."""
 _MEMORY = 2 << 30  # bytes of address space
 _MOVES = 100
 
 
 def play(game: pyspiel.Game) -> None:
-    """Plays at random, and makes all that an observation might need."""
+    """Play at random, and compute everything that an observation might need."""
     kind = game.get_type()
     state = game.new_initial_state()
     if state.is_terminal():
-        raise ValueError("it is over before it begins")
+        raise ValueError("the game is over before it begins")
     luck = random.Random(0)
     for _ in range(_MOVES):
         for player in range(game.num_players()):
@@ -53,12 +53,12 @@ def play(game: pyspiel.Game) -> None:
 
 
 def main() -> int:
-    """Plays the game that the command line names."""
-    with contextlib.suppress(ImportError, OSError):  # neither is there on every system
+    """Play the game that the command line names."""
+    with contextlib.suppress(ImportError, OSError):  # some systems have no such limits
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        # Where memory ends before, it is the trial that is ended, not who waits for it.
+        # If memory runs out, the system ends this trial and not the process that waits for it.
         Path("/proc/self/oom_score_adj").write_text("1000")
     parameters = json.loads(sys.argv[1])
     name = parameters.pop("name")

@@ -1,4 +1,4 @@
-"""What a player sees of a game: OpenSpiel's tensors, or its text."""
+"""The view that a player has of a game: OpenSpiel's tensors, or its text."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _PERFECT = pyspiel.GameType.Information.PERFECT_INFORMATION
 
 
 class View(ABC):
-    """What players see.
+    """Base of the views.
 
     Attributes:
-        space: The Space of it.
-        shape: OpenSpiel's shape of the tensor; None for text.
+        space: Space of the views.
+        shape: Shape of the tensor in OpenSpiel; None for text.
     """
 
     space: Space[Any]
@@ -32,7 +32,7 @@ class View(ABC):
 
     @abstractmethod
     def of(self, state: pyspiel.State, player: int) -> NDArray[np.float32] | str:
-        """What the player sees of the state; an array is a fresh one."""
+        """Return the player's view of a state; an array is a new one."""
 
 
 class TensorView(View):
@@ -40,11 +40,11 @@ class TensorView(View):
 
     Args:
         game: The game.
-        information: The tensor of the information state: all that the player saw so far. Else that
-            of the observation: what there is to see now.
-        fast: Have OpenSpiel write into an array, which takes a twentieth of the time that its
-            lists do. All games in C++ can; those that are made of others or written in Python have
-            observers of their own, which do not always tell the same.
+        information: Whether to use the tensor of the information state, with everything that the
+            player has seen so far, and not that of the observation, with the present view.
+        fast: Whether OpenSpiel writes into an array, in a twentieth of the time that its lists
+            take. All games in C++ can do that; games that are built from others or written in
+            Python have observers of their own, which do not always agree with the lists.
     """
 
     def __init__(self, game: pyspiel.Game, information: bool, fast: bool) -> None:
@@ -83,8 +83,8 @@ class TextView(View):
     """A text.
 
     Args:
-        text: Gives it, of a state and a player.
-        longest: The most characters that it may have.
+        text: Function that returns the text for a state and a player.
+        longest: Most characters of a text.
     """
 
     def __init__(self, text: Callable[[pyspiel.State, int], str], longest: int) -> None:
@@ -97,37 +97,38 @@ class TextView(View):
         text = self._text(state, player)
         if len(text) > self._longest:
             raise OptionError(
-                f"What player {player} sees takes {len(text)} characters; option max_text is "
-                f"{self._longest}.",
+                f"The text for player {player} has {len(text)} characters, more than the option "
+                f"max_text={self._longest}: give a larger one.",
                 max_text=self._longest,
             )
         return text
 
 
 def make_view(game: pyspiel.Game, kind: Kind | None, longest: int, fast: bool) -> View:
-    """What players of a game see.
+    """Return the view of a game.
 
     Args:
         game: The game.
-        kind: What it is to be; None: the first of the three that the game has.
-        longest: The most characters of a text.
-        fast: As for :class:`TensorView`.
+        kind: Kind of view; None for the first of the three that the game has.
+        longest: Most characters of a text.
+        fast: Whether to use OpenSpiel's faster interface, for :class:`TensorView`.
 
     Raises:
-        OptionError: The game has none such.
+        OptionError: The game does not have this kind of view.
     """
-    told = game.get_type()
-    text = _text_of(told)
+    game_type = game.get_type()
+    text = _text_of(game_type)
     has = {
-        "observation": told.provides_observation_tensor,
-        "information_state": told.provides_information_state_tensor,
+        "observation": game_type.provides_observation_tensor,
+        "information_state": game_type.provides_information_state_tensor,
         "text": text is not None,
     }
     kinds = [name for name, provided in has.items() if provided]
     chosen = next(iter(kinds), None) if kind is None else kind
     if chosen not in kinds:
         raise OptionError(
-            f"Option observation={kind!r}: {game} has {' and '.join(map(repr, kinds)) or 'none'}.",
+            f"Option observation={kind!r}: {game} has only "
+            f"{' and '.join(map(repr, kinds)) or 'none'}.",
             game=str(game),
             observation=kind,
         )
@@ -136,12 +137,12 @@ def make_view(game: pyspiel.Game, kind: Kind | None, longest: int, fast: bool) -
     return TensorView(game, chosen == "information_state", fast)
 
 
-def _text_of(told: pyspiel.GameType) -> Callable[[pyspiel.State, int], str] | None:
-    """How a game writes what a player sees; None if it does not."""
-    if told.provides_observation_string:
+def _text_of(game_type: pyspiel.GameType) -> Callable[[pyspiel.State, int], str] | None:
+    """Return the function that writes a player's view as text; None if the game has none."""
+    if game_type.provides_observation_string:
         return lambda state, player: str(state.observation_string(player))
-    if told.provides_information_state_string:
+    if game_type.provides_information_state_string:
         return lambda state, player: str(state.information_state_string(player))
-    if told.information == _PERFECT:  # all see all
+    if game_type.information == _PERFECT:  # all players see everything
         return lambda state, player: str(state)
     return None

@@ -1,4 +1,4 @@
-"""SUMO-RL: traffic lights, each choosing its next green phase, in the simulator SUMO."""
+"""SUMO-RL: traffic lights that choose their next green phase, in the simulator SUMO."""
 
 from openenv_gym.client import EnvClient
 from openenv_gym_envs.sumo.models import (
@@ -25,6 +25,6 @@ class SumoEnv(EnvClient[SumoAction, SumoObservation, SumoState], environment="su
 
 
 class SumoJunctionsEnv(EnvClient[SumoJunctionsAction, SumoJunctionsObservation, SumoState]):
-    """The typed client of all junctions: of ``junction="all"``, or a network of several."""
+    """The typed client of all junctions, for ``junction="all"`` or a network with several."""
 
     environment = "sumo"

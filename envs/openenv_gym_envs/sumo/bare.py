@@ -1,4 +1,4 @@
-"""SUMO-RL on libsumo, one junction."""
+"""SUMO-RL on libsumo, with one junction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from openenv_gym_envs.comparison import Comparison, Player
 
 class SingleIntersection(Player):
     def __init__(self) -> None:
-        # Before the imports, which look for it: the library instead of a socket to a program.
+        # The imports read this variable: it chooses the library over a socket to a program.
         os.environ["LIBSUMO_AS_TRACI"] = "quiet"
         import traci  # noqa: F401  # sumo_rl finds SUMO by it
 
@@ -24,7 +24,7 @@ class SingleIntersection(Player):
             str(home / f"{stem}.rou.xml"),
             single_agent=True,
             num_seconds=20000,
-            add_per_agent_info=False,  # ours has none either
+            add_per_agent_info=False,  # our environment does not compute it either
             sumo_warnings=False,
         )
 

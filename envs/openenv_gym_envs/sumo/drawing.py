@@ -1,4 +1,4 @@
-"""Pictures of a simulation: the network from above, its lights and its vehicles."""
+"""Pictures of a simulation: the network from above, with its lights and vehicles."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ SIZE = 640
 Point = tuple[float, float]
 
 _MARGIN = 16
-_OVERSAMPLING = 2  # drawn larger and reduced: Pillow itself draws without smoothing
+_OVERSAMPLING = 2  # pictures are drawn larger and then reduced: Pillow draws without smoothing
 _GROUND, _ROAD, _JUNCTION = (233, 236, 229), (92, 98, 106), (112, 118, 126)
 _LIGHTS = {"g": (46, 184, 92), "y": (250, 202, 46), "r": (214, 48, 49)}
 _STANDING, _MOVING = np.array([214, 48, 49]), np.array([64, 156, 255])
-_STOPPED = 0.1  # m/s: slower is what SUMO calls halting
-_LEAST_WIDTH = 2.0  # pixels: what is thinner would not be seen on a large network
+_STOPPED = 0.1  # m/s: SUMO calls slower vehicles halting
+_LEAST_WIDTH = 2.0  # pixels: thinner lines would be invisible on a large network
 
 
 class View:
-    """Where places of the network are in the picture, which holds all of it.
+    """The map from places of the network to pixels of the picture, which shows all of it.
 
     Args:
         low: Smallest coordinates of the network, in metres.
-        high: Largest.
+        high: Largest coordinates of the network, in metres.
     """
 
     def __init__(self, low: Point, high: Point) -> None:
@@ -37,7 +37,7 @@ class View:
         self._middle = (low[0] + high[0]) / 2, (low[1] + high[1]) / 2
 
     def at(self, place: Point) -> Point:
-        """Pixels of a place; north is up."""
+        """Return the pixel of a place; north is up."""
         half = SIZE * _OVERSAMPLING / 2
         return (
             half + (place[0] - self._middle[0]) * self.scale,
@@ -45,18 +45,18 @@ class View:
         )
 
     def length(self, metres: float) -> float:
-        """Pixels of a length, enough to be seen."""
+        """Return a length in pixels, at least the least visible width."""
         return max(metres * self.scale, _LEAST_WIDTH * _OVERSAMPLING)
 
 
 def draw(sumo: Any) -> NDArray[np.uint8]:
-    """Draws a simulation.
+    """Draw a simulation.
 
     Args:
-        sumo: The module libsumo, with a simulation begun.
+        sumo: The module libsumo, with a running simulation.
 
     Returns:
-        (640, 640, 3) uint8. Vehicles that halt are red, others the bluer the faster.
+        (640, 640, 3) uint8. Vehicles that halt are red; moving ones are bluer the faster they are.
     """
     view = View(*sumo.simulation.getNetBoundary())
     side = SIZE * _OVERSAMPLING
@@ -75,20 +75,20 @@ def _draw_roads(canvas: ImageDraw.ImageDraw, view: View, sumo: Any) -> None:
         if len(shape) > 2:
             canvas.polygon(shape, fill=_JUNCTION)
     for lane in sumo.lane.getIDList():
-        if not lane.startswith(":"):  # those are within a junction
+        if not lane.startswith(":"):  # these lanes are inside a junction
             shape = [view.at(place) for place in sumo.lane.getShape(lane)]
             width = round(view.length(sumo.lane.getWidth(lane)))
             canvas.line(shape, fill=_ROAD, width=width, joint="curve")
 
 
 def _draw_lights(canvas: ImageDraw.ImageDraw, view: View, sumo: Any) -> None:
-    """A bar at the end of each lane that lights control, of its greenest light."""
+    """Draw a bar in the colour of the greenest light at the end of each controlled lane."""
     for junction in sumo.trafficlight.getIDList():
         lanes = sumo.trafficlight.getControlledLanes(junction)
         lights = sumo.trafficlight.getRedYellowGreenState(junction).lower()
         shown: dict[str, str] = {}
         for lane, light in zip(lanes, lights, strict=False):
-            known = light if light in _LIGHTS else "r"  # others are not for who drives on
+            known = light if light in _LIGHTS else "r"  # the other lights are not for drivers
             shown[lane] = min(shown.get(lane, "r"), known, key="gyr".index)
         for lane, light in shown.items():
             before, end = sumo.lane.getShape(lane)[-2:]
@@ -105,7 +105,7 @@ def _bar(
 
 
 def _direction(start: Point, end: Point) -> Point:
-    """Of unit length."""
+    """Return the direction between two points, of unit length."""
     x, y = end[0] - start[0], end[1] - start[1]
     length = math.hypot(x, y) or 1.0
     return x / length, y / length
@@ -115,7 +115,7 @@ def _draw_vehicles(canvas: ImageDraw.ImageDraw, view: View, sumo: Any) -> None:
     vehicle = sumo.vehicle
     for each in vehicle.getIDList():
         angle = math.radians(vehicle.getAngle(each))  # clockwise from north
-        x, y = math.sin(angle), -math.cos(angle)  # in pixels, which grow downwards
+        x, y = math.sin(angle), -math.cos(angle)  # in pixels, where y grows downwards
         length, half = view.length(vehicle.getLength(each)), view.length(vehicle.getWidth(each)) / 2
         front = view.at(vehicle.getPosition(each))
         back = front[0] - length * x, front[1] - length * y

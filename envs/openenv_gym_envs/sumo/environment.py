@@ -1,4 +1,4 @@
-"""The SUMO-RL environment: models around a simulation that is the only one in its process."""
+"""The SUMO-RL environment: a simulation with models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pydantic import Field
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError
 from openenv_gym.models import Action, ClientOption, Observation
-from openenv_gym_envs.sumo.hosted import HostedSimulation
 from openenv_gym_envs.sumo.models import (
     SumoAction,
     SumoJunctionsAction,
@@ -24,13 +23,14 @@ from openenv_gym_envs.sumo.models import (
     SumoState,
 )
 from openenv_gym_envs.sumo.networks import NETWORKS, Name, Network
+from openenv_gym_envs.sumo.runner import SimulationRunner
 
-# Looked for, not imported: perhaps the simulation gets another process.
+# The packages are only looked for, not imported, since the simulation may run in another process.
 for _package in ("sumo_rl", "libsumo"):
     if importlib.util.find_spec(_package) is None:
         raise ModuleNotFoundError(f"No module named {_package!r}", name=_package)
 
-_SEEDS = 2**31  # SUMO's are signed, of 32 bits
+_SEEDS = 2**31  # SUMO's seeds are signed and have 32 bits
 
 Reward = Literal["diff-waiting-time", "average-speed", "queue", "pressure"]
 _Seconds = Annotated[int, Field(ge=1, le=10**6)]
@@ -57,30 +57,30 @@ def make(
     yellow_time: Annotated[_Seconds, ClientOption(_FewSeconds)] = 2,
     min_green: Annotated[_Seconds, ClientOption(_FewSeconds)] = 5,
 ) -> _SumoEnvironment[Any, Any]:
-    """Makes an environment of a network, and starts the process of its simulation.
+    """Make an environment of a network, and start its simulation.
 
     Rules, observations and rewards are SUMO-RL's; defaults are those of OpenEnv's ``sumo_rl_env``.
 
     Args:
-        net: A network that SUMO-RL ships; by default ``"single-intersection"``.
-        net_file: A network of your own instead, and
-        route_file: its traffic.
+        net: Name of a network of SUMO-RL; by default ``"single-intersection"``.
+        net_file: Path of a network of your own, instead of ``net``.
+        route_file: Path of the traffic of your own network.
         junction: Id of the junction to control, while the others keep their fixed programs;
-            ``"all"`` for all, with Spaces that are Dicts by their ids. By default the only one
-            there is, or all where there are several.
-        reward_fn: ``"diff-waiting-time"``: by how much the waiting time accumulated on the
-            incoming lanes fell, in hundreds of seconds. ``"average-speed"``: relative to what is
-            allowed. ``"queue"``: minus the halting vehicles. ``"pressure"``: leaving vehicles
-            minus approaching ones.
+            ``"all"`` for all, with Spaces that are Dicts by their ids. By default the only
+            junction, or all where the network has several.
+        reward_fn: ``"diff-waiting-time"``: the decrease of the waiting time accumulated on the
+            incoming lanes, in hundreds of seconds. ``"average-speed"``: the average speed,
+            relative to the speed limit. ``"queue"``: minus the number of halting vehicles.
+            ``"pressure"``: the number of leaving vehicles minus that of approaching ones.
         begin_time: Second at which the simulation begins; by default that of the network.
         num_seconds: Simulated seconds of an episode; by default that of the network: 3600 in the
             RESCO benchmark, else 20000.
         delta_time: Simulated seconds of a step.
-        yellow_time: Seconds of yellow before another phase; fewer than ``delta_time``.
-        min_green: Seconds that a green phase lasts at least: a change that comes sooner is ignored.
+        yellow_time: Seconds of yellow before another phase; less than ``delta_time``.
+        min_green: Least seconds of a green phase: a change that comes sooner is ignored.
 
     Raises:
-        OptionError: They do not fit together, or SUMO cannot load a file.
+        OptionError: The options contradict each other, or SUMO cannot load a file.
     """
     if delta_time <= yellow_time:
         raise OptionError(
@@ -90,8 +90,10 @@ def make(
             yellow_time=yellow_time,
         )
     own = net_file is not None or route_file is not None
-    network = _own(net, net_file, route_file) if own else NETWORKS[net or "single-intersection"]
-    told: dict[str, Any] = {
+    network = (
+        _user_network(net, net_file, route_file) if own else NETWORKS[net or "single-intersection"]
+    )
+    settings: dict[str, Any] = {
         "net_file": network.net_file,
         "route_file": network.route_file,
         "reward_fn": reward_fn,
@@ -100,9 +102,9 @@ def make(
         "yellow_time": yellow_time,
         "min_green": min_green,
     }
-    simulation = HostedSimulation(
+    simulation = SimulationRunner(
         {
-            **told,
+            **settings,
             **network.files(),
             "begin_time": network.begin_time if begin_time is None else begin_time,
             "junction": junction,
@@ -110,11 +112,11 @@ def make(
         trusted=not own,
     )
     several = isinstance(simulation.action_space, Dict)
-    return (JunctionsEnvironment if several else JunctionEnvironment)(simulation, told)
+    return (JunctionsEnvironment if several else JunctionEnvironment)(simulation, settings)
 
 
-def _own(net: str | None, net_file: str | None, route_file: str | None) -> Network:
-    """The user's own network; the simulation's process finds it whatever its folder is."""
+def _user_network(net: str | None, net_file: str | None, route_file: str | None) -> Network:
+    """Return the user's own network, with absolute paths for the simulation's process."""
     if net is not None:
         raise OptionError(
             f"Give net={net!r}, or net_file= and route_file=, not both.",
@@ -126,12 +128,12 @@ def _own(net: str | None, net_file: str | None, route_file: str | None) -> Netwo
     for name, file in (("net_file", net_file), ("route_file", route_file)):
         if file is None:
             raise OptionError(
-                f"A network of your own is two files: {name}= is missing.", option=name
+                f"A network of your own needs two files: {name}= is missing.", option=name
             )
         if not Path(file).is_file():
             raise OptionError(
-                f"{name}={file!r}: there is no such file where the environment runs; in a "
-                "container it must be one of the container's.",
+                f"{name}={file!r}: this file does not exist on the machine where the environment "
+                "runs; a container sees only its own files.",
                 path=file,
             )
         found[name] = str(Path(file).resolve())
@@ -141,37 +143,37 @@ def _own(net: str | None, net_file: str | None, route_file: str | None) -> Netwo
 class _SumoEnvironment(
     Environment[_ActionT, _ObservationT, SumoState], Generic[_ActionT, _ObservationT]
 ):
-    """What one junction and several have in common.
+    """Base of the environments of one junction and of several.
 
     Args:
         simulation: The simulation.
-        told: What the state tells of its options.
+        settings: The options that the state shows.
     """
 
     render_modes = ("rgb_array",)
 
-    def __init__(self, simulation: HostedSimulation, told: dict[str, Any]) -> None:
+    def __init__(self, simulation: SimulationRunner, settings: dict[str, Any]) -> None:
         self._simulation = simulation
-        self._told = told
+        self._settings = settings
         self._info: dict[str, Any] = {}
         self._steps = 0
         self._episode_id: str | None = None
 
     def _begin(self, episode_id: str | None) -> Any:
-        """Begins a simulation; its first observation."""
+        """Begin a simulation and return its first observation."""
         observation, self._info = self._simulation.reset(int(self.np_random.integers(_SEEDS)))
         self._steps, self._episode_id = 0, episode_id
         return observation
 
     def _advance(self, action: Any) -> tuple[Any, float, bool]:
-        """One step: observation, reward, and whether the time is up."""
+        """Advance by a step; return observation, reward, and whether the time is over."""
         observation, reward, _, truncated, self._info = self._simulation.step(action)
         self._steps += 1
         return observation, reward, truncated
 
     @property
     def state(self) -> SumoState:
-        """The simulation as of the last step."""
+        """The state of the simulation after the last step."""
         system = self._info.get("system_info", {})
         return SumoState(
             episode_id=self._episode_id,
@@ -181,15 +183,15 @@ class _SumoEnvironment(
             total_waiting_time=system.get("system_total_waiting_time", 0.0),
             mean_waiting_time=system.get("system_mean_waiting_time", 0.0),
             mean_speed=system.get("system_mean_speed", 0.0),
-            **self._told,
+            **self._settings,
         )
 
     def render(self) -> NDArray[Any] | None:
-        """(640, 640, 3) uint8: the network with its lights and vehicles."""
+        """Draw the network with its lights and vehicles: (640, 640, 3) uint8."""
         return self._simulation.render() if self.render_mode == "rgb_array" else None
 
     def close(self) -> None:
-        """Ends the simulation, and its process if it has one."""
+        """End the simulation, and its process if it has one."""
         self._simulation.close()
 
 
@@ -199,12 +201,12 @@ class JunctionEnvironment(_SumoEnvironment[SumoAction, SumoObservation]):
     action_type, observation_type, state_type = SumoAction, SumoObservation, SumoState
 
     def spaces(self) -> Mapping[str, Space[Any]]:
-        """As the network's junction has phases and lanes."""
+        """The Spaces of the junction, whose sizes depend on its phases and lanes."""
         simulation = self._simulation
         return {"phase_id": simulation.action_space, "observation": simulation.observation_space}
 
     def reset(self, episode_id: str | None = None) -> SumoObservation:
-        """Begins a simulation.
+        """Begin a simulation.
 
         Args:
             episode_id: Name of the episode in :attr:`state`.
@@ -232,22 +234,22 @@ class JunctionEnvironment(_SumoEnvironment[SumoAction, SumoObservation]):
 
 
 class JunctionsEnvironment(_SumoEnvironment[SumoJunctionsAction, SumoJunctionsObservation]):
-    """All junctions at once; the reward is the sum of theirs."""
+    """All junctions at once; the reward is the sum of the junctions' rewards."""
 
     action_type, observation_type = SumoJunctionsAction, SumoJunctionsObservation
     state_type = SumoState
 
     def spaces(self) -> Mapping[str, Space[Any]]:
-        """As the network's junctions have phases and lanes."""
+        """The Spaces of the junctions, whose sizes depend on their phases and lanes."""
         simulation = self._simulation
         return {"phases": simulation.action_space, "observations": simulation.observation_space}
 
     def metadata(self) -> Mapping[str, Any]:
-        """With the ids of the junctions, which are agents that act at the same time."""
+        """The general metadata, and the ids of the junctions as agents that act at once."""
         return {**super().metadata(), "agents": list(cast("Dict", self._simulation.action_space))}
 
     def reset(self, episode_id: str | None = None) -> SumoJunctionsObservation:
-        """Begins a simulation.
+        """Begin a simulation.
 
         Args:
             episode_id: Name of the episode in :attr:`state`.

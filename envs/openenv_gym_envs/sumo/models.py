@@ -9,17 +9,17 @@ from gymnasium.spaces import Box, Dict, Discrete
 
 from openenv_gym.models import Action, Array, Info, LegalActions, Observation, State
 
-# Spaces of the network "single-intersection"; each instance has those of its own network.
+# The Spaces of the network "single-intersection"; each environment has those of its own network.
 _PHASE = Discrete(2)
 _FEATURES = Box(0.0, 1.0, (11,), np.float32)
 
 
 class SumoAction(Action):
-    """What one junction shows next.
+    """The next phase of one junction.
 
     Attributes:
         phase_id: The green phase for the next ``delta_time`` seconds, from 0.
-        ts_id: As in OpenEnv, where it is ignored: there is one junction.
+        ts_id: Id of the junction, which is ignored as in OpenEnv: there is only one.
     """
 
     phase_id: Annotated[int, _PHASE]
@@ -27,13 +27,13 @@ class SumoAction(Action):
 
 
 class SumoObservation(Observation):
-    """What one junction sees.
+    """The view of one junction.
 
     Attributes:
-        observation: float32 in [0, 1]: the green phase (one-hot), whether it may change already,
+        observation: float32 in [0, 1]: the green phase (one-hot), whether it may change now,
             density and queue of each incoming lane.
-        observation_shape: Its shape, as a list.
-        action_mask: The phases that may be chosen: all, always.
+        observation_shape: Shape of the observation, as a list.
+        action_mask: The phases that may be chosen, which are always all.
         sim_time: Simulated seconds.
     """
 
@@ -44,7 +44,7 @@ class SumoObservation(Observation):
 
 
 class SumoJunctionsAction(Action):
-    """What every junction shows next.
+    """The next phases of all junctions.
 
     Attributes:
         phases: The green phase of each junction, by its id.
@@ -54,11 +54,11 @@ class SumoJunctionsAction(Action):
 
 
 class SumoJunctionsObservation(Observation):
-    """What every junction sees.
+    """The views of all junctions.
 
     Attributes:
-        observations: By the id of the junction, as ``SumoObservation.observation``.
-        rewards: What each got by the step, by its id; empty after a reset.
+        observations: By the id of the junction, arrays like ``SumoObservation.observation``.
+        rewards: Rewards of the step by the id of the junction; empty after a reset.
         sim_time: Simulated seconds.
     """
 
@@ -68,22 +68,23 @@ class SumoJunctionsObservation(Observation):
 
 
 class SumoState(State):
-    """The simulation, and what it was set to.
+    """The simulation and its settings.
 
     Attributes:
-        net_file: The network; of a shipped one the path within SUMO-RL's own.
-        route_file: Its traffic, likewise.
+        net_file: Path of the network; for a network of SUMO-RL relative to its folder.
+        route_file: Path of the traffic; likewise.
         num_seconds: Simulated seconds of an episode.
         delta_time: Simulated seconds of a step.
         yellow_time: Seconds of yellow between two green phases.
-        min_green: Seconds that a green phase lasts at least.
-        max_green: As in OpenEnv, where nothing enforces it either: SUMO-RL only keeps it.
+        min_green: Least seconds of a green phase.
+        max_green: Most seconds of a green phase, which nothing enforces, as in OpenEnv: SUMO-RL
+            only stores it.
         reward_fn: Name of the reward.
         sim_time: Simulated seconds, from ``begin_time`` on.
         total_vehicles: Vehicles that are on the network now.
-        total_waiting_time: Seconds that they have been standing, summed.
-        mean_waiting_time: The same on average.
-        mean_speed: Metres per second on average.
+        total_waiting_time: Sum of the seconds for which these vehicles have been standing.
+        mean_waiting_time: Mean of these seconds.
+        mean_speed: Mean speed in metres per second.
     """
 
     net_file: str

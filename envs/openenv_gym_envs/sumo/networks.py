@@ -1,4 +1,4 @@
-"""The networks that SUMO-RL ships and that have traffic lights."""
+"""The networks of SUMO-RL that have traffic lights."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Network:
     """A road network with its traffic.
 
     Attributes:
-        net_file: Where the network is: within :func:`folder`, or an absolute path.
-        route_file: Where its traffic is, likewise.
-        additional_file: What else SUMO must load for it, likewise.
+        net_file: Path of the network, relative to :func:`folder` or absolute.
+        route_file: Path of the traffic; likewise.
+        additional_file: Path of another file that SUMO must load; likewise.
         begin_time: Second of the day at which the traffic begins.
-        num_seconds: How long an episode of it lasts.
+        num_seconds: Simulated seconds of an episode.
     """
 
     net_file: str
@@ -46,7 +46,7 @@ class Network:
     num_seconds: int = 20000
 
     def files(self) -> dict[str, str | None]:
-        """All files by their names here, with absolute paths."""
+        """Return the absolute paths of all files, by the names of the attributes."""
         home = folder()
         extra = self.additional_file
         return {
@@ -57,7 +57,7 @@ class Network:
 
 
 def _resco(name: str, begin_time: int = 0, routes: str = "") -> Network:
-    """One of the RESCO benchmark, whose episodes last an hour."""
+    """Return a network of the RESCO benchmark, whose episodes last an hour."""
     stem = f"RESCO/{name}/{name}"
     return Network(f"{stem}.net.xml", f"{stem}{routes}.rou.xml", None, begin_time, 3600)
 
@@ -88,11 +88,11 @@ NETWORKS: dict[str, Network] = {
         "single-intersection/single-intersection.rou.xml",
     ),
 }
-"""By name. ``simple`` and ``OW`` have no traffic light."""
+"""The networks by name, without SUMO-RL's ``simple`` and ``OW``, which lack traffic lights."""
 
 
 def folder() -> Path:
-    """Where SUMO-RL keeps its networks. It is not imported for that."""
+    """Return the folder of SUMO-RL's networks, without importing SUMO-RL."""
     spec = importlib.util.find_spec("sumo_rl")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("No module named 'sumo_rl'", name="sumo_rl")

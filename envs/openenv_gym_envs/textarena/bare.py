@@ -1,6 +1,6 @@
-"""Wordle of TextArena, with word lists of ours in the place of nltk's.
+"""Wordle of TextArena, with our word lists in place of nltk's.
 
-TextArena asks nltk for them when it is imported, and nltk the network.
+When TextArena is imported it asks nltk for word lists, and nltk downloads them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Wordle(Player):
 
     def reset(self) -> None:
         with standins.playing(self._numbers):
-            self._env.full_observations.clear()  # which a reset leaves as it is
+            self._env.full_observations.clear()  # a reset does not clear them
             self._env.reset(num_players=1)
             self._observation = self._env.get_observation()
 

@@ -42,26 +42,26 @@ _Script = Annotated[list[Annotated[str, Field(max_length=MESSAGE_LENGTH)]], Fiel
 
 
 class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, TextArenaState]):
-    """A game of TextArena: the agent reads text and answers with text.
+    """A game of TextArena, in which the agent reads text and answers with text.
 
-    The other players' turns are part of the step; where they have the first, they are part of the
-    reset. Where they go on for :data:`MOST_TURNS` without the agent, as in a game that it is out
-    of, the episode is truncated. The reward is TextArena's, which comes at the end of the game;
-    else 0. The fields are those of OpenEnv's ``textarena_env``.
+    The other players' turns are part of the step, and of the reset where they come first. If the
+    others take :data:`MOST_TURNS` turns without the agent, as in a game that the agent has left,
+    the episode is truncated. The reward is TextArena's at the end of the game, else 0. The fields
+    are those of OpenEnv's ``textarena_env``.
 
     Args:
-        env_id: TextArena's id: ``"Wordle-v0"``, ``"TicTacToe-v0"``.
-        num_players: How many play.
-        opponent: Who the other players are. ``"random"``: they say what the game takes for a move,
-            where they find such. A list of messages: each says them in order, over and over.
-            ``"self"``: none, the agent plays all sides, and a reward is for whoever moved.
-        agent_player: Which player the agent is; of no meaning with ``"self"``.
+        env_id: TextArena's id of the game, such as ``"Wordle-v0"`` or ``"TicTacToe-v0"``.
+        num_players: Number of players.
+        opponent: The other players. ``"random"``: they say valid moves, where they find some. A
+            list of messages: each of them says these in order, over and over. ``"self"``: no other
+            players; the agent plays all sides, and a reward is for the player who moved.
+        agent_player: Number of the agent as a player; it has no meaning with ``"self"``.
         env_kwargs: Further arguments of the game's constructor.
-        allow_unseeded: ``reset(seed=)`` is no error where the game asks language models, and no
-            seed decides their answers.
+        allow_unseeded: Whether ``reset(seed=)`` is allowed in a game that asks language models,
+            whose answers do not depend on a seed.
 
     Raises:
-        OptionError: There is no such game; or it cannot be played here, or by so many.
+        OptionError: The game does not exist, or cannot be played here or by so many players.
         MissingDependencyError: A package that the game needs is not installed.
     """
 
@@ -84,8 +84,8 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
     ) -> None:
         if agent_player >= num_players:
             raise OptionError(
-                f"agent_player={agent_player} is none of the players, which are 0 to "
-                f"{num_players - 1}: num_players={num_players}.",
+                f"agent_player={agent_player} is not a player: with num_players={num_players} they "
+                f"are 0 to {num_players - 1}.",
                 agent_player=agent_player,
             )
         games.check(env_id, num_players)
@@ -97,33 +97,33 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
         self._source = games.Source(env_id, env_kwargs or {}, num_players)
         self._seeded = allow_unseeded or games.is_seeded(env_id)
         self._clear(None)
-        self._game, self._numbers = self._source.begin(0)  # to see now whether it can be
+        self._game, self._numbers = self._source.begin(0)  # an error is better now than later
 
     def _clear(self, episode_id: str | None) -> None:
         self._episode_id = episode_id
         self._steps = 0
         self._over = False
-        self._alone = False  # the others play on without the agent
+        self._alone = False  # whether the others play on without the agent
         self._reward = 0.0
         self._info: dict[str, Any] = {}
-        self._told: list[TextArenaMessage] = []
+        self._messages: list[TextArenaMessage] = []
         self._others: dict[int, Player] = {}
         self._signals = WordleSignals() if self._env_id.startswith("Wordle-") else None
 
     def reset(self, seed: int | None = None, episode_id: str | None = None) -> TextArenaObservation:
-        """Begins a game.
+        """Begin a game.
 
         Args:
-            seed: Where one is given, the game must be one that it decides.
+            seed: Seed of the game. A game that does not depend on a seed refuses it.
             episode_id: Name of the episode in :attr:`state`.
 
         Raises:
-            EpisodeError: The game asks language models: no seed decides what they answer.
+            EpisodeError: The game asks language models, whose answers do not depend on a seed.
         """
         if seed is not None and not self._seeded:
             raise EpisodeError(
-                f"{self._env_id} asks language models, whose answers no seed decides: reset it "
-                "without a seed, or make it with allow_unseeded=True.",
+                f"{self._env_id} asks language models, whose answers do not depend on a seed: "
+                "reset it without a seed, or make it with allow_unseeded=True.",
                 env_id=self._env_id,
             )
         self._clear(episode_id)
@@ -144,24 +144,24 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
         self._steps += 1
         state = self._game.state
         mover = state.current_player_id if self._opponent == "self" else self._agent
-        if not (self._over or self._alone):  # in the reset already, which cannot tell that
+        if not (self._over or self._alone):  # a reset may end a game, but cannot report it
             self._say(action.message)
             if self._opponent != "self":
                 self._wait_for_turn()
         self._reward = self._won(mover)
         if self._signals is not None:
-            told = self._signals.after(action.message, state.game_state, self._reward)
-            self._info["reward_signals"] = told
+            signals = self._signals.after(action.message, state.game_state, self._reward)
+            self._info["reward_signals"] = signals
         return self._observe(self._reward, done=self._over or self._alone)
 
     def _say(self, message: str) -> None:
-        """Says it as the player whose turn it is."""
+        """Say a message as the player whose turn it is."""
         with playing(self._numbers):
             self._over, info = self._game.step(message)
         self._info = games.plain(info or {})
 
     def _wait_for_turn(self) -> None:
-        """Lets the others play until it is the agent's turn, or the end."""
+        """Let the others play until it is the agent's turn, or the game is over."""
         state = self._game.state
         for _ in range(MOST_TURNS):
             if self._over or state.current_player_id == self._agent:
@@ -171,10 +171,10 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
         self._alone = True
 
     def _read(self) -> tuple[list[TextArenaMessage], int]:
-        """What the player whose turn it is is told, and how many characters that leaves out."""
+        """Return the new messages for the player whose turn it is, and the characters cut off."""
         with playing(self._numbers):
-            _, told = self._game.get_observation()
-        messages = games.messages(told)
+            _, observed = self._game.get_observation()
+        messages = games.messages(observed)
         return messages, games.shorten(messages)
 
     def _won(self, player: int) -> float:
@@ -183,9 +183,9 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
     def _observe(self, reward: float, done: bool = False) -> TextArenaObservation:
         state = self._game.state
         if (self._over or self._alone) and self._opponent != "self":
-            state.current_player_id = self._agent  # who reads the end
+            state.current_player_id = self._agent  # the agent reads the end
         player = int(state.current_player_id)
-        self._told, cut = self._read()
+        self._messages, cut = self._read()
         metadata: dict[str, Any] = {"turn": getattr(state, "turn", 0)}
         if cut:
             metadata["cut"] = cut
@@ -199,7 +199,7 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
             metadata["rewards"] = [self._won(one) for one in range(self._num_players)]
         return TextArenaObservation(
             prompt=self._prompts.get(player) or self._env_id,
-            messages=self._told,
+            messages=self._messages,
             current_player_id=player,
             legal_players=list(range(self._num_players)),
             info=self._info,
@@ -210,13 +210,13 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
         )
 
     def openenv_metadata(self, observation: TextArenaObservation) -> dict[str, Any]:
-        """The game, and the messages once more."""
+        """Return the game's id and the messages, which OpenEnv's server sends twice."""
         messages = [message.model_dump() for message in observation.messages]
         return {"env_id": self._env_id, "raw_messages": messages}
 
     @property
     def state(self) -> TextArenaState:
-        """The game behind the text, **the solution included**."""
+        """The state of the game, **the solution included**."""
         state = self._game.state
         kept = {name: games.plain(getattr(state, name, None)) for name in _KEPT}
         if "reward_signals" in self._info:
@@ -234,7 +234,7 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
         )
 
     def render(self) -> str | None:
-        """What the agent was told last."""
+        """Return the agent's last messages."""
         if self.render_mode != "ansi":
             return None
-        return "\n".join(message.content for message in self._told) + "\n"
+        return "\n".join(message.content for message in self._messages) + "\n"

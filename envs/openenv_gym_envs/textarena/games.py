@@ -1,4 +1,4 @@
-"""TextArena's games: how one is made, why one cannot be, and what there is to read in one."""
+"""TextArena's games: functions that make them, explain failures and read their state."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from openenv_gym_envs.textarena.standins import Numbers, playing
 
 _textarena = standins.load("textarena")
 _registry = standins.load("textarena.envs.registration").ENV_REGISTRY
-_WORD_LIST = 500  # a list with more entries is one of words
-_beginning = threading.Lock()  # Sokoban draws its room in variables of its module
+_WORD_LIST = 500  # a list with more entries is taken for a word list
+_beginning = threading.Lock()  # Sokoban makes its room in variables of its module
 
-# They raise in the middle of a game, or never come back.
+# These games raise an error in the middle, or never return.
 _BROKEN = {
     "CharacterConclave": "its messages lack their type, so that each step fails",
     "MarketEntryGame": "it looks for the next player without end",
 }
-# They begin with fewer, and then look for a player who is not there.
+# These games begin with fewer players, and then look for one who is missing.
 _FEWEST = {"QuantumTicTacToe": 2, "SpiteAndMalice": 2}
-# They ask language models, whose answers no seed decides.
+# These games ask language models, whose answers do not depend on a seed.
 _UNSEEDED = frozenset({"Debate", "GuessWho", "ScenarioPlanning", "TwentyQuestions"})
 
 
 def is_seeded(env_id: str) -> bool:
-    """Whether a seed decides all that happens in a game."""
+    """Return whether a seed decides everything in a game."""
     return env_id.partition("-v")[0] not in _UNSEEDED
 
 
@@ -54,20 +54,20 @@ def without_models(env_id: str) -> str:
 
 
 def ids() -> list[str]:
-    """All ids of TextArena that have a version and no variant."""
+    """Return all ids of TextArena with a version and without a variant."""
     return [id for id in _registry if id.endswith("-v0")]
 
 
 def check(env_id: str, players: int) -> None:
-    """Checks that a game is there for so many, as far as can be told without making it.
+    """Check that a game exists for so many players, as far as possible without making it.
 
     Raises:
-        OptionError: TextArena has none of the name, or one that cannot be played.
+        OptionError: TextArena does not have the game, or it cannot be played.
     """
     if env_id not in _registry:
         known = ids()
         raise OptionError(
-            f"TextArena has no env_id={env_id!r}.{did_you_mean(env_id, _registry)} It has "
+            f"TextArena does not have env_id={env_id!r}.{did_you_mean(env_id, _registry)} It has "
             f"{', '.join(known)}, and variants of them.",
             env_id=env_id,
             known=known,
@@ -77,22 +77,22 @@ def check(env_id: str, players: int) -> None:
         raise OptionError(f"env_id={env_id!r} cannot be played: {_BROKEN[name]}.", env_id=env_id)
     if players < _FEWEST.get(name, 1):
         raise OptionError(
-            f"env_id={env_id!r} takes {_FEWEST[name]} players: num_players={_FEWEST[name]}.",
+            f"env_id={env_id!r} needs {_FEWEST[name]} players: use num_players={_FEWEST[name]}.",
             env_id=env_id,
         )
 
 
 class Source:
-    """Gives new games of a kind.
+    """Makes new games of a kind.
 
-    Each is another object, since some keep from one game to the next what they should not. Making
-    one can take long, so they are copies of the first one, unless that drew random numbers or holds
-    connections to language models.
+    Each game is a new object, since some objects wrongly keep values from one game to the next.
+    Making one can take long, so games are copies of the first one, unless that has drawn random
+    numbers or holds connections to language models.
 
     Args:
-        env_id: TextArena's id.
-        arguments: Of the game's constructor.
-        players: How many play.
+        env_id: TextArena's id of the game.
+        arguments: Arguments of the game's constructor.
+        players: Number of players.
     """
 
     def __init__(self, env_id: str, arguments: Mapping[str, Any], players: int) -> None:
@@ -102,22 +102,23 @@ class Source:
         self._first: Any = None
 
     def begin(self, seed: int) -> tuple[Any, Numbers]:
-        """Begins a game.
+        """Begin a game.
 
         Args:
-            seed: Of all its random numbers.
+            seed: Seed of all random numbers of the game.
 
         Returns:
-            The game, and the numbers that it is to be played with.
+            The game, and the random numbers to play it with.
 
         Raises:
-            OptionError: It cannot be made here, or not with these arguments or so many players.
-            MissingDependencyError: A package that it needs is not installed.
+            OptionError: The game cannot be made here, or with these arguments, or for so many
+                players.
+            MissingDependencyError: A package that the game needs is not installed.
         """
         numbers = Numbers(seed)
         with _beginning, playing(numbers):
             if self._first is None:
-                game = self._made()
+                game = self._make()
                 if numbers.untouched and is_seeded(self._env_id):
                     self._first = copy.deepcopy(game, word_lists(game))
             else:
@@ -125,7 +126,7 @@ class Source:
             try:
                 game.reset(num_players=self._players, seed=seed)
             except FileNotFoundError as error:
-                raise _cannot_be_made(self._env_id, self._arguments, error) from error
+                raise _cannot_be_make(self._env_id, self._arguments, error) from error
             except Exception as error:
                 raise OptionError(
                     f"env_id={self._env_id!r} cannot begin with num_players={self._players}: "
@@ -135,18 +136,18 @@ class Source:
                 ) from error
         return game, numbers
 
-    def _made(self) -> Any:
+    def _make(self) -> Any:
         try:
             standins.load(_registry[self._env_id].entry_point.partition(":")[0])
             return _textarena.make(self._env_id, **self._arguments)
         except Exception as error:
-            raise _cannot_be_made(self._env_id, self._arguments, error) from error
+            raise _cannot_be_make(self._env_id, self._arguments, error) from error
 
 
 def word_lists(game: Any) -> dict[int, Any]:
-    """By their ids, what copies of a game share with it, for ``copy.deepcopy``.
+    """Return the word lists of a game by their ids, as the memo of ``copy.deepcopy``.
 
-    Dictionaries and long lists of words, which are only read.
+    Copies of a game share these dictionaries and long lists, which are only read.
     """
     inner = game
     while hasattr(inner, "env"):
@@ -159,7 +160,7 @@ def word_lists(game: Any) -> dict[int, Any]:
     return shared
 
 
-def _cannot_be_made(env_id: str, arguments: Mapping[str, Any], error: Exception) -> OpenEnvGymError:
+def _cannot_be_make(env_id: str, arguments: Mapping[str, Any], error: Exception) -> OpenEnvGymError:
     what = f"env_id={env_id!r} cannot be played here:"
     if isinstance(error, SyntaxError):
         version = ".".join(map(str, sys.version_info[:2]))
@@ -173,8 +174,8 @@ def _cannot_be_made(env_id: str, arguments: Mapping[str, Any], error: Exception)
         )
     if "API key" in str(error):
         return OptionError(
-            f"{what} it asks language models at openrouter.ai, which takes a network and a key in "
-            "the variable OPENROUTER_API_KEY. There is no key.",
+            f"{what} it asks language models at openrouter.ai, which needs a network and a key. "
+            "Set the variable OPENROUTER_API_KEY, which is missing.",
             env_id=env_id,
         )
     if isinstance(error, FileNotFoundError):
@@ -190,36 +191,36 @@ def _cannot_be_made(env_id: str, arguments: Mapping[str, Any], error: Exception)
 
 
 def prompts(state: Any) -> dict[int, str]:
-    """The rules as told to each player, of a game that has just begun."""
+    """Return the rules for each player, of a game that has just begun."""
     return {
-        player: "\n".join(text for _, text, kind in told if kind.name == "PROMPT").strip()[
+        player: "\n".join(text for _, text, kind in observed if kind.name == "PROMPT").strip()[
             :TEXT_LENGTH
         ]
-        for player, told in state.observations.items()
+        for player, observed in state.observations.items()
     }
 
 
 def outcome(state: Any, player: int) -> tuple[float, str]:
-    """What a player has won so far, and why the game is over, where it is."""
+    """Return a player's reward so far, and the reason of the game's end if it is over."""
     reward = (state.rewards or {}).get(player, 0.0)
     reason = state.game_info.get(player, {}).get("reason") or ""
     if isinstance(reward, str):
-        # Countdown and Cryptarithm give each in the place of the other for an invalid move.
+        # For an invalid move Countdown and Cryptarithm swap reward and reason.
         invalid, _, number = reason.rpartition(" ")
         reward, reason = number, f"{invalid} {reward}"
     return float(reward), str(reason)
 
 
-def messages(told: Any) -> list[TextArenaMessage]:
-    """What a player is told, as OpenEnv has it: text of the same sender and kind in one message.
+def messages(observed: Any) -> list[TextArenaMessage]:
+    """Return a player's messages as in OpenEnv: texts of one sender and kind make one message.
 
     Args:
-        told: What TextArena's ``get_observation`` gives: a text, or tuples.
+        observed: Result of TextArena's ``get_observation``: a text, or tuples.
     """
-    if isinstance(told, str):
-        told = [(-1, told, "MESSAGE")] if told else []
+    if isinstance(observed, str):
+        observed = [(-1, observed, "MESSAGE")] if observed else []
     found: list[TextArenaMessage] = []
-    for sender, text, kind in told or []:
+    for sender, text, kind in observed or []:
         category = getattr(kind, "name", str(kind))
         category = category if category in CATEGORIES else "MESSAGE"
         last = found[-1] if found else None
@@ -230,10 +231,10 @@ def messages(told: Any) -> list[TextArenaMessage]:
     return found
 
 
-def shorten(told: list[TextArenaMessage]) -> int:
-    """Cuts messages that are too long to their ends, in place; says how much was cut off."""
+def shorten(observed: list[TextArenaMessage]) -> int:
+    """Cut messages that are too long to their ends, in place; return the characters cut off."""
     cut = 0
-    for message in told:
+    for message in observed:
         over = max(len(message.content) - TEXT_LENGTH, 0)
         message.content = message.content[over:]
         cut += over
@@ -241,7 +242,7 @@ def shorten(told: list[TextArenaMessage]) -> int:
 
 
 def plain(value: Any) -> Any:
-    """What a game keeps, as values that travel and are the same wherever they come from."""
+    """Convert a game's values to plain ones, which are the same over every transport."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic):

@@ -11,9 +11,9 @@ from openenv_gym.models import Action, Choice, Info, Observation, State
 from openenv_gym.spaces.utf8 import Utf8
 
 MESSAGE_LENGTH = 4096
-"""The most characters that a player can say at once."""
+"""Most characters of one message of a player."""
 TEXT_LENGTH = 65_536
-"""The most characters that a player is told at once: the last ones of what is longer."""
+"""Most characters of one message to a player: a longer one is cut to its end."""
 MOST_PLAYERS = 15
 
 CATEGORIES = (
@@ -25,24 +25,24 @@ CATEGORIES = (
     "GAME_BOARD",
     "GAME_ADMIN",
 )
-"""What a message is: ``MESSAGE`` where TextArena does not tell, else its own names."""
+"""Categories of messages: TextArena's own, or ``MESSAGE`` where TextArena gives none."""
 
 
 class TextArenaAction(Action):
-    """Says something to the game.
+    """A message to the game.
 
     Attributes:
-        message: Moves stand in square brackets, as the prompt says: ``"[crane]"``.
+        message: The message, with moves in square brackets, as the prompt says: ``"[crane]"``.
     """
 
     message: Annotated[str, Utf8(MESSAGE_LENGTH)]
 
 
 class TextArenaMessage(BaseModel):
-    """What a player is told.
+    """A message to a player.
 
     Attributes:
-        sender_id: The player who said it; -1 is the game.
+        sender_id: Number of the player who said it; -1 is the game.
         content: The text.
         category: One of :data:`CATEGORIES`.
     """
@@ -53,15 +53,15 @@ class TextArenaMessage(BaseModel):
 
 
 class TextArenaObservation(Observation):
-    """What the player whose turn it is knows.
+    """The view of the player whose turn it is.
 
     Attributes:
-        prompt: The rules of the game, as told to this player.
-        messages: Mostly one with the whole conversation; ids of TextArena that end in ``-raw``
-            give the messages since the last turn.
-        current_player_id: Whose turn it is.
-        legal_players: All players.
-        info: What the game adds; ``reward_signals`` of Wordle.
+        prompt: The rules of the game for this player.
+        messages: Mostly one message with the whole conversation; games whose ids end in ``-raw``
+            return the messages since the last turn.
+        current_player_id: Number of the player whose turn it is.
+        legal_players: Numbers of all players.
+        info: Information of the game, such as ``reward_signals`` of Wordle.
     """
 
     prompt: Annotated[str, Utf8(TEXT_LENGTH)]
@@ -72,16 +72,16 @@ class TextArenaObservation(Observation):
 
 
 class TextArenaState(State):
-    """The game behind the text.
+    """The state of the game.
 
     Attributes:
         env_id: TextArena's id of the game.
-        num_players: How many play.
-        max_turns: Turns after which the game itself ends, where it tells.
-        turn: Turns so far, of all players.
+        num_players: Number of players.
+        max_turns: Number of turns after which the game itself ends, where it is known.
+        turn: Number of turns so far, of all players.
         last_reward: Reward of the last step.
         last_info: ``info`` of the last observation.
-        raw_state: What TextArena keeps of the game, **the solution included**.
+        raw_state: TextArena's own state of the game, **the solution included**.
     """
 
     env_id: str

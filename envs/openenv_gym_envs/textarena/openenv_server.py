@@ -1,4 +1,4 @@
-"""What OpenEnv's own server of this environment has in its metadata beside ours."""
+"""The differences between the metadata of OpenEnv's own server of this environment and ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from openenv_gym.environment import ServerReader
 
 
 class TextArenaReader(ServerReader):
-    """Leaves out what the observation and the state tell already."""
+    """Removes metadata that repeat the observation and the state."""
 
     def read(self, fields: dict[str, Any], action: dict[str, Any] | None) -> dict[str, Any]:
         """Implements ServerReader.read."""

@@ -1,10 +1,10 @@
-"""Stand-ins for what TextArena's games share with the rest of the process.
+"""Stand-ins for modules that TextArena's games share with the rest of the process.
 
-The games draw from Python's and numpy's global generators, so that two of them in one process, or
-a game and its trainer, would draw each other's numbers. They also ask nltk for word lists, which it
-downloads. In a game's modules ``random``, ``numpy`` and ``nltk`` are therefore stand-ins: within
-:func:`playing` they give the numbers of that game alone and the words of :mod:`.words`; for whoever
-uses TextArena outside of it they are what they stand for.
+The games draw from Python's and numpy's global generators, so that two games in one process, or a
+game and its trainer, would influence each other's numbers. They also ask nltk for word lists, which
+nltk downloads. So in a game's modules ``random``, ``numpy`` and ``nltk`` are stand-ins: within
+:func:`playing` they use the numbers of that game alone and the words of :mod:`.words`; for code
+that uses TextArena outside of it they are the real modules.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Numbers:
     """The random numbers of one game.
 
     Args:
-        seed: Where they begin.
+        seed: Seed of the numbers.
     """
 
     def __init__(self, seed: int) -> None:
@@ -37,21 +37,21 @@ class Numbers:
 
     @functools.cached_property
     def python(self) -> random.Random:
-        """What the module ``random`` draws from."""
+        """The generator that replaces the one of the module ``random``."""
         return random.Random(self._seed)
 
     @functools.cached_property
     def numpy(self) -> np.random.RandomState:
-        """What ``numpy.random`` draws from."""
+        """The generator that replaces the one of ``numpy.random``."""
         return np.random.RandomState(self._seed)
 
     @property
     def untouched(self) -> bool:
-        """Whether nobody has asked for one yet."""
+        """Whether no number was drawn yet."""
         return not {"python", "numpy"} & vars(self).keys()
 
     def default_rng(self, seed: Any = None) -> np.random.Generator:
-        """What ``numpy.random.default_rng`` gives, but none from the system's entropy."""
+        """Replace ``numpy.random.default_rng``, but never use the system's entropy."""
         return np.random.default_rng(self.numpy.randint(2**31) if seed is None else seed)
 
 
@@ -60,7 +60,7 @@ _numbers: ContextVar[Numbers | None] = ContextVar("textarena_numbers", default=N
 
 @contextlib.contextmanager
 def playing(numbers: Numbers) -> Iterator[None]:
-    """Within it, and on this thread, games draw these numbers."""
+    """Let games on this thread draw these numbers while the block runs."""
     token = _numbers.set(numbers)
     try:
         yield
@@ -69,11 +69,11 @@ def playing(numbers: Numbers) -> Iterator[None]:
 
 
 class _StandIn(ModuleType):
-    """A module that is another one but while a game is played.
+    """A module that acts as another one, except while a game is played.
 
     Args:
-        name: Of what it stands for.
-        find: Of an attribute's name, what a game finds.
+        name: Name of the module that it replaces.
+        find: Function that returns an attribute for a game by its name.
     """
 
     def __init__(self, name: str, find: Callable[[Numbers, str], Any]) -> None:
@@ -106,44 +106,44 @@ def _numpy_random(numbers: Numbers, name: str) -> Any:
 def _nltk(numbers: Numbers, name: str) -> Any:
     ours = {"corpus": _CORPUS, "words": _WORDS, "pos_tag": _pos_tag, "download": _nothing}
     if name not in ours:
-        raise AttributeError(f"TextArena's games find no {name} in nltk here")
+        raise AttributeError(f"nltk.{name} does not exist for TextArena's games here")
     return ours[name]
 
 
 def _nothing(*arguments: Any, **keywords: Any) -> bool:
-    """As ``nltk.download``: what the games want is here."""
+    """Replace ``nltk.download``: the words that the games need are here."""
     return True
 
 
 def _pos_tag(tokens: list[str], *arguments: Any, **keywords: Any) -> list[tuple[str, str]]:
-    """As ``nltk.pos_tag``; tells nouns from others."""
+    """Replace ``nltk.pos_tag``, distinguishing only nouns from other words."""
     if _numbers.get() is None:
-        told: list[tuple[str, str]] = importlib.import_module("nltk").pos_tag(
+        tagged: list[tuple[str, str]] = importlib.import_module("nltk").pos_tag(
             tokens, *arguments, **keywords
         )
-        return told
+        return tagged
     nouns = words.nouns()
     return [(token, "NN" if token in nouns else "JJ") for token in tokens]
 
 
 def _print(*values: Any, **keywords: Any) -> None:
-    """As ``print``: what games print is meant for those who write them."""
+    """Replace ``print``: the output of games is meant for their authors."""
     if _numbers.get() is None:
         print(*values, **keywords)
 
 
 class _Set(set[Any]):
-    """A set in an order that is the same in every process, as that of texts is not."""
+    """A set with the same order in every process, which sets of texts do not have."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter(sorted(super().__iter__(), key=repr))
 
 
 class _Words:
-    """As ``nltk.corpus.words``."""
+    """Replaces ``nltk.corpus.words``."""
 
     def words(self, fileids: str = "en") -> list[str]:
-        """The word list of a name."""
+        """Return the word list of a name."""
         if _numbers.get() is None:
             listed: list[str] = importlib.import_module("nltk.corpus").words.words(fileids)
             return listed
@@ -162,10 +162,10 @@ _bound: set[str] = set()
 
 
 def load(module: str) -> ModuleType:
-    """Imports a module of TextArena, whose imports of nltk get the stand-in.
+    """Import a module of TextArena, with the stand-in for nltk.
 
     Raises:
-        Exception: What importing it raises.
+        Exception: Any error of the import.
     """
     with _lock, playing(Numbers(0)):
         with _in_place({"nltk": _NLTK, "nltk.corpus": _CORPUS}):
@@ -179,9 +179,9 @@ def load(module: str) -> ModuleType:
 
 @contextlib.contextmanager
 def _in_place(modules: Mapping[str, ModuleType]) -> Iterator[None]:
-    """Puts modules in the place of others, for imports.
+    """Replace modules for imports while the block runs.
 
-    It also saves the import of nltk itself, which takes longer than all the rest.
+    It also avoids the import of nltk itself, which takes longer than all the rest.
     """
     before = {name: sys.modules.get(name) for name in modules}
     sys.modules.update(modules)
@@ -196,10 +196,10 @@ def _in_place(modules: Mapping[str, ModuleType]) -> Iterator[None]:
 
 
 def _bind(module: ModuleType) -> None:
-    """Gives the stand-ins to a module in which there is what they stand for."""
+    """Put the stand-ins into a module that uses the modules that they replace."""
     stand_ins: dict[int, Any] = {id(random): _RANDOM, id(np): _NUMPY}
     nltk = sys.modules.get("nltk")
-    if nltk is not None:  # somebody may have imported the game before
+    if nltk is not None:  # other code may have imported the game before
         corpus = importlib.import_module("nltk.corpus")
         stand_ins |= {id(nltk): _NLTK, id(corpus): _CORPUS}
         stand_ins |= {id(nltk.pos_tag): _pos_tag, id(corpus.words): _WORDS}
@@ -207,7 +207,7 @@ def _bind(module: ModuleType) -> None:
     if dictionary is not None and module.__name__ != _WORD_LISTS:
         stand_ins[id(dictionary)] = functools.partial(_dictionary, dictionary)
     vars(module).setdefault("print", _print)
-    if module.__name__ != _WORD_LISTS:  # which are only asked what is in them
+    if module.__name__ != _WORD_LISTS:  # that module only looks words up
         vars(module).setdefault("set", _Set)
     for name, value in list(vars(module).items()):
         if id(value) in stand_ins:
@@ -218,7 +218,7 @@ _WORD_LISTS = "textarena.envs.utils.word_lists"
 
 
 def _dictionary(make: Callable[..., Any], **keywords: Any) -> Any:
-    """TextArena's dictionary, which takes long to make and is only read: one for all games."""
+    """Return one TextArena dictionary for all games, as it takes long to make and is only read."""
     if _numbers.get() is None:
         return make(**keywords)
     with _lock:

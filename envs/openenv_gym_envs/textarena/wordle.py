@@ -10,23 +10,23 @@ _BRACKETED = re.compile(r"\[([A-Za-z]+)\]")
 
 
 class WordleSignals:
-    """Tells how good each guess was."""
+    """Computes how good each guess was."""
 
     def __init__(self) -> None:
         self._guessed: Counter[str] = Counter()
         self._taken = 0
 
     def after(self, message: str, game_state: dict[str, Any], reward: float) -> dict[str, float]:
-        """The signals of a step.
+        """Return the signals of a step.
 
         Args:
-            message: What the agent said.
-            game_state: Of the game, after it.
-            reward: Of the step.
+            message: The agent's message.
+            game_state: State of the game after the message.
+            reward: Reward of the step.
 
         Returns:
-            The shares of green and of yellow letters (both 0 where the game did not take the
-            guess), 1 less how often it was guessed before, and the reward.
+            The shares of green and of yellow letters (both 0 if the guess was not valid), 1 minus
+            the number of earlier times that it was guessed, and the reward.
         """
         length = game_state["word_length"]
         guess = _guess(message, length)
@@ -44,7 +44,7 @@ class WordleSignals:
 
 
 def _guess(message: str, length: int) -> str:
-    """The first word of the length in brackets, else the first letters of the text, if enough."""
+    """Return the first word of the length in brackets, else the first letters of the text."""
     for word in _BRACKETED.findall(message):
         if len(word) == length:
             return str(word).lower()

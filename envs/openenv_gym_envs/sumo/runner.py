@@ -1,9 +1,9 @@
-"""Where a simulation runs: in this process, or in one of its own.
+"""A simulation in this process or in a process of its own.
 
-libsumo has room for one simulation in a process. All could have a process of their own, and those
-of files that may be broken do, since SUMO crashes on some. But a step is so short that a round trip
-between two processes costs a tenth to a third of it. So a simulation of a shipped network runs in
-this process if there is none yet.
+libsumo can run one simulation in a process. A simulation of the user's files gets a process of its
+own, since SUMO crashes on some broken files. But a round trip between two processes adds a tenth to
+a third of a step's time. So a simulation of a network of SUMO-RL runs in this process if it is the
+only one.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _SIMULATION = "openenv_gym_envs.sumo.simulation:Simulation"
 _here = threading.Lock()  # held while a simulation runs in this process
 
 
-class HostedSimulation:
-    """A :class:`~openenv_gym_envs.sumo.simulation.Simulation`, wherever it runs.
+class SimulationRunner:
+    """A :class:`~openenv_gym_envs.sumo.simulation.Simulation` in a process that has room for it.
 
     Args:
-        options: Of the simulation.
-        trusted: Its files are known to be sound, so it may run in this process.
+        options: Options of the simulation.
+        trusted: Whether the files are known to be sound, so that it may run in this process.
 
     Attributes:
-        action_space: As of the simulation.
-        observation_space: As of the simulation.
+        action_space: Action space of the simulation.
+        observation_space: Observation space of the simulation.
 
     Raises:
-        OptionError: SUMO cannot load the network, or there is no such junction.
-        TransportError: Its process could not be started.
+        OptionError: SUMO cannot load the network, or the junction does not exist.
+        TransportError: The simulation's process could not be started.
     """
 
     def __init__(self, options: dict[str, Any], *, trusted: bool) -> None:
@@ -45,7 +45,7 @@ class HostedSimulation:
 
     def _start(self) -> OpenEnvGym:
         here = self._trusted and not _in_use() and _here.acquire(blocking=False)
-        # Called once, by close() or when this is dropped without it.
+        # This is called once: by close(), or when this object is dropped without it.
         self._leave = weakref.finalize(self, _here.release if here else _nothing)
         transport = "inprocess" if here else "process"
         options = {**self._options, "render_mode": "rgb_array", "transport": transport}
@@ -62,11 +62,11 @@ class HostedSimulation:
 
     @property
     def apart(self) -> bool:
-        """It runs in a process of its own."""
+        """Whether the simulation runs in a process of its own."""
         return self._env.transport.name == "process"
 
     def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:
-        """Begins anew; if its process died, in another."""
+        """Begin a simulation; if its process died, in a new one."""
         try:
             return self._env.reset(seed=seed)
         except TransportError:
@@ -75,19 +75,19 @@ class HostedSimulation:
             return self._env.reset(seed=seed)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """One step.
+        """Advance by a step.
 
         Raises:
-            TransportError: Its process died.
+            TransportError: The simulation's process died.
         """
         return self._env.step(action)
 
     def render(self) -> Any:
-        """The picture."""
+        """Return the picture."""
         return self._env.render()
 
     def close(self) -> None:
-        """Ends it, and its process if it has one."""
+        """End the simulation, and its process if it has one."""
         self._env.close()
         self._leave()
 
@@ -97,6 +97,6 @@ def _nothing() -> None:
 
 
 def _in_use() -> bool:
-    """The user's own code has a simulation in this process, or talks to one over a socket."""
+    """Return whether other code uses a simulation in this process, or one over a socket."""
     libsumo, traci = sys.modules.get("libsumo"), sys.modules.get("traci")
     return bool((libsumo and libsumo.isLoaded()) or (traci and not traci.isLibsumo()))
