@@ -22,7 +22,7 @@ from openenv_gym.spaces.derive import Spaced
 from openenv_gym.spaces.json import samples
 from openenv_gym.spaces.json import values as jsonvalues
 from openenv_gym.spaces.json.samples import MISSING
-from openenv_gym.spaces.lists import list_of
+from openenv_gym.spaces.json.values import list_of
 from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.utf8 import Utf8
 

@@ -21,6 +21,7 @@ from gymnasium.spaces import Space
 from openenv_gym.errors import SpaceError
 from openenv_gym.spaces import json_text
 from openenv_gym.spaces.convert import Converter, one_number
+from openenv_gym.spaces.derive import Spaced
 from openenv_gym.spaces.json_text import JsonText
 from openenv_gym.spaces.numbers import Numbers
 from openenv_gym.spaces.utf8 import Utf8
@@ -339,3 +340,51 @@ def alternatives(parts: Sequence[Converter], place: str) -> Converter:
         raise SpaceError(" ".join(dict.fromkeys(reasons)), field=place)
 
     return Converter(to_space, lambda value: parts[int(value[0])].from_space(value[1]))
+
+
+def list_of(part: Spaced, length: int, place: str) -> Spaced:
+    """Return the Space of a list of one length, and how JSON's values become its values.
+
+    Args:
+        part: The Space of its items, and its converter.
+        length: How many items.
+        place: The field, for errors.
+    """
+    if not length:
+        return Spaced(spaces.Discrete(1), Converter(_empty_list(place), lambda value: []))
+    array = _array_of(part, length)
+    if array is None:
+        converter = items([part.converter] * length, place)
+        return Spaced(spaces.Tuple([part.space] * length), converter)
+    if isinstance(array, spaces.MultiBinary):
+        return Spaced(array, booleans(array, place))
+    return Spaced(array, json_values(array, place))
+
+
+def _array_of(part: Spaced, length: int) -> Space[Any] | None:
+    """Return the Space of an array of such items; None where they are not numbers."""
+    space, from_space = part.space, part.converter.from_space
+    if isinstance(space, spaces.Discrete) and from_space is bool:
+        return spaces.MultiBinary(length)
+    if isinstance(space, spaces.MultiBinary):
+        return spaces.MultiBinary([length, *space.shape])
+    if isinstance(space, spaces.Discrete) and from_space is int:
+        return spaces.MultiDiscrete([int(space.n)] * length, start=[int(space.start)] * length)
+    if isinstance(space, spaces.MultiDiscrete):
+        # Trainers take no MultiDiscrete of more than one dimension.
+        low, high = space.start, space.start + space.nvec - 1
+        return spaces.Box(np.stack([low] * length), np.stack([high] * length), dtype=np.int64)
+    if isinstance(space, spaces.Box) and space.dtype is not None:
+        join = np.concatenate if from_space is one_number else np.stack
+        low, high = join([space.low] * length), join([space.high] * length)
+        return spaces.Box(low, high, dtype=space.dtype.type)
+    return None
+
+
+def _empty_list(place: str) -> Callable[[Any], int]:
+    def to_space(value: Any) -> int:
+        if value != []:
+            refuse(place, value, "which is not an empty list")
+        return 0
+
+    return to_space
