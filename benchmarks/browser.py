@@ -15,13 +15,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from bare import Player
-from bare.browsergym_ import ACTIONS, ClickTest
 from environments import Ours
 from rich.console import Console
 from rich.table import Table
 
 from openenv_gym.cli.benchmark.report import publish
+from openenv_gym_envs.browsergym.bare import ACTIONS, ClickTest
+from openenv_gym_envs.comparison import Player
 
 BARS = {"reset": 1.5, "step": 0.6}  # seconds
 
@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10, help="episodes of each (10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all of it")
     arguments = parser.parse_args()
-    players = {"ours": Ours("openenv/BrowserGym-v0", {}, ACTIONS), "stock": ClickTest()}
+    players = {"ours": Ours("openenv/BrowserGym-v0", {}, ACTIONS), "bare": ClickTest()}
     spent: dict[str, dict[str, list[float]]] = {}
     console = Console(width=None if sys.stdout.isatty() else 100)
     try:
@@ -58,7 +58,7 @@ def main() -> int:
     finally:
         for player in players.values():
             player.close()
-    table = Table("BrowserGym, p50", "ours, s", "stock, s", "bar, s")
+    table = Table("BrowserGym, p50", "ours, s", "bare, s", "bar, s")
     rows: list[dict[str, Any]] = []
     for what, times in spent.items():
         p50 = {name: float(np.median(values)) for name, values in times.items()}

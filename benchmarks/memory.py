@@ -33,7 +33,7 @@ WARM_UP = 0.1  # of all steps
 
 
 def child(workload: str, transport: str, image: str, steps: int) -> None:
-    """Steps, and stops after each hundredth until it is told to go on."""
+    """Step, and stop after each hundredth until the parent says to go on."""
     register()
     env = make_ours(WORKLOADS[workload], transport, image or None)
     env.reset(seed=0)

@@ -1,4 +1,4 @@
-"""OpenEnv's own client, told block by block what to measure; runs where ``openenv`` is installed.
+"""OpenEnv's own client, measuring block by block; runs where ``openenv`` is installed.
 
 Reads lines of JSON, ``{"peer": "sync" | "http", "workload": NAME, "steps": N}``, and answers each
 with ``{"times": [nanoseconds of each step], "seconds": of as many in a row}``. To

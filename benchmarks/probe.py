@@ -3,7 +3,7 @@
 Wrappers around the boundaries of the layers note how long each took by itself, without what it
 called. ``python -m probe serve ...`` is ``openenv-gym serve ...`` with these in place. Its figures
 travel to the client as part of the environment's state, so the messages of a step are as ever. All
-clocks are the host's CLOCK_MONOTONIC, which containers share.
+clocks are the machine's CLOCK_MONOTONIC, which containers share.
 
 This is the one file that goes into the probed image; see ``startup.py`` and ``profile_step.py``.
 """
@@ -90,7 +90,7 @@ class Layers:
         self.marks.setdefault(name, time.monotonic_ns())
 
     def ship(self) -> dict[str, Any]:
-        """All of it; the steps begin anew."""
+        """Return all of it; the steps begin again."""
         steps, self.steps = self.steps, []
         return {"steps": steps, "marks": self.marks}
 
@@ -199,7 +199,7 @@ def _wrap_protocol(layers: Layers, cls: Any) -> None:
 
 
 def _process_start() -> int:
-    """When this process was made, as precise as the kernel tells: 10 ms."""
+    """Return when this process was made, as precise as the kernel says: 10 ms."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     ticks = int(fields[19]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
     asleep = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()

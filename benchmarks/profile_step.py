@@ -5,7 +5,7 @@
 
 Prints a table: the median microseconds that each layer took by itself, at the client and at the
 server; what is left of the wait is the kernel's, with its wake-ups. The wrappers that take the time
-cost some themselves (the last two rows tell: a step with and without them).
+cost some themselves (the last two rows show a step with and without them).
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ def measure(case: Case, transport: str, resets: int) -> dict[str, Any]:
     finally:
         env.close()
     p50, p99, longest = np.quantile(times[1:], (0.5, 0.99, 1.0)).tolist()
-    told = {"name": case.name, "id": case.id, "transport": transport, "bar_s": case.bar}
-    return {**told, "resets": resets, "p50_s": p50, "p99_s": p99, "longest_s": longest}
+    row = {"name": case.name, "id": case.id, "transport": transport, "bar_s": case.bar}
+    return {**row, "resets": resets, "p50_s": p50, "p99_s": p99, "longest_s": longest}
 
 
 def main() -> int:

@@ -106,7 +106,7 @@ def _start(workload: Workload, transport: str, image: str | None) -> Sample:
 
 
 def _mark_start(at: dict[str, int]) -> None:
-    """Notes when the engine is told to start the container."""
+    """Note when the engine is asked to start the container."""
     from openenv_gym_transports.containers.container import Container
 
     start = Container.start

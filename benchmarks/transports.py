@@ -10,7 +10,7 @@ block; a ratio is the median of the ratios of blocks of the same round. A step i
 OpenEnv's own client and server, which get a virtual environment of their own at first use.
 
 In process the no-op environment is measured in two shapes: ``inprocess`` is an ``Environment``,
-which makes two Pydantic models a step; ``inprocess hosted`` is the plain ``gymnasium.Env`` itself.
+which makes two Pydantic models a step; ``inprocess adapted`` is the plain ``gymnasium.Env`` itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BARS = (
     Bar("small", "http", "openenv http", 1 / 3),
     Bar("small", "docker", "process", 1.15, floor=1.2),
     Bar("small", "inprocess", "gymnasium", 0.7, floor=0.5, rate=True),
-    Bar("small", "inprocess hosted", "gymnasium", 0.7, floor=0.5, rate=True),
+    Bar("small", "inprocess adapted", "gymnasium", 0.7, floor=0.5, rate=True),
     Bar("cartpole", "inprocess", "gymnasium", 0.7, rate=True),
 )
 

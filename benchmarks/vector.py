@@ -37,7 +37,7 @@ from openenv_gym.errors import OpenEnvGymError
 
 LANES, SB3_LANES = 64, 16
 _BATCHES = 64  # of actions, used again and again
-_WIDTH = 110  # where the output is no terminal
+_WIDTH = 110  # where the output is not a terminal
 
 Envs = VectorEnv[Any, Any, Any]
 

@@ -10,10 +10,10 @@ from openenv_gym.errors import OptionError
 
 
 def add_options(parser: argparse.ArgumentParser, what: str = "option of the environment") -> None:
-    """Adds ``--option``, whose words :func:`options_of` reads.
+    """Add ``--option``, whose words :func:`options_of` reads.
 
     Args:
-        parser: Gets it.
+        parser: The parser to add it to.
         what: What is set by it.
     """
     parser.add_argument(
@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser, what: str = "option of the envi
 
 
 def options_of(words: list[str]) -> dict[str, Any]:
-    """The options in words of the form NAME=VALUE.
+    """Return the options in words of the form NAME=VALUE.
 
     Raises:
         OptionError: A word is not of this form.
@@ -44,10 +44,10 @@ def options_of(words: list[str]) -> dict[str, Any]:
 
 
 def add_server(parser: argparse.ArgumentParser, which: str) -> None:
-    """Adds ``--url`` and ``--token``: a server that runs already.
+    """Add ``--url`` and ``--token``: a server that runs already.
 
     Args:
-        parser: Gets them.
+        parser: The parser to add them to.
         which: Which servers will do.
     """
     parser.add_argument("--url", help=f"a server that runs already{which}")

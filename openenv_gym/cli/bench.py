@@ -1,4 +1,4 @@
-"""``openenv-gym bench``: what a step costs over each transport on this machine."""
+"""``openenv-gym bench``: measures what a step costs over each transport on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from openenv_gym.errors import missing_package
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the command's arguments."""
     parser.description = (
         "Steps environments over every transport, beside gymnasium without us and beside what "
         "the bytes alone cost, in turn. Prints a table; ratios within it can be quoted."
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measures, and prints the table."""
+    """Measure, and print the table."""
     return int(_suite().run(arguments))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the command's arguments."""
     parser.description = (
         "Makes the image that transport='docker' runs, from the packages that are "
         "installed here, so that the container runs the same code. Prints its name."
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_what_to_build(parser: argparse.ArgumentParser) -> None:
-    """The arguments of an image, whatever becomes of it."""
+    """Add the arguments of an image that is built, to be used here or to be pushed."""
     parser.add_argument(
         "environment", help="name of a bundled environment, or module:Class of your own"
     )
@@ -54,13 +54,13 @@ def add_what_to_build(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Builds, and prints the name of the image."""
-    print(built(arguments, arguments.tag))
+    """Build, and print the name of the image."""
+    print(build(arguments, arguments.tag))
     return 0
 
 
-def built(arguments: argparse.Namespace, tag: str | None) -> str:
-    """Builds what the arguments of :func:`add_what_to_build` say; gives the image's name."""
+def build(arguments: argparse.Namespace, tag: str | None) -> str:
+    """Build what the arguments of :func:`add_what_to_build` say; return the image's name."""
     from openenv_gym_transports.images.build import build_image
 
     with progress_bar("sending what goes into the image") as progress:
@@ -76,7 +76,7 @@ def built(arguments: argparse.Namespace, tag: str | None) -> str:
 
 @contextmanager
 def progress_bar(first: str) -> Iterator[Progress]:
-    """A bar on stderr; without rich, a line for each step."""
+    """Show a bar on stderr; without rich, a line for each step."""
     try:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn

@@ -22,11 +22,11 @@ from openenv_gym.testing.trajectory import Transition, play, same
 SEED = 2026
 TRANSPORTS = ("inprocess", "docker")
 NOT_HERE = (MissingDependencyError, EngineMissingError, ImageMissingError)
-"""What says that something is not installed, and nothing is wrong."""
+"""Errors which say that something is not installed, and nothing is wrong."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the command's arguments."""
     parser.description = (
         "Plays a short seeded episode of each environment over each transport, and prints a table. "
         "Exit code: 0 if all were shown and are the same over each transport; 1 if one differs or "
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plays, and prints a table.
+    """Play, and print a table.
 
     Returns:
         0: all were shown, and each trajectory is that over the first transport. 1: one differs, or
@@ -97,7 +97,7 @@ class Played:
         transport: Name of the transport.
 
     Attributes:
-        trajectory: What came of it.
+        trajectory: Its transitions.
     """
 
     def __init__(self, entry: Entry, transport: str) -> None:
@@ -125,10 +125,10 @@ class Played:
             env.close()
 
     def row(self, equal: str) -> tuple[str, ...]:
-        """Its row of the table.
+        """Return its row of the table.
 
         Args:
-            equal: Whether it equals that over the first transport.
+            equal: What to say of whether it equals the one over the first transport.
         """
         steps = len(self.trajectory) - 1
         return (

@@ -26,14 +26,14 @@ _HELP = """\
 An action is JSON, or a plain text: 3, e2e4, {"x": 1, "y": 2}. Beside these:
   :random   take a random legal action
   :legal    all legal actions
-  :state    what the environment tells beside the observation
+  :state    show what the environment has beside the observation
   :reset    begin another episode
   :quit     end (so does the end of the input)"""
 _SHOWN = 12  # legal actions in the prompt
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the command's arguments."""
     parser.description = (
         "Shows the environment in the terminal, as text where it renders text, and asks for an "
         "action; or plays at random."
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plays one episode, or more where the player asks for it."""
+    """Play one episode, or more where the player asks for it."""
     if arguments.environment is None and arguments.url is None:
         raise OptionError("Name an environment, or a server that has one: --url.")
     env = _made(arguments)
@@ -92,7 +92,7 @@ class Actions:
         environment: Its name, by which its models are found, if they are here.
 
     Attributes:
-        mask: int8, those that are legal now; None where the environment does not tell.
+        mask: int8, those that are legal now; None where the environment has no mask.
     """
 
     def __init__(self, env: OpenEnvGym, environment: str | None) -> None:
@@ -101,15 +101,15 @@ class Actions:
         self._models = None if environment is None else _models(environment, self._space)
 
     def read(self, text: str) -> Any:
-        """The value of the action space that a text stands for.
+        """Return the value of the action space that a text stands for.
 
         Raises:
-            ActionError: It stands for none.
+            ActionError: It is not an action.
         """
         problems: list[str] = []
-        for given in _meanings(text):
+        for meaning in _meanings(text):
             try:
-                value = self._value(given)
+                value = self._value(meaning)
             except (ValidationError, SpaceError) as error:
                 problems.append(_first_problem(error))
                 continue
@@ -117,44 +117,45 @@ class Actions:
                 return value
             problems.append(f"it is not in {self._space}")
         raise ActionError(
-            f"{text[:200]!r} is no action: {problems[0]}. :help says what is.", action=text[:200]
+            f"{text[:200]!r} is not an action: {problems[0]}. :help shows what is.",
+            action=text[:200],
         )
 
-    def _value(self, given: Any) -> Any:
+    def _value(self, meaning: Any) -> Any:
         if self._models is None:
-            return json_values(self._space, "the action").to_space(given)
+            return json_values(self._space, "the action").to_space(meaning)
         if len(self._models.fields) == 1:
             (name,) = self._models.fields
-            if not (isinstance(given, dict) and given.keys() == {name}):
-                given = {name: given}
-        return self._models.to_space(self._models.model.model_validate(given))
+            if not (isinstance(meaning, dict) and meaning.keys() == {name}):
+                meaning = {name: meaning}
+        return self._models.to_space(self._models.model.model_validate(meaning))
 
-    def tell(self, value: Any) -> str:
-        """How a player would write a value of the action space."""
+    def write(self, value: Any) -> str:
+        """Return a value of the action space as a player would write it."""
         if self._models is None:
-            told = json_values(self._space, "the action").from_space(value)
+            plain = json_values(self._space, "the action").from_space(value)
         else:
-            told = self._models.model.model_validate(self._models.from_space(value)).model_dump(
+            plain = self._models.model.model_validate(self._models.from_space(value)).model_dump(
                 mode="json", include={*self._models.fields}
             )
-            if len(told) == 1:
-                (told,) = told.values()
-        return told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+            if len(plain) == 1:
+                (plain,) = plain.values()
+        return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
     def legal(self) -> list[str] | None:
-        """The legal actions; None where they are not told one by one."""
+        """Return the legal actions; None where they are not known one by one."""
         if self.mask is None:
             return None
         start = int(getattr(self._space, "start", 0))
-        return [self.tell(start + int(number)) for number in np.flatnonzero(self.mask)]
+        return [self.write(start + int(number)) for number in np.flatnonzero(self.mask)]
 
     def random(self) -> Any:
-        """A random legal action."""
+        """Return a random legal action."""
         return self._space.sample(self.mask)
 
 
 def _models(environment: str, space: Space[Any]) -> ModelSpace | None:
-    """The action model, if there is one here that fits the action space."""
+    """Return the action model, if there is one here that fits the action space."""
     try:
         return fitted(client_class(environment).action_type, space)
     except OpenEnvGymError:
@@ -191,14 +192,14 @@ class Game:
         env.action_space.seed(seed)
 
     def play(self, *, random: bool, steps: int | None) -> None:
-        """Plays until the episode ends, the player does, or so many steps were made."""
+        """Play until the episode ends, the player ends it, or so many steps were taken."""
         self._begin()
         while not self._over and (steps is None or self._steps < steps):
             action = self._actions.random() if random else self._ask()
             if action is None:
                 break
             if random:
-                print(f"action> {self._actions.tell(action)}")
+                print(f"action> {self._actions.write(action)}")
             self._step(action)
         end = "is over" if self._over else "was ended"
         print(f"The episode {end} after {self._steps} steps; sum of rewards: {self._total:g}")
@@ -223,7 +224,7 @@ class Game:
         print(f"step {self._steps}: reward {float(reward):g}{end}")
 
     def _ask(self) -> Any:
-        """The player's next action; None where there is none any more."""
+        """Return the player's next action; None where the player ends the episode."""
         while True:
             legal = self._actions.legal()
             if legal is not None:
@@ -240,14 +241,14 @@ class Game:
             if word == ":reset":
                 self._begin()
             elif word.startswith(":"):
-                self._tell(word)
+                self._answer(word)
             else:
                 try:
                     return self._actions.read(word)
                 except ActionError as error:
                     print(error)
 
-    def _tell(self, word: str) -> None:
+    def _answer(self, word: str) -> None:
         if word == ":legal":
             print(" ".join(self._actions.legal() or ["all of", str(self._env.action_space)]))
         elif word == ":state":
@@ -259,13 +260,13 @@ class Game:
         self._actions.mask = info.get("action_mask")
         frame = self._env.render() if self._env.render_mode is not None else None
         print(frame if frame is not None else _shown(observation))
-        told = {name: value for name, value in info.items() if name != "action_mask"}
-        if told and frame is None:
-            print(_shown(told))
+        further = {name: value for name, value in info.items() if name != "action_mask"}
+        if further and frame is None:
+            print(_shown(further))
 
 
 def _shown(value: Any) -> str:
-    """A value for the eye; of a dict a line for each item."""
+    """Return a value as text for a reader; of a dict a line for each item."""
     if isinstance(value, dict):
         return "\n".join(f"{name}: {_brief(item)}" for name, item in value.items())
     return _brief(value)

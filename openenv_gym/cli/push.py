@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import argparse
 
-from openenv_gym.cli.build import add_what_to_build, built, progress_bar
+from openenv_gym.cli.build import add_what_to_build, build, progress_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the command's arguments."""
     parser.description = (
         "Builds the image of an environment and pushes it to a registry, from which others use it: "
-        "transport='docker', transport_options={'image': NAME}. Prints its name there. Who may "
-        "push is known by docker login."
+        "transport='docker', transport_options={'image': NAME}. Prints its name there. "
+        "docker login gives the right to push."
     )
     add_what_to_build(parser)
     parser.add_argument("name", help="of the image there: registry.example.com/team/maze:1.0")
-    parser.add_argument("--image", help="push this one, which is here, and build none")
+    parser.add_argument("--image", help="push this image, which is here, instead of building one")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Pushes, and prints the image's name with its digest."""
+    """Push, and print the image's name with its digest."""
     from openenv_gym_transports.images.push import push_image
 
-    image = arguments.image or built(arguments, arguments.name)
+    image = arguments.image or build(arguments, arguments.name)
     with progress_bar(f"pushing {arguments.name}") as progress:
         print(push_image(image, arguments.name, progress=progress))
     return 0

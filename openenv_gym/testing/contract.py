@@ -202,11 +202,11 @@ class TrajectoryContract:
                 assert_same_trajectory([got], [transition])
 
     def test_state_is_that_in_process(self, env: Env, reference: Env) -> None:
-        """What the environment tells beside the observation."""
+        """What the environment has beside the observation."""
         states = []
-        for told in (env, reference):
-            list(self.play(told, seed=5, steps=3))
-            states.append(told.get_wrapper_attr("state")())
+        for made in (env, reference):
+            list(self.play(made, seed=5, steps=3))
+            states.append(made.get_wrapper_attr("state")())
         assert same(*states)
 
 

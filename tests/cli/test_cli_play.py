@@ -65,7 +65,7 @@ def test_an_episode_without_an_end(play: Play) -> None:
 
 def test_what_is_no_action(play: Play) -> None:
     said = play("connect4", types="seven\n7\n3.5\n\n{}\n3\n")
-    assert said.count("is no action") == 5
+    assert said.count("is not an action") == 5
     assert "step 1: reward 0" in said
     assert "step 2" not in said
 
@@ -88,7 +88,7 @@ def test_texts_are_taken_as_they_are_or_as_json(play: Play) -> None:
 def test_an_action_of_several_fields(play: Play) -> None:
     walk = '{"by": {"x": 3, "y": -2}, "gait": "walk"}'
     said = play(NESTED, types=f'{{"by": {{"x": 1}}}}\n{walk}\n')
-    assert "is no action: by.y: Field required" in said
+    assert "is not an action: by.y: Field required" in said
     assert "step 1: reward 1 terminated" in said
 
 

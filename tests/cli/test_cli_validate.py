@@ -18,10 +18,10 @@ GOOD = "tests.faulty:Lamp"
 def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
     """The exit code, and the checks that are not ok, by what they check."""
     code = main(["validate", *arguments, "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert told["passed"] is (code == 0)
-    assert told["checks"]
-    return code, {one["check"]: one for one in told["checks"] if one["verdict"] != "ok"}
+    report = json.loads(capsys.readouterr().out)
+    assert report["passed"] is (code == 0)
+    assert report["checks"]
+    return code, {one["check"]: one for one in report["checks"] if one["verdict"] != "ok"}
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "check", "told"), FAULTS, ids=[fault[0] for fault in FAULTS])
+@pytest.mark.parametrize(("name", "check", "reason"), FAULTS, ids=[fault[0] for fault in FAULTS])
 def test_a_faulty_environment(
-    name: str, check: str, told: str, capsys: pytest.CaptureFixture[str]
+    name: str, check: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, found = findings(capsys, f"tests.faulty:{name}")
     assert code == 1
     assert found[check]["verdict"] == "failed"
-    assert told in found[check]["reason"]
+    assert reason in found[check]["reason"]
 
 
 def test_what_is_no_environment(

@@ -23,7 +23,9 @@ NOT_ENVIRONMENTS = {"sandbox"}
 def missing(name: str, folder: Path, extras: dict[str, list[str]], changelog: str) -> list[str]:
     """What an environment lacks of the list in CONTRIBUTING."""
     found = [f"{folder}/{file}" for file in FILES if not (folder / file).is_file()]
-    manifest = next(told for path, told in generate.manifests(folder.parent) if path == folder)
+    manifest = next(
+        manifest for path, manifest in generate.manifests(folder.parent) if path == folder
+    )
     extra = manifest["extra"]
     if extra not in extras:
         found.append(f"the extra {extra!r} in pyproject.toml")

@@ -27,12 +27,12 @@ import gymnasium
 class Base(gymnasium.Env):
     observation_space = action_space = gymnasium.spaces.Discrete(2)
     def __init__(self, timeout: float = 3.0, workers: int = 0, image: str = "none", size: int = 1):
-        self.told = {"timeout": timeout, "workers": workers, "image": image, "size": size}
+        self.info = {"timeout": timeout, "workers": workers, "image": image, "size": size}
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        return 0, self.told
+        return 0, self.info
     def step(self, action):
-        return 0, 0.0, False, False, self.told
+        return 0, 0.0, False, False, self.info
 
 class Shadowed(Base):
     pass

@@ -7,7 +7,7 @@ def check() -> str:
     """Return which browser is used.
 
     Raises:
-        MissingDependencyError: There is none.
+        MissingDependencyError: No browser was found.
     """
     from openenv_gym_envs.browsergym.launching import find
 

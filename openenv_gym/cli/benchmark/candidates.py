@@ -161,16 +161,16 @@ class Lane(gymnasium.Env[Any, Any]):
         self._envs.close()
 
 
-def hosted(workload: Workload, *, unwrapped: bool = False) -> Candidate:
+def adapted(workload: Workload, *, unwrapped: bool = False) -> Candidate:
     """The plain ``gymnasium.Env`` as an environment of ours, in process."""
-    id = workload.hosted
-    assert id is not None, "it can be hosted"
+    id = workload.adapted
+    assert id is not None, "it can be adapted"
 
     def make() -> gymnasium.Env[Any, Any]:
         env = gymnasium.make(id, transport="inprocess")
         return env.unwrapped if unwrapped else env
 
-    return Stepped("inprocess hosted", make)
+    return Stepped("inprocess adapted", make)
 
 
 def vector(workload: Workload) -> Candidate:
@@ -186,7 +186,7 @@ def _make_plain(id: str) -> gymnasium.Env[Any, Any]:
 
 
 class Exchange(Candidate):
-    """A round trip that is no environment: no actions, no episodes."""
+    """A round trip without an environment: no actions, no episodes."""
 
     def block(self, steps: int) -> tuple[NDArray[np.int64], float]:
         """Implements Candidate.block."""
@@ -340,6 +340,6 @@ def local(workload: Workload, transports: list[str], *, unwrapped: bool = False)
     if workload.plain is not None:
         candidates.append(plain(workload, unwrapped=unwrapped))
         candidates += [Pickled(workload), vector(workload)]
-    if workload.hosted is not None:
-        candidates.append(hosted(workload, unwrapped=unwrapped))
+    if workload.adapted is not None:
+        candidates.append(adapted(workload, unwrapped=unwrapped))
     return candidates + [ours(workload, name, unwrapped=unwrapped) for name in transports]

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _PANEL = (6.4, 4.2)  # inches
 _COLUMNS = 2
 
-# Ours in colours that the colour-blind can tell apart, all else in greys and dashes.
+# Ours in colours that the colour-blind can distinguish, all else in greys and dashes.
 _STYLES: dict[str, dict[str, Any]] = {
     "inprocess": {"color": "#009E73"},
-    "inprocess hosted": {"color": "#66C2A5"},
+    "inprocess adapted": {"color": "#66C2A5"},
     "process": {"color": "#0072B2"},
     "docker": {"color": "#56B4E9"},
     "websocket": {"color": "#D55E00"},

@@ -64,30 +64,30 @@ def publish(
     console: Console, table: Table, rows: Sequence[Mapping[str, Any]], path: Path | None
 ) -> None:
     """Shows what was measured by rows of its own, and the machine; writes it where asked to."""
-    told = describe()
+    machine = describe()
     console.print(table)
-    console.print(summary(told))
+    console.print(summary(machine))
     if path is not None:
-        save(path, {"format": FORMAT, "machine": told, "rows": rows})
+        save(path, {"format": FORMAT, "machine": machine, "rows": rows})
 
 
 def load(path: Path) -> dict[str, Any]:
     """Reads a report.
 
     Raises:
-        OptionError: It is none.
+        OptionError: It is not a report.
     """
     try:
         report = json.loads(path.read_text())
         if report["format"] != FORMAT:
             raise OptionError(
-                f"{path} has the format {report['format']}, this reads {FORMAT}: measure anew.",
+                f"{path} has the format {report['format']}, this reads {FORMAT}: measure again.",
                 path=str(path),
                 format=report["format"],
             )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OptionError(
-            f"{path} is no report of a measurement: {error!r}. --json FILE writes one.",
+            f"{path} is not a report of a measurement: {error!r}. --json FILE writes one.",
             path=str(path),
         ) from error
     return dict(report)

@@ -17,7 +17,7 @@ from openenv_gym.errors import OptionError, missing_package
 
 Peers = Callable[[Workload], list[Candidate]]
 
-_WIDTH = 110  # where the output is no terminal
+_WIDTH = 110  # where the output is not a terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

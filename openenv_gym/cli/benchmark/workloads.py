@@ -25,7 +25,7 @@ class Workload:
         name: How it is called.
         id: Id of the environment of ours.
         plain: Id of the same as a plain ``gymnasium.Env``, if there is one.
-        hosted: Id of that plain one as an environment of ours, which hosts it as it is.
+        adapted: Id of that plain one as an environment of ours, which adapts it as it is.
         image: The bundled environment whose image can run it in a container.
         noop: An episode never ends, and any action will do: openenv's server has it too.
         options: Options of the environment of ours.
@@ -36,13 +36,13 @@ class Workload:
     plain: str | None
     image: str
     noop: bool = True
-    hosted: str | None = None
+    adapted: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
 
 def _noop(name: str, cls: str) -> Workload:
-    plain, hosted = (f"openenv-bench/{kind}{cls}-v0" for kind in ("Plain", "AttachedSession"))
-    return Workload(name, f"openenv-bench/{cls}-v0", plain, "echo", hosted=hosted)
+    plain, adapted = (f"openenv-bench/{kind}{cls}-v0" for kind in ("Plain", "Adapted"))
+    return Workload(name, f"openenv-bench/{cls}-v0", plain, "echo", adapted=adapted)
 
 
 WORKLOADS = {
@@ -67,10 +67,10 @@ def register() -> None:
     for name, cls in _CLASSES.items():
         workload = WORKLOADS[name]
         assert workload.plain is not None
-        assert workload.hosted is not None
+        assert workload.adapted is not None
         if workload.id not in gymnasium.registry:
             openenv_gym.register_environment(workload.id, f"{_NOOP}:{cls}")
-            openenv_gym.register_environment(workload.hosted, f"{_NOOP}:Plain", workload=name)
+            openenv_gym.register_environment(workload.adapted, f"{_NOOP}:Plain", workload=name)
             gymnasium.register(
                 workload.plain, entry_point=f"{_NOOP}:Plain", kwargs={"workload": name}
             )
