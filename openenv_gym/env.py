@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openenv_gym import registry
-from openenv_gym.errors import EpisodeError, OptionError, RegistryError, TransportError
+from openenv_gym.errors import (
+    EpisodeError,
+    ExchangeTimeoutError,
+    OptionError,
+    RegistryError,
+    SessionLostError,
+    TransportError,
+)
 from openenv_gym.human import HumanView
 from openenv_gym.spaces.describe import described, parse
 from openenv_gym.transport import (
@@ -136,7 +143,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         **further: Any,
     ) -> None:
         self.link: Link = ClosedLink()
-        self._failure: TransportError | None = None
+        self._failure: BaseException | None = None
         self._mask: NDArray[np.int8] | None = None
         self._view: HumanView | None = None
         form, further = form_and_options(actions, further)
@@ -167,6 +174,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             described(observation_space),
             form,
         )
+        self._request = request
         self.link = self.transport.open(request, LinkSettings(self._stopwatch))
         try:
             self._take(self.link.description, render_mode)
@@ -196,6 +204,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Implements gymnasium.Env.reset; options are those of the environment's reset."""
         super().reset(seed=seed)
+        if self._failure is not None:
+            self._renew()
         result = expect(Result, self._exchange(Reset(seed, options)))
         self._failure = None
         self._keep(result.info)
@@ -218,6 +228,9 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         try:
             outcome = self.link.step(action)
         except TransportError as error:
+            self._lose(error)
+            raise
+        except (KeyboardInterrupt, SystemExit) as error:  # what the step gave is lost
             self._failure = error
             raise
         if self._watched:
@@ -228,8 +241,24 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         try:
             return self.link.exchange(request)
         except TransportError as error:
+            self._lose(error)
+            raise
+        except (KeyboardInterrupt, SystemExit) as error:
             self._failure = error
             raise
+
+    def _lose(self, error: TransportError) -> None:
+        """Note that an outcome is lost; end what does not answer, where it was started for this."""
+        self._failure = error
+        if isinstance(error, ExchangeTimeoutError) and self.link.renewable:
+            self.link.kill("It did not answer in time.")
+
+    def _renew(self) -> None:
+        """Begin a fresh session, where the last one is lost and was started for this alone."""
+        lost = isinstance(self._failure, ExchangeTimeoutError | SessionLostError)
+        if lost and self.link.renewable:
+            self.link.close()
+            self.link = self.transport.open(self._request, LinkSettings(self._stopwatch))
 
     def _keep(self, info: dict[str, Any]) -> None:
         """Keeps what the adapter itself needs of an info, and shows the picture to a human."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
+import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import TracebackType
@@ -192,6 +195,11 @@ class Link(ABC):
         """Return what became of the other end, for an error; empty where that is not known."""
         return ""
 
+    @property
+    def renewable(self) -> bool:
+        """Its other end was started for it alone, so that another can take its place."""
+        return False
+
     def kill(self, reason: str) -> None:
         """End what was started for the link at once, which does not answer; like :meth:`close`.
 
@@ -261,14 +269,31 @@ class WireLink(Link):
         self.timeout = timeout
         self._stopwatch = stopwatch
         self._sent = 0
+        self._turn = threading.Lock()
+        self.forked = False
+        _links.add(self)
 
     def exchange(self, request: Request) -> Reply:
-        """Implements Link.exchange."""
-        self.send(request)
-        reply = self.receive(self.timeout)
+        """Implements Link.exchange: one thread after the other."""
+        if not self._turn.acquire(timeout=-1 if self.timeout is None else self.timeout):
+            raise ExchangeTimeoutError(
+                f"Another thread's request to this environment was not answered within "
+                f"{self.timeout} s, so this one was not sent.",
+                timeout=self.timeout,
+            )
+        try:
+            self.send(request)
+            reply = self.receive(self.timeout)
+        finally:
+            self._turn.release()
         if type(reply) is Failure:
             raise reply.error()
         return reply
+
+    def leave_to_parent(self) -> None:
+        """Refuse all from now on: this process is a fork, and the session is its parent's."""
+        self.forked = True
+        self._turn = threading.Lock()  # another thread of the parent may hold it
 
     def step(self, action: Any) -> StepOutcome:
         """Implements Link.step."""
@@ -286,6 +311,11 @@ class WireLink(Link):
 
     def _encode(self, request: Request) -> bytes:
         """Return the bytes of a request, which gets the next number."""
+        if self.forked:
+            raise SessionLostError(
+                "This environment was made by the parent process, before os.fork(): both can't "
+                "use one session. Make the environment in the process that uses it."
+            )
         request.id = self._sent + 1
         stopwatch = self._stopwatch
         data = encode(request) if stopwatch is None else stopwatch.encode(request)
@@ -316,6 +346,18 @@ class WireLink(Link):
 
     def _not_open(self) -> SessionLostError:
         return SessionLostError("The link is closed: make a new environment.")
+
+
+_links: weakref.WeakSet[WireLink] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for link in list(_links):
+        link.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class ClosedLink(Link):

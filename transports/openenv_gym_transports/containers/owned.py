@@ -37,6 +37,10 @@ class OwnedContainer:
         """Implements OwnedServer.fate; it is of no use any more, and removed."""
         return self.container.epitaph()
 
+    def kill(self) -> None:
+        """Implements OwnedServer.kill."""
+        self._finalizer()
+
     def stop(self, limit: float = 0.0) -> None:
         """Implements OwnedServer.stop: at once, since the session was closed."""
         self._finalizer()

@@ -115,9 +115,11 @@ class Child:
         return None if _collect(self._process) is None else self.fate()
 
     def kill(self) -> None:
-        """Kill it and its children at once."""
+        """Implements OwnedServer.kill: it and its children."""
         if _collect(self._process) is None:
             _kill_group(self._process)
+            _collect(self._process, 5.0)
+        self.stop(0.0)
 
     def stop(self, limit: float) -> None:
         """Implements OwnedServer.stop: let it know that nobody needs it, wait, then end it."""

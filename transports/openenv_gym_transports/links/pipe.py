@@ -88,6 +88,9 @@ class PipeLink(WireLink):
             # The other end would take the next message for the rest of one sent in part.
             stream.shutdown()
             raise self._lost() from error
+        except BaseException:
+            stream.shutdown()
+            raise
 
     def receive(self, timeout: float | None) -> Reply:
         """Implements Link.receive."""
@@ -133,9 +136,24 @@ class PipeLink(WireLink):
             fate=fate,
         )
 
+    @property
+    def renewable(self) -> bool:
+        """Implements Link.renewable."""
+        return self._owned is not None
+
+    def kill(self, reason: str) -> None:
+        """Implements Link.kill."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+        if self._owned is not None:
+            self._owned.kill()
+
     def close(self) -> None:
         """Implements Link.close: close the environment, hang up, and end what was started."""
         stream = self._stream
+        if self.forked:
+            return
         if stream is not None:
             # Whatever goes wrong here, hanging up and ending the server follow.
             with contextlib.suppress(OpenEnvGymError):

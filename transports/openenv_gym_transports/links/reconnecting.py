@@ -175,9 +175,21 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
                 url=url,
             ) from error
 
+    @property
+    def renewable(self) -> bool:
+        """Implements Link.renewable."""
+        return self._server.owned is not None
+
+    def kill(self, reason: str) -> None:
+        """Implements Link.kill."""
+        self._closed = True
+        self._hang_up()
+        if self._server.owned is not None:
+            self._server.owned.kill()
+
     def close(self) -> None:
         """Implements Link.close."""
-        if self._closed:
+        if self._closed or self.forked:
             return
         if self._server.owned is None and self._opened:
             # Whatever goes wrong here, the server ends the session by itself, if later.

@@ -40,6 +40,9 @@ class OwnedServer(Protocol):
         """Return what became of it, if it is dead; None while it lives."""
         ...
 
+    def kill(self) -> None:
+        """End it at once, whatever it is doing."""
+
     def fate(self) -> str:
         """Return what became of it, with its last lines."""
         ...

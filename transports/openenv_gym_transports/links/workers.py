@@ -143,6 +143,10 @@ class Seat:
         """Implements OwnedServer.fate."""
         return self.worker.fate()
 
+    def kill(self) -> None:
+        """Implements OwnedServer.kill: the seat is free; a worker is killed by its link."""
+        self.stop(0.0)
+
     def stop(self, limit: float) -> None:
         """Implements OwnedServer.stop: the seat is free; the worker goes on."""
         if self._taken:
@@ -156,6 +160,11 @@ class WorkerLink(PipeLink):
     def __init__(self, stream: Stream, seat: Seat, **keywords: Any) -> None:
         super().__init__(stream, seat, **keywords)
         self._seat = seat
+
+    @property
+    def renewable(self) -> bool:
+        """Implements Link.renewable: others share the worker."""
+        return False
 
     def count_step(self) -> None:
         """Implements Link.count_step."""
