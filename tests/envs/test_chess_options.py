@@ -165,8 +165,10 @@ class TestOptions:
 
     def test_close_twice(self):
         env = start("random")
+        before = env.state
         env.close()
         env.close()
+        assert env.state == before
 
 
 class TestSeeding:

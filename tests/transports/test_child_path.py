@@ -64,7 +64,7 @@ def test_what_is_not_a_text_in_sys_path_is_passed_over(
     """As Python itself does."""
     monkeypatch.setattr(sys, "path", [*sys.path, tmp_path, b"bytes"])
     env = gymnasium.make("openenv/Echo-v0", transport=transport)
-    env.reset(seed=0)
+    assert env.reset(seed=0)[0] == "Echo environment ready!"
     env.close()
 
 

@@ -182,8 +182,11 @@ def test_token_without_a_url(transport: str) -> None:
 
 def test_url_with_the_path_of_the_face(transport: str, server: Served) -> None:
     path = {"websocket": "/ws", "http": "/exchange"}[transport]
-    make(THREADED, transport, url=server.url(transport) + path).close()
-    make(THREADED, transport, url=server.url(transport) + "/").close()
+    for suffix in (path, "/"):
+        env = make(THREADED, transport, url=server.url(transport) + suffix)
+        env.reset()
+        assert count_of(env) == 1
+        env.close()
 
 
 def test_isolation_at_a_url(transport: str, server: Served) -> None:

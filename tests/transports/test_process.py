@@ -125,8 +125,10 @@ def test_raising_in_a_step_ends_the_episode_but_not_the_process() -> None:
 def test_raising_in_close_is_no_matter_of_the_caller() -> None:
     env = in_process()
     env.reset()
+    pid = pid_of(env)
     env.step(CLOSE)
     env.close()
+    assert not is_running(pid)
 
 
 def test_not_ready_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

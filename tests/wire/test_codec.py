@@ -263,7 +263,7 @@ def test_mutated_messages(message: Request | Reply, data: st.DataObject) -> None
         elif len(mutated) > 1:
             del mutated[place]
     with contextlib.suppress(CodecError):
-        decode(bytes(mutated))
+        assert type(decode(bytes(mutated))) in {type(message) for message in [*MESSAGES, Step(0)]}
 
 
 def _step(action: Any) -> bytes:
@@ -334,4 +334,6 @@ def test_no_hostile_head_is_remembered_for_ever() -> None:
 @given(st.sampled_from(string.ascii_letters + string.digits + "<>|=(),[]"), st.binary(max_size=40))
 def test_any_dtype_and_memory(dtype: str, raw: bytes) -> None:
     with contextlib.suppress(CodecError):
-        decode(_array(dtype, (len(raw),), raw))
+        decoded = decode(_array(dtype, (len(raw),), raw))
+        assert isinstance(decoded, Step)
+        assert decoded.action.tobytes() == raw

@@ -36,4 +36,6 @@ def test_one_that_no_client_can_send(token: str) -> None:
 def test_the_line_break_of_a_file_does_no_harm(transport: str, scheme: str) -> None:
     with serving("echo", token="s3cret\n") as served:
         url = f"{scheme}://127.0.0.1:{served.port}"
-        OpenEnvGym("echo", transport=transport, url=url, token="s3cret\r\n").close()
+        env = OpenEnvGym("echo", transport=transport, url=url, token="s3cret\r\n")
+        assert env.reset()[0] == "Echo environment ready!"
+        env.close()
