@@ -308,9 +308,10 @@ class ModelAdapter(Adapter):
 
     def _outcome(self, observation: Any) -> StepOutcome:
         truncated = observation.truncated
-        terminated = is_terminated(
-            done=observation.done, terminated=observation.terminated, truncated=truncated
-        )
+        terminated = observation.terminated
+        if terminated is None:  # mostly nothing ends: no call for that
+            done = observation.done
+            terminated = done and is_terminated(done=done, terminated=None, truncated=truncated)
         info = observation.metadata
         if self._has_more:
             self._add(observation, info)

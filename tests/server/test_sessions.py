@@ -195,7 +195,7 @@ def test_failed_opening_frees_its_place() -> None:
     async def test(sessions: Sessions) -> None:
         for _ in range(3):
             error = error_of(await Client(sessions).ask(Open(None, {"nonsense": 1})))
-            assert type(error) is OptionError
+            assert isinstance(error, OptionError)
         await Client(sessions).open()
 
     run(test, max_sessions=1)
