@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import warnings
 from contextlib import closing
@@ -132,6 +133,15 @@ def test_a_transport_object_has_its_own_settings(keywords: dict[str, Any]) -> No
     with pytest.raises(OptionError, match="constructor"):
         OpenEnvGym("echo", transport=transport, **keywords)
     OpenEnvGym("echo", transport=transport).close()  # it was not used
+
+
+def test_a_copy_in_process_is_an_environment_of_its_own() -> None:
+    with closing(gymnasium.make("openenv/Connect4-v0")) as env:
+        env.reset(seed=0)
+        with closing(copy.deepcopy(env)) as twin:
+            twin.step(3)
+            assert twin.get_wrapper_attr("state")()["step_count"] == 1
+        assert env.get_wrapper_attr("state")()["step_count"] == 0
 
 
 def test_what_fails_on_opening_is_closed() -> None:

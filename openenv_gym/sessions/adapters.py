@@ -286,16 +286,6 @@ class ModelAdapter(Adapter):
         """Implements Adapter.step."""
         return self._outcome(self._step(self._action(action)))
 
-    def stepper(self) -> Callable[[Any], StepOutcome]:
-        """Implements Adapter.stepper."""
-        make, step, outcome = self._action, self._step, self._outcome
-        return lambda action: outcome(step(make(action)))
-
-    def prepared_stepper(self) -> Callable[[Any], StepOutcome]:
-        """Implements Adapter.prepared_stepper."""
-        step, outcome = self._step, self._outcome
-        return lambda prepared: outcome(step(prepared))
-
     def prepared(self, actions: list[Any]) -> Sequence[Any]:
         """Implements Adapter.prepared."""
         if self._actions is None:
