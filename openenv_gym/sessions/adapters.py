@@ -431,8 +431,11 @@ def _mask_maker(
 
     def mask(observation: BaseModel) -> NDArray[np.int8]:
         legal: list[int] = getattr(observation, name)
-        if not counted or (legal and (min(legal) < 0 or max(legal) >= size)):
-            legal = [index(value) - start for value in legal]
-        return action_mask(legal, size)
+        if counted and not (legal and min(legal) < 0):
+            try:
+                return action_mask(legal, size)
+            except IndexError:
+                pass  # index() names it
+        return action_mask([index(value) - start for value in legal], size)
 
     return mask

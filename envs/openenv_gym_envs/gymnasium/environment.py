@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import gymnasium
@@ -27,7 +28,10 @@ def make(
         OptionError: gymnasium cannot make it.
     """
     try:
-        spec = gymnasium.spec(env_id)
+        module, _, id = env_id.rpartition(":")
+        if module:
+            importlib.import_module(module)
+        spec = gymnasium.spec(id)
         if spec.kwargs.keys() & (env_kwargs or {}).keys() & {"environment"}:
             raise TypeError("the id stands for an environment, and no other can take its place")
         return gymnasium.make(
