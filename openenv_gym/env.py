@@ -22,6 +22,7 @@ from openenv_gym.errors import (
     TransportError,
 )
 from openenv_gym.human import HumanView
+from openenv_gym.remote import RemoteEnv
 from openenv_gym.spaces.describe import described, parse
 from openenv_gym.transport import (
     STEP_TIMEOUT,
@@ -68,7 +69,7 @@ _BY_SCHEME = {
 }
 
 
-class OpenEnvGym(gymnasium.Env[Any, Any]):
+class OpenEnvGym(RemoteEnv):
     """An OpenEnv environment as a ``gymnasium.Env``.
 
     Made by ``gymnasium.make("openenv/Chess-v0", transport="docker")``; the same seeds and actions
@@ -120,6 +121,8 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         TransportError: The transport could not be started or connected.
     """
 
+    _view: HumanView | None = None  # a copy has no window
+
     # What gymnasium.make() checks a render mode against, before there is an environment to ask.
     metadata = {"render_modes": ["human", "ansi", "rgb_array"]}  # noqa: RUF012  # as gymnasium has it
 
@@ -145,7 +148,6 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         self.link: Link = ClosedLink()
         self._failure: BaseException | None = None
         self._mask: NDArray[np.int8] | None = None
-        self._view: HumanView | None = None
         form, further = form_and_options(actions, further)
         settings = {"url": url, "image": image, "token": token, "timeout": timeout}
         name, all_options = registry.resolve(
@@ -197,7 +199,9 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         self._has_mask = description.has_mask
         if render_mode == "human":
             self._view = HumanView(self.metadata.get("render_fps"))
-        self._watched = self._has_mask or self._view is not None
+        self._take_exports(description)
+        self._uses_last = self.exported is not None and self.exported.uses_last
+        self._watched = self._has_mask or self._view is not None or self._uses_last
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -208,7 +212,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             self._renew()
         result = expect(Result, self._exchange(Reset(seed, options)))
         self._failure = None
-        self._keep(result.info)
+        self._keep(result.observation, result.info)
         return result.observation, result.info
 
     def step(self, action: Any) -> StepOutcome:
@@ -234,7 +238,7 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             self._failure = error
             raise
         if self._watched:
-            self._keep(outcome[4])
+            self._keep(outcome[0], outcome[4])
         return outcome
 
     def _exchange(self, request: Request) -> Reply:
@@ -260,8 +264,10 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
             self.link.close()
             self.link = self.transport.open(self._request, LinkSettings(self._stopwatch))
 
-    def _keep(self, info: dict[str, Any]) -> None:
-        """Keeps what the adapter itself needs of an info, and shows the picture to a human."""
+    def _keep(self, observation: Any, info: dict[str, Any]) -> None:
+        """Keep what this end needs of an outcome, and show the picture to a human."""
+        if self._uses_last:
+            self._last = observation, info
         if self._has_mask:
             self._mask = info["action_mask"]
         if self._view is not None:
@@ -288,6 +294,16 @@ class OpenEnvGym(gymnasium.Env[Any, Any]):
         if self._has_mask:
             raise EpisodeError("There is no mask before the first reset().")
         return np.ones(int(self.action_space.n), np.bool_)
+
+    def _own_state(self) -> dict[str, Any]:
+        """Like the base method, with the mask."""
+        return {**super()._own_state(), "mask": self._mask}
+
+    def _restore_own(self, saved: dict[str, Any]) -> None:
+        """Like the base method, with the mask."""
+        super()._restore_own(saved)
+        self._mask = saved["mask"]
+        self._failure = None
 
     def state(self) -> dict[str, Any]:
         """What the environment tells beside the observation, by the names of its state model."""

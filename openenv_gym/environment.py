@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from gymnasium.spaces import Space
 from numpy.typing import NDArray
 
+from openenv_gym.errors import SnapshotError
 from openenv_gym.models import Action, Observation, State
 
 ActionT = TypeVar("ActionT", bound=Action)
@@ -69,6 +70,12 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
             at once, which ``metadata["simultaneous"]`` says, it has ``action_masks``: of shape
             (players, actions), int8, all 0 for a player who has no choice; the caller is asked for
             one player after the other.
+        exports: Attributes and methods that clients reach beside the episode, over every transport:
+            names, with dots where they are of an object. Their values, arguments and results are
+            plain: numbers, texts, arrays, and lists and dicts of them. Or a dict of names and
+            kinds: ``"constant"`` never changes, ``"info.NAME"`` returns what the last info has,
+            ``"observation"`` the last observation: these need no round trip. May be set by the
+            constructor.
         render_mode: What the user chose at ``make``; set before :meth:`spaces` is called.
         server_reader: Reads the observations of OpenEnv's own server of this environment.
     """
@@ -78,6 +85,7 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
     inline: bool = False
     steps_after_end: ClassVar[bool] = False
     players: int = 1
+    exports: Sequence[str] | Mapping[str, str] = ()
     server_reader: ClassVar[type[ServerReader]] = ServerReader
 
     action_type: ClassVar[type[Action]]
@@ -150,6 +158,23 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
     @abstractmethod
     def state(self) -> StateT:
         """What there is to know beside the observation."""
+
+    def save(self) -> Any:
+        """Return the episode as a plain value: numbers, texts, arrays, and lists and dicts of them.
+
+        :attr:`np_random` is saved beside it. An environment that can be saved has :meth:`load` too.
+
+        Raises:
+            SnapshotError: It cannot be saved.
+        """
+        raise SnapshotError(
+            f"{type(self).__name__} cannot be saved: it has no save() and load().",
+            environment=type(self).__name__,
+        )
+
+    def load(self, saved: Any) -> None:
+        """Go on with what :meth:`save` returned, in this environment or another of the kind."""
+        self.save()
 
     def render(self) -> NDArray[np.uint8] | str | None:
         """The current picture in :attr:`render_mode`."""

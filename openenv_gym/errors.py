@@ -5,11 +5,14 @@
     OpenEnvGymError
     ├── SpaceError               a Space that cannot be derived, described or held to
     ├── OptionError              an option that is unknown or has a wrong value; a ValueError
-    │   └── UnknownOptionError   an option that is unknown; a TypeError, as Python's own
+    │   ├── UnknownOptionError   an option that is unknown; a TypeError, as Python's own
+    │   └── NoSuchAttributeError what an environment does not export; an AttributeError
     ├── ActionError              an action outside of the action space; a ValueError
     ├── EpisodeError             a call out of turn, such as a step after the episode's end
     │   ├── NotResetError        before the first reset; gymnasium's ResetNeeded
     │   └── ClosedError          after close; gymnasium's ClosedEnvironmentError
+    ├── CopyError                an environment that cannot be copied
+    ├── SnapshotError            an environment that cannot be saved, or not from such a snapshot
     ├── RegistryError            no environment or transport of that name
     ├── MissingDependencyError   a package that is needed is not installed
     ├── EnvironmentFailedError   the environment's own code raised
@@ -99,6 +102,10 @@ class UnknownOptionError(OptionError, TypeError):
     """An option is unknown; its message has Python's own phrase, which programs look for."""
 
 
+class NoSuchAttributeError(OptionError, AttributeError):
+    """The environment has no such attribute or method, or does not export it."""
+
+
 class ActionError(OpenEnvGymError, ValueError):
     """The action is not in the action space; the environment was not stepped."""
 
@@ -113,6 +120,14 @@ class NotResetError(EpisodeError, ResetNeeded):
 
 class ClosedError(EpisodeError, ClosedEnvironmentError):
     """The environment was closed."""
+
+
+class CopyError(OpenEnvGymError, TypeError):
+    """The environment cannot be copied."""
+
+
+class SnapshotError(OpenEnvGymError, ValueError):
+    """The environment cannot be saved, or what was given is not a snapshot of such a one."""
 
 
 class RegistryError(OpenEnvGymError):

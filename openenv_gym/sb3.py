@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import gymnasium
@@ -26,7 +26,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from openenv_gym import _VECTOR_ENTRY_POINT
-from openenv_gym.errors import OptionError, missing_package
+from openenv_gym.errors import NoSuchAttributeError, OptionError, missing_package
 from openenv_gym.vector import OpenEnvVectorEnv
 from openenv_gym.wire.vector_infos import rows_of
 
@@ -43,10 +43,6 @@ except ImportError as error:
 __all__ = ["NoSuchAttributeError", "OpenEnvVecEnv", "make_vec_env"]
 
 _METHODS = frozenset({"action_masks", "render", "state"})
-
-
-class NoSuchAttributeError(OptionError, AttributeError):
-    """The environments have no such attribute or method; SB3 expects an AttributeError."""
 
 
 def make_vec_env(
@@ -172,10 +168,10 @@ class OpenEnvVecEnv(VecEnv):
         return attr_name in _METHODS or super().has_attr(attr_name)
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """Implements VecEnv.get_attr, for what is the same over every transport.
+        """Implements VecEnv.get_attr, for what the environments export, and what all have.
 
         Raises:
-            NoSuchAttributeError: It is none of ``OpenEnvVectorEnv``.
+            NoSuchAttributeError: They do not export it.
         """
         lanes = self._lanes(indices)
         if attr_name == "action_masks" and not self.has_attr(attr_name):
@@ -184,16 +180,20 @@ class OpenEnvVecEnv(VecEnv):
                 "take PPO instead of MaskablePPO.",
                 attribute=attr_name,
             )
-        if attr_name in _METHODS:
+        if attr_name in _METHODS or self.envs.is_method(attr_name):
             return [functools.partial(self._of_lane, attr_name, lane) for lane in lanes]
         if attr_name in ("action_space", "observation_space"):
             return [getattr(self, attr_name)] * len(lanes)
-        values = self._told(lambda: self.envs.get_attr(attr_name))
+        values = self.envs.get_attr(attr_name)
         return [values[lane] for lane in lanes]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Implements VecEnv.set_attr, by refusing: what makes an environment are its options."""
-        self.envs.set_attr(attr_name, value)
+        """Implements VecEnv.set_attr.
+
+        Raises:
+            NoSuchAttributeError: It is not to be set: what makes an environment are its options.
+        """
+        self.envs.set_attr(attr_name, [value] * self.num_envs, self._lanes(indices))
 
     def env_method(
         self,
@@ -202,20 +202,13 @@ class OpenEnvVecEnv(VecEnv):
         indices: VecEnvIndices = None,
         **method_kwargs: Any,
     ) -> list[Any]:
-        """Implements VecEnv.env_method, for ``action_masks``, ``state`` and ``render``.
+        """Implements VecEnv.env_method: ``action_masks``, ``state``, ``render``, and exports.
 
         Raises:
             NoSuchAttributeError: It is none of these.
         """
         if method_name == "action_masks":
             values: Sequence[Any] | NDArray[Any] = self.envs.action_masks()
-        elif method_name not in _METHODS:
-            raise NoSuchAttributeError(
-                f"Environments over a transport have no method {method_name!r}: they have "
-                f"{', '.join(sorted(_METHODS))}.",
-                method=method_name,
-                known=sorted(_METHODS),
-            )
         else:
             values = self.envs.call(method_name, *method_args, **method_kwargs)
         return [values[lane] for lane in self._lanes(indices)]
@@ -246,9 +239,3 @@ class OpenEnvVecEnv(VecEnv):
         if indices is None:
             return list(range(self.num_envs))
         return [indices] if isinstance(indices, int) else list(indices)
-
-    def _told(self, ask: Callable[[], Sequence[Any]]) -> Sequence[Any]:
-        try:
-            return ask()
-        except OptionError as error:
-            raise NoSuchAttributeError(str(error), **error.fields) from error

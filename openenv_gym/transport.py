@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import socket
 import threading
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from openenv_gym.errors import (
     ClosedError,
+    CopyError,
     EpisodeError,
     ExchangeTimeoutError,
     OptionError,
@@ -212,6 +214,25 @@ class Link(ABC):
         """Return whether a reply is there for :meth:`receive`; waits for it as long as that."""
         return True
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        self.check_copy()
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        for name, value in vars(self).items():
+            setattr(twin, name, copy.deepcopy(value, memo))
+        return twin
+
+    def check_copy(self) -> None:
+        """Check that the session can be copied: it is in this process.
+
+        Raises:
+            CopyError: It is not.
+        """
+        raise CopyError(
+            "An environment over a transport cannot be copied. Make another, and give "
+            "env.unwrapped.snapshot() to its restore()."
+        )
+
     def fileno(self) -> int | None:
         """Return what can be read when a reply comes, to wait for several; None: ask ready()."""
         return None
@@ -390,6 +411,9 @@ class ClosedLink(Link):
     def exchange(self, request: Request) -> NoReturn:
         """Refuse."""
         raise ClosedError("The environment is closed: make a new one.")
+
+    def check_copy(self) -> None:
+        """Implements Link.check_copy: what is closed says so itself."""
 
     def send(self, request: Request) -> NoReturn:
         """Refuse."""

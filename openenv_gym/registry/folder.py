@@ -64,6 +64,7 @@ def folder_entry(path: str) -> Entry:
         folder=str(folder),
         models={side: _qualify(package, folder, name) for side, name in models.items()},
         spaces=manifest.get("spaces") or {},
+        exports=tuple(manifest.get("exports") or ()),
         docker=manifest.get("docker") or {},
     )
 

@@ -8,6 +8,7 @@ The file describes an environment, and lies in its folder. Beside the keys of Op
     spaces:                          # Spaces of fields that the models do not bound
       board: {type: Box, low: -1, high: 1, shape: [42], dtype: int8}
       notes: null                    # into info
+    exports: [lives, board.hash]     # attributes and methods that clients reach beside the episode
     docker:                          # see openenv_gym_transports.containers.needs
       memory: 2g
 
@@ -47,6 +48,7 @@ class Entry:
         models: ``module:Class`` of the models, by ``action``, ``observation`` and ``state``, where
             the environment's class does not name them.
         spaces: Descriptions of the Spaces of fields that the models do not bound.
+        exports: Names of attributes and methods that can be reached beside the episode.
         actions: Form of actions that call tools, if it was chosen: ``"oneof"`` or ``"json"``.
         docker: What it needs of its container; None where only its ``openenv.yaml`` has that.
     """
@@ -61,6 +63,7 @@ class Entry:
     folder: str | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     spaces: Mapping[str, Any] = field(default_factory=dict)
+    exports: tuple[str, ...] = ()
     actions: str | None = None
     docker: Mapping[str, Any] | None = None
 

@@ -7,34 +7,36 @@ passes them on to a ``gymnasium.Env``, which speaks in values itself.
 
 from __future__ import annotations
 
-import enum
+import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium
-import numpy as np
-from gymnasium.spaces import Discrete, Space
-from numpy.typing import NDArray
-from pydantic import BaseModel, TypeAdapter
+from gymnasium.spaces import Space
+from gymnasium.utils import EzPickle
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import OptionError, SpaceError
+from openenv_gym.errors import CopyError, OptionError, SnapshotError
 from openenv_gym.models import State, is_terminated
 from openenv_gym.options import checked
+from openenv_gym.sessions.exports import Declared, Exports
+from openenv_gym.sessions.model_values import (
+    action_maker,
+    actions_maker,
+    info_getters,
+    mask_maker,
+    numbers_or_none,
+    without_enums,
+)
 from openenv_gym.sessions.text_picture import draw
-from openenv_gym.spaces.convert import identity, table
-from openenv_gym.spaces.derive import ModelSpace, derive
+from openenv_gym.spaces.derive import derive
 from openenv_gym.spaces.describe import describe
-from openenv_gym.spaces.mask import action_mask
 from openenv_gym.wire.messages import Description, StepOutcome
 
 NOT_OPTIONS = frozenset({"seed", "episode_id"})
 """Parameters of an environment's reset that are no options of it."""
-
-_PLAIN = (str, int, float, bool)
-_NUMBER_OR_NONE = (int | None, float | None, bool | None)
 
 
 class Adapter(ABC):
@@ -48,6 +50,7 @@ class Adapter(ABC):
         has_mask: Its infos carry ``action_mask``.
         inline: Its steps are short and never block.
         steps_after_end: A step after the end of the episode is its own affair.
+        max_episode_steps: After so many steps it truncates an episode itself; None: never.
         steps_before_reset: A step before the first reset is its own affair.
     """
 
@@ -58,6 +61,7 @@ class Adapter(ABC):
     has_mask: bool = False
     inline: bool = False
     steps_after_end: bool = False
+    max_episode_steps: int | None = None
     steps_before_reset: bool = False
 
     def action_parser(self) -> Callable[[Any], Any] | None:
@@ -80,6 +84,22 @@ class Adapter(ABC):
         """Spaces of its models' fields, by ``"action.name"``; None: in none. Empty: no models."""
         return {}
 
+    def exports(self) -> Exports:
+        """Return what can be reached beside the episode; by default nothing."""
+        return Exports(None, ())
+
+    def snapshot(self) -> Any:
+        """Return the episode as a plain value.
+
+        Raises:
+            SnapshotError: It cannot be saved.
+        """
+        raise SnapshotError("This environment cannot be saved: it has no snapshot().")
+
+    def restore(self, saved: Any) -> None:
+        """Go on with what :meth:`snapshot` returned."""
+        raise SnapshotError("This environment cannot be saved: it has no restore().")
+
     def description(self, name: str) -> Description:
         """What a client has to know of it, under its name."""
         return Description(
@@ -88,6 +108,7 @@ class Adapter(ABC):
             describe(self.observation_space),
             self.metadata,
             self.has_mask,
+            max_episode_steps=self.max_episode_steps,
         )
 
     @abstractmethod
@@ -136,12 +157,16 @@ class GymnasiumAdapter(Adapter):
 
     Args:
         environment: What is adapter.
+        exports: What its author exports to strangers too.
     """
 
     steps_after_end = True
 
-    def __init__(self, environment: gymnasium.Env[Any, Any]) -> None:
+    def __init__(self, environment: gymnasium.Env[Any, Any], exports: Declared = ()) -> None:
         self._environment = environment
+        self._exports = Exports(environment, exports, everything=True)
+        if environment.spec is not None:
+            self.max_episode_steps = environment.spec.max_episode_steps
         self.action_space = environment.action_space
         self.observation_space = environment.observation_space
         self.render_mode = environment.render_mode
@@ -160,6 +185,18 @@ class GymnasiumAdapter(Adapter):
     def step(self, action: Any) -> StepOutcome:
         """Implements Adapter.step."""
         return self._environment.step(action)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GymnasiumAdapter:
+        if isinstance(self._environment.unwrapped, EzPickle):
+            raise CopyError(
+                f"{type(self._environment.unwrapped).__name__} cannot be copied: what Python makes "
+                "of it is a new environment, without the episode."
+            )
+        return type(self)(copy.deepcopy(self._environment, memo))
+
+    def exports(self) -> Exports:
+        """Implements Adapter.exports: all that is public is the owner's."""
+        return self._exports
 
     def stepper(self) -> Callable[[Any], StepOutcome]:
         """Implements Adapter.stepper: the environment's own step, as it is."""
@@ -216,6 +253,7 @@ class ModelAdapter(Adapter):
         name: Its name, for errors.
         render_mode: What the user chose: ``"rgb_array"`` may be a text that is drawn. By default
             the environment's own.
+        exports: What can be reached beside the episode; by default what the class says.
 
     Attributes:
         environment: What is adapter.
@@ -231,23 +269,25 @@ class ModelAdapter(Adapter):
         environment: Environment[Any, Any, Any],
         name: str,
         render_mode: str | None = None,
+        exports: Declared = (),
     ) -> None:
         self.environment = environment
+        self._exports = Exports(environment, exports or environment.exports)
         self._step = environment.step
         self._name = name
         overrides = environment.spaces()
         self.actions = actions = derive(environment.action_type, overrides)
         self.observations = observations = derive(environment.observation_type, overrides)
-        self._mask = _mask_maker(actions, observations)
-        self._perhaps = _perhaps_numbers(observations)
-        self._info = _info_getters(observations, self._perhaps)
+        self._mask = mask_maker(actions, observations)
+        self._perhaps = numbers_or_none(observations)
+        self._info = info_getters(observations, self._perhaps)
         self._has_more = bool(self._info or self._perhaps or self._mask)
         self._to_space = observations.to_space
         self._only: str | None = None
         if observations.only is not None:
             self._only, part = observations.only
             self._convert = part.converter.to_space
-        self._action = _action_maker(actions)
+        self._action = action_maker(actions)
         self._actions: Callable[[list[Any]], Sequence[Any]] | None = None
         self.action_space, self.observation_space = actions.space, observations.space
         self.metadata = dict(environment.metadata())
@@ -256,6 +296,10 @@ class ModelAdapter(Adapter):
         self.has_mask = self._mask is not None
         self.inline = environment.inline
         self.steps_after_end = environment.steps_after_end
+
+    def exports(self) -> Exports:
+        """Implements Adapter.exports."""
+        return self._exports
 
     def field_spaces(self) -> Mapping[str, Space[Any] | None]:
         """Implements Adapter.field_spaces."""
@@ -289,7 +333,7 @@ class ModelAdapter(Adapter):
     def prepared(self, actions: list[Any]) -> Sequence[Any]:
         """Implements Adapter.prepared."""
         if self._actions is None:
-            self._actions = _actions_maker(self.actions)
+            self._actions = actions_maker(self.actions)
         return self._actions(actions)
 
     def carry_out(self, prepared: Any) -> StepOutcome:
@@ -332,10 +376,20 @@ class ModelAdapter(Adapter):
             return draw(frame)
         return frame
 
+    def snapshot(self) -> Any:
+        """Implements Adapter.snapshot: with the state of its random numbers."""
+        environment = self.environment
+        return {"generator": environment.np_random.bit_generator.state, "saved": environment.save()}
+
+    def restore(self, saved: Any) -> None:
+        """Implements Adapter.restore."""
+        self.environment.np_random.bit_generator.state = saved["generator"]
+        self.environment.load(saved["saved"])
+
     def state(self) -> dict[str, Any]:
         """Implements Adapter.state."""
         state: State = self.environment.state
-        return cast("dict[str, Any]", _without_enums(state.model_dump()))
+        return cast("dict[str, Any]", without_enums(state.model_dump()))
 
     def close(self) -> None:
         """Implements Adapter.close."""
@@ -345,97 +399,3 @@ class ModelAdapter(Adapter):
 def with_pictures(modes: Sequence[str]) -> list[str]:
     """Return render modes, with pictures where there are texts, which can be drawn."""
     return [*modes, *(["rgb_array"] if "ansi" in modes and "rgb_array" not in modes else [])]
-
-
-def _action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:
-    """How a value of the action space becomes the model."""
-    # What Model(**fields) calls, without the frame around it.
-    validate: Callable[[Any], BaseModel] = actions.model.__pydantic_validator__.validate_python
-    from_space = actions.from_space
-    if actions.only is not None:  # inlined: saves one call per step
-        name, part = actions.only
-        from_value = part.converter.from_space
-        return lambda value: validate({name: from_value(value)})
-    return lambda value: validate(from_space(value))
-
-
-def _actions_maker(actions: ModelSpace) -> Callable[[list[Any]], Sequence[Any]]:
-    """How values of the action space become models, all at once."""
-    validate = TypeAdapter[Any](list[actions.model]).validator.validate_python  # type: ignore[name-defined]
-    if actions.only is not None:  # inlined: saves one call for each
-        name, part = actions.only
-        from_value = part.converter.from_space
-        return lambda values: validate([{name: from_value(value)} for value in values])
-    from_space = actions.from_space
-    return lambda values: validate([from_space(value) for value in values])
-
-
-def _info_getters(
-    observations: ModelSpace, without: list[str]
-) -> list[tuple[str, Callable[[Any], Any]]]:
-    """How each other Info field is read: plain values as they are, models and enums dumped."""
-    getters: list[tuple[str, Callable[[Any], Any]]] = []
-    for name in (name for name in observations.info_fields if name not in without):
-        field = observations.model.model_fields[name]
-        plain = field.annotation in _PLAIN or field.annotation == str | None
-        getters.append((name, identity if plain else _dumper(field.rebuild_annotation())))
-    return getters
-
-
-def _perhaps_numbers(observations: ModelSpace) -> list[str]:
-    """Info fields that hold a number or None.
-
-    None is left out of the info: where a lane of gymnasium's own vector environments has a number,
-    another can have no None.
-    """
-    fields = observations.model.model_fields
-    return [name for name in observations.info_fields if fields[name].annotation in _NUMBER_OR_NONE]
-
-
-def _dumper(annotation: Any) -> Callable[[Any], Any]:
-    dump = TypeAdapter[Any](annotation).dump_python
-    return lambda value: _without_enums(dump(value))
-
-
-def _without_enums(value: Any) -> Any:
-    """The value with the values of enums, which travel, in place of their members."""
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, dict):
-        return {_without_enums(key): _without_enums(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return type(value)(map(_without_enums, value))
-    return value
-
-
-def _mask_maker(
-    actions: ModelSpace, observations: ModelSpace
-) -> Callable[[BaseModel], NDArray[np.int8]] | None:
-    """How the list of legal actions becomes a mask over the action space."""
-    name = observations.legal_actions
-    if name is None:
-        return None
-    space = actions.space
-    if not isinstance(space, Discrete):
-        raise SpaceError(
-            f"{observations.model.__name__}.{name} lists legal actions, which needs a Discrete "
-            f"action space, not {space}.",
-            field=name,
-        )
-    size, start = int(space.n), int(space.start)
-    converter = next(iter(actions.fields.values())).converter
-    index: Callable[[Any], int] = converter.to_space
-    counted = index is identity and start == 0
-    if index is identity:
-        index = table(range(start, start + size), start, name).to_space
-
-    def mask(observation: BaseModel) -> NDArray[np.int8]:
-        legal: list[int] = getattr(observation, name)
-        if counted and not (legal and min(legal) < 0):
-            try:
-                return action_mask(legal, size)
-            except IndexError:
-                pass  # index() names it
-        return action_mask([index(value) - start for value in legal], size)
-
-    return mask

@@ -22,6 +22,7 @@ from openenv_gym.sessions.adapters import (
     ModelAdapter,
     with_pictures,
 )
+from openenv_gym.sessions.exports import Declared
 from openenv_gym.sessions.openenv_core.models import is_stock_class
 from openenv_gym.spaces.describe import parse
 from openenv_gym.wire.messages import Open, OpenVector
@@ -64,14 +65,14 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
             own = list(environment.metadata().get("render_modes", []))
             mode = _chosen(render_mode, with_pictures(own), entry.name)
             environment.render_mode = mode if mode is None or mode in own else "ansi"
-            return ModelAdapter(environment, entry.name, mode)
+            return ModelAdapter(environment, entry.name, mode, entry.exports)
         if isinstance(environment, gymnasium.Env):
             modes = environment.metadata.get("render_modes", [])
             mode = _chosen(render_mode, modes, entry.name)
             if takes_mode and undecided and mode is not None:
                 environment.close()
                 environment = made(mode)
-            return GymnasiumAdapter(environment)
+            return GymnasiumAdapter(environment, entry.exports or _own_exports(environment))
         if is_stock_class(type(environment)):
             _chosen(render_mode, [], entry.name)
             return _core_adapter(environment, entry)
@@ -93,6 +94,12 @@ def calls_tools(made: Any, entry: Entry) -> bool:
     from openenv_gym.sessions.openenv_core.tools import is_tool_class
 
     return is_tool_class(made, entry)
+
+
+def _own_exports(environment: gymnasium.Env[Any, Any]) -> Declared:
+    """Return what the author of a ``gymnasium.Env`` exports, by an attribute of its class."""
+    declared: Declared = getattr(type(environment.unwrapped), "exports", ())
+    return declared
 
 
 def _core_adapter(environment: Any, entry: Entry) -> Adapter:

@@ -31,13 +31,17 @@ from openenv_gym.errors import (
 )
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.exports import reach_all
 from openenv_gym.sessions.lanes import Lanes, check_alike
 from openenv_gym.sessions.make import check_actions, check_spaces, make_adapter
 from openenv_gym.sessions.offer import Offer
+from openenv_gym.sessions.snapshots import Episode, pack_episode, unpack_episode
 from openenv_gym.spaces.action_check import admission
 from openenv_gym.transport import ImmediateLink
 from openenv_gym.wire.messages import (
     Answer,
+    Call,
+    Called,
     Close,
     Closed,
     Description,
@@ -51,7 +55,11 @@ from openenv_gym.wire.messages import (
     Request,
     Reset,
     ResetVector,
+    Restore,
+    Restored,
     Result,
+    Snapshot,
+    Snapshotted,
     StateReply,
     Step,
     StepOutcome,
@@ -117,6 +125,9 @@ class Session(ImmediateLink):
             Render: self._render,
             GetState: self._get_state,
             Query: self._query,
+            Call: self._call,
+            Snapshot: self._snapshot,
+            Restore: self._restore,
             Close: self._close,
         }
 
@@ -166,8 +177,13 @@ class Session(ImmediateLink):
         self._carry_out = adapter.stepper()
         self._running = adapter.steps_before_reset
         self._adapter = adapter
-        self.description = adapter.description(entry.name)
+        self.description = self._describe(adapter, entry)
         return self.description
+
+    def _describe(self, adapter: Adapter, entry: Entry) -> Description:
+        description = adapter.description(entry.name)
+        description.exports = adapter.exports().describe(owner=self._offer.owner)
+        return description
 
     def _open_vector(self, request: OpenVector) -> Description:
         entry = self._entry(request)
@@ -184,7 +200,7 @@ class Session(ImmediateLink):
                 with contextlib.suppress(Exception):  # why it failed is what matters
                     adapter.close()
             raise
-        self.description = adapters[0].description(entry.name)
+        self.description = self._describe(adapters[0], entry)
         return self.description
 
     def _make(self, entry: Entry, given: Mapping[str, Any], request: Open | OpenVector) -> Adapter:
@@ -319,6 +335,37 @@ class Session(ImmediateLink):
     def _query(self, request: Query) -> Answer:
         adapter = self._ready()
         return Answer(self._run(lambda: adapter.query(request.subject, request.arguments)))
+
+    def _call(self, request: Call) -> Called:
+        owner = self._offer.owner
+        if self._lanes is None:
+            exports = self._ready().exports()
+            return self._run(lambda: exports.reach(request, owner=owner))
+        chosen = [adapter.exports() for adapter in self._lanes.adapters]
+        if request.lanes is not None:
+            chosen = [chosen[lane] for lane in request.lanes]
+        return self._run(lambda: reach_all(chosen, request, owner=owner))
+
+    def _snapshot(self, request: Snapshot) -> Snapshotted:
+        adapter = self._ready()
+        if not (self._running or self._over):
+            raise NotResetError("There is no episode to save: call reset() before snapshot().")
+        saved = self._run(adapter.snapshot)
+        name = self.description.environment
+        episode = Episode(saved, self._running, self._over)
+        return Snapshotted(pack_episode(name, episode, owner=self._offer.owner))
+
+    def _restore(self, request: Restore) -> Restored:
+        adapter = self._ready()
+        name, owner = self.description.environment, self._offer.owner
+        episode = unpack_episode(name, request.data, owner=owner)
+        self._running = self._over = False  # nobody knows what a failure would leave behind
+        self._run(lambda: adapter.restore(episode.saved))
+        self._running, self._over = episode.running, episode.over
+        return Restored()
+
+    def check_copy(self) -> None:
+        """Implements Link.check_copy: it is in this process."""
 
     def _close(self, request: Close) -> Closed:
         self.close()

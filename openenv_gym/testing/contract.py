@@ -32,6 +32,7 @@ from openenv_gym.errors import (
     MissingDependencyError,
     OpenEnvGymError,
     OptionError,
+    SnapshotError,
 )
 from openenv_gym.registry import TRANSPORTS
 from openenv_gym.testing.trajectory import Env, Transition, play, same
@@ -208,6 +209,37 @@ class TrajectoryContract:
             list(self.play(made, seed=5, steps=3))
             states.append(made.get_wrapper_attr("state")())
         assert same(*states)
+
+    def test_snapshot_goes_on_the_same(self, env: Env, reference: Env) -> None:
+        """Over every transport, and in another environment; or it says that there is none."""
+        played = list(self.play(env, seed=6, steps=8))
+        actions = [transition.action for transition in played if transition.action is not None]
+        env.reset(seed=6)
+        for action in actions[:2]:
+            _, _, terminated, truncated, _ = env.step(action)
+            if terminated or truncated:
+                env.reset()
+        here: Any = env.unwrapped
+        try:
+            saved = here.snapshot()
+        except SnapshotError:
+            return
+        wanted = _continued(here, actions[2:])
+        here.restore(saved)
+        assert same(_continued(here, actions[2:]), wanted)
+        there: Any = reference.unwrapped
+        there.restore(saved)
+        assert same(_continued(there, actions[2:]), wanted)
+
+
+def _continued(env: Any, actions: list[Any]) -> list[Any]:
+    """What follows, until the end of the episode."""
+    outcomes = []
+    for action in actions:
+        outcomes.append(env.step(action))
+        if outcomes[-1][2] or outcomes[-1][3]:
+            break
+    return outcomes
 
 
 class EnvironmentContract(TrajectoryContract):

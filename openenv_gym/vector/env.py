@@ -11,7 +11,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, iterate
 from numpy.typing import NDArray
 
@@ -29,15 +29,14 @@ from openenv_gym.spaces.describe import described, parse
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, seeds_of
 from openenv_gym.vector.recovery import Recovery, substitute
+from openenv_gym.vector.remote import RemoteVectorEnv
 from openenv_gym.vector.seeds import LaneGenerators
 from openenv_gym.vector.workers import Worker, open_all, own_core, split_evenly, wait_for_any
 from openenv_gym.wire.messages import (
     Frame,
-    GetState,
     OpenVector,
     Render,
     ResetVector,
-    StateReply,
     StepVector,
     VectorResult,
 )
@@ -46,7 +45,7 @@ from openenv_gym.wire.vector_infos import merge_infos
 Results = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
 
-class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
+class OpenEnvVectorEnv(RemoteVectorEnv):
     """Many environments of one kind as a ``gymnasium.vector.VectorEnv``.
 
     Made by ``gymnasium.make_vec("openenv/Chess-v0", num_envs=64, transport="process", workers=2)``.
@@ -75,7 +74,6 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         ServerFullError: The server has not as many places as there are lanes; none was taken.
     """
 
-    _workers: list[Worker] = []  # noqa: RUF012  # for close(), where arguments were refused
     metadata: dict[str, Any] = {}  # noqa: RUF012  # as gymnasium has it
 
     def __init__(
@@ -162,6 +160,7 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         except BaseException:
             self.close()
             raise
+        self._exports = description.exports
         self.single_action_space = parse(description.action_space)
         self.single_observation_space = parse(description.observation_space)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -374,49 +373,6 @@ class OpenEnvVectorEnv(VectorEnv[Any, Any, Any]):
         for worker in self._workers:
             frames += expect(Frame, worker.ask(Render())).frame
         return tuple(frames)
-
-    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """What a method or attribute gives, for each lane.
-
-        Args:
-            name: ``"state"``, ``"render"``, ``"action_masks"``, or an attribute of this class,
-                which is the same for all. The environments themselves are somewhere else.
-            *args: None: there is no method with arguments.
-            **kwargs: None.
-        """
-        if args or kwargs:
-            raise OptionError(f"{name} takes no arguments over a transport.")
-        if name == "state":
-            self._check_idle()
-            told: list[Any] = []
-            for worker in self._workers:
-                told += expect(StateReply, worker.ask(GetState())).state["lanes"]
-            return tuple(told)
-        if name == "render":
-            return self.render() or ()
-        if name == "action_masks":
-            return tuple(self.action_masks())
-        if name.startswith("_") or not hasattr(self, name):
-            raise OptionError(
-                f"There is no {name!r} to be had of environments over a transport: state, render "
-                "and action_masks are."
-            )
-        return (getattr(self, name),) * self.num_envs
-
-    def get_attr(self, name: str) -> tuple[Any, ...]:
-        """As :meth:`call`."""
-        return self.call(name)
-
-    def set_attr(self, name: str, values: Any) -> None:
-        """Refused: what makes an environment what it is are its options."""
-        raise OptionError(
-            f"{name!r} cannot be set over a transport: give options to make_vec, lane_options= for "
-            "some lanes."
-        )
-
-    # As with SyncVectorEnv: a generator and a seed for each lane, none of the environments' own.
-    np_random: Any = property(lambda self: self._generators.generators)
-    np_random_seed: Any = property(lambda self: self._generators.seeds)
 
     @property
     def isolation(self) -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ from msgspec.msgpack import Decoder, Encoder, Ext
 from openenv_gym.errors import CodecError
 from openenv_gym.wire.messages import (
     Answer,
+    Call,
+    Called,
     Close,
     Closed,
     Description,
@@ -38,7 +40,11 @@ from openenv_gym.wire.messages import (
     Request,
     Reset,
     ResetVector,
+    Restore,
+    Restored,
     Result,
+    Snapshot,
+    Snapshotted,
     StateReply,
     Step,
     StepVector,
@@ -56,11 +62,13 @@ _VALUES: dict[type, tuple[str, ...]] = {
     StepVector: ("actions",),
     VectorResult: ("observations", "infos"),
     Step: ("action",),
-    Description: ("metadata",),
+    Call: ("arguments", "keywords"),
+    Description: ("metadata", "exports"),
     JsonDescription: ("metadata",),
     Result: ("observation", "reward", "info"),
     Frame: ("frame",),
     StateReply: ("state",),
+    Called: ("value", "filled"),
     Query: ("arguments",),
     Answer: ("value",),
     Failure: ("fields",),
@@ -169,9 +177,10 @@ def _extension(code: int, data: memoryview) -> Any:
 _encoder = Encoder(enc_hook=_unknown)
 _values: Decoder[Any] = Decoder(ext_hook=_extension)
 _messages: Decoder[Any] = Decoder(
-    Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Query | Close
-    | Description | JsonDescription | Result | VectorResult | Frame | StateReply | Answer | Closed
-    | Failure,
+    Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Query | Call
+    | Snapshot | Restore | Close
+    | Description | JsonDescription | Result | VectorResult | Frame | StateReply | Answer | Called
+    | Snapshotted | Restored | Closed | Failure,
     ext_hook=_extension,
 )  # fmt: skip
 
@@ -254,6 +263,27 @@ def encode(message: Request | Reply) -> bytes:
         raise _refusal(name, "it is nested too deeply, or holds itself") from error
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
         raise _refusal(_place_of_refusal(message), str(error)) from error
+
+
+def encode_value(value: Any) -> bytes:
+    """Return a plain value as bytes.
+
+    Raises:
+        CodecError: Something in it cannot travel.
+    """
+    return _encoder.encode(pack(value, "value"))
+
+
+def decode_value(data: bytes) -> Any:
+    """Return the value in the bytes.
+
+    Raises:
+        CodecError: They hold none of ours.
+    """
+    try:
+        return _values.decode(data)
+    except Exception as error:  # as of decode()
+        raise CodecError(f"{len(data)} bytes that hold no value of ours: {error}.") from error
 
 
 def _refusal(place: str, reason: str) -> CodecError:

@@ -160,6 +160,39 @@ class Query(Request):
     arguments: dict[str, Any] = {}
 
 
+class Call(Request):
+    """Reaches what an environment exports; answered by :class:`Called`.
+
+    Attributes:
+        path: Name of an attribute or method, with dots where it is of an object.
+        what: ``"get"``, ``"call"`` or ``"set"``.
+        arguments: Of the method; or the value to set.
+        keywords: Of the method.
+        lanes: In which lanes, where there are several; None for all. :class:`Called` has a list
+            then.
+    """
+
+    path: str
+    what: str = "get"
+    arguments: list[Any] = []
+    keywords: dict[str, Any] = {}
+    lanes: list[int] | None = None
+
+
+class Snapshot(Request):
+    """Asks for the episode as bytes."""
+
+
+class Restore(Request):
+    """Goes on with the episode of a snapshot.
+
+    Attributes:
+        data: What :class:`Snapshotted` has.
+    """
+
+    data: bytes
+
+
 class Close(Request):
     """Ends the session."""
 
@@ -186,6 +219,8 @@ class Description(Reply):
         observation_space: As JSON.
         metadata: For ``env.metadata``: render modes, frames per second.
         has_mask: Its infos carry ``action_mask``.
+        exports: What :class:`Call` reaches, by name (:mod:`openenv_gym.wire.exports`).
+        max_episode_steps: After so many steps it truncates an episode itself; None: never.
     """
 
     environment: str
@@ -193,6 +228,8 @@ class Description(Reply):
     observation_space: dict[str, Any]
     metadata: dict[str, Any]
     has_mask: bool = False
+    exports: dict[str, Any] = {}
+    max_episode_steps: int | None = None
 
 
 class JsonDescription(Description):
@@ -270,6 +307,35 @@ class Answer(Reply):
     """Answers :class:`Query`: a value of JSON."""
 
     value: Any
+
+
+class Called(Reply):
+    """Answers :class:`Call`.
+
+    Attributes:
+        kind: ``"value"``; ``"pairs"``: keys and values of a dict; ``"method"`` or ``"object"``,
+            which do not travel; ``"lanes"``: a list of kinds and values.
+        value: The attribute, or what the method returned.
+        filled: Arrays among the arguments that the method has changed, by their place.
+    """
+
+    kind: str
+    value: Any = None
+    filled: dict[int, Any] | None = None
+
+
+class Snapshotted(Reply):
+    """Answers :class:`Snapshot`.
+
+    Attributes:
+        data: The episode.
+    """
+
+    data: bytes
+
+
+class Restored(Reply):
+    """Answers :class:`Restore`."""
 
 
 class Closed(Reply):

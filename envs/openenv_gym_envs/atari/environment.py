@@ -111,6 +111,40 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
         )
         self._steps = 0
         self._episode_id: str | None = None
+        self.exports = {
+            "np_random": "",
+            "_frameskip": "constant",  # AtariPreprocessing looks whether it is 1
+            "get_action_meanings": "constant",
+            "get_keys_to_action": "",
+            "ale.lives": "info.lives",
+            "ale.getEpisodeFrameNumber": "info.episode_frame_number",
+            "ale.getFrameNumber": "info.frame_number",
+            "ale.getScreenRGB": "observation" if obs_type == "rgb" else "",
+            "ale.getScreenGrayscale": "observation" if obs_type == "grayscale" else "",
+            "ale.getRAM": "observation" if obs_type == "ram" else "",
+        }
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """ALE's own, which draws numbers of frames; wrappers draw from it too."""
+        return self._atari.np_random
+
+    @property
+    def ale(self) -> ale_py.ALEInterface:
+        """The emulator."""
+        return self._atari.ale
+
+    @property
+    def _frameskip(self) -> int | tuple[int, int]:
+        return self._atari._frameskip
+
+    def get_action_meanings(self) -> list[str]:
+        """Return the names of the actions, in their order."""
+        return list(self._meanings)
+
+    def get_keys_to_action(self) -> dict[tuple[str, ...], int]:
+        """Return the action for keys that are pressed together."""
+        return {keys: int(action) for keys, action in self._atari.get_keys_to_action().items()}
 
     def spaces(self) -> Mapping[str, Space[Any]]:
         """The Spaces of the game's actions and of its screen."""
@@ -168,6 +202,16 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
     def openenv_metadata(self, observation: AtariObservation) -> dict[str, Any]:
         """Return the facts about the game that OpenEnv's server sends with every observation."""
         return self._game_metadata()
+
+    def save(self) -> Any:
+        """Implements Environment.save: the emulator, with its random numbers."""
+        emulator = self.ale.cloneState(include_rng=True).serialize()
+        return [emulator, self._steps, self._episode_id]
+
+    def load(self, saved: Any) -> None:
+        """Implements Environment.load."""
+        emulator, self._steps, self._episode_id = saved
+        self.ale.restoreState(ale_py.ALEState(emulator))
 
     @property
     def state(self) -> AtariState:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import EpisodeError
+from openenv_gym.errors import EpisodeError, SnapshotError
 from openenv_gym.models import ClientOption
 from openenv_gym_envs.chess.game import Game, board_from_fen
 from openenv_gym_envs.chess.models import (
@@ -102,7 +102,8 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
                 stockfish_path, stockfish_depth, stockfish_nodes, stockfish_timeout
             )
         # Stockfish is another process, which a server's event loop must not wait for.
-        self.inline = opponent != "stockfish"
+        self._engine = opponent == "stockfish"
+        self.inline = not self._engine
         self.players = 2 if opponent == "self" else 1
         self._agent_color = agent_color
         self._max_plies = max_plies
@@ -154,6 +155,27 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
             if self._opponent is not None and game.result is None:
                 self._answer(self._opponent)
         return self._observe(self._reward())
+
+    def save(self) -> Any:
+        """Implements Environment.save: the position at the beginning, and the moves."""
+        if self._engine:
+            raise SnapshotError(
+                "A game against Stockfish cannot be saved: the engine remembers what it has "
+                "searched. Take another opponent."
+            )
+        board = self._game.board
+        first = board.root().fen(en_passant="fen")
+        return [first, self._game.history, self._agent, self._moves, self._episode_id]
+
+    def load(self, saved: Any) -> None:
+        """Implements Environment.load."""
+        first, history, agent, moves, episode_id = saved
+        self._begin(chess.Board(first), episode_id)
+        for move in history:
+            self._game.push(chess.Move.from_uci(move))
+        self._agent, self._moves = agent, moves
+        if self._opponent is not None:
+            self._opponent.begin(self._game)
 
     @property
     def state(self) -> ChessState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,29 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         if self._opponent != "self" and not self._done and self._drop(self._choose()):
             return self._observe(-1.0)
         return self._observe(0.0)
+
+    def save(self) -> Any:
+        """Implements Environment.save."""
+        pieces = [self._pieces[1], self._pieces[-1]]
+        return {
+            "board": self._board.copy(),
+            "pieces": pieces,
+            "player": self._player,
+            "done": self._done,
+            "last": self._last,
+            "steps": self._steps,
+            "episode_id": self._episode_id,
+        }
+
+    def load(self, saved: Any) -> None:
+        """Implements Environment.load."""
+        self._clear(saved["episode_id"])
+        self._board[:] = saved["board"]
+        self._heights = np.count_nonzero(self._board, axis=0).tolist()
+        self._open = [column for column in range(COLUMNS) if self._heights[column] < ROWS]
+        self._pieces = dict(zip((1, -1), saved["pieces"], strict=True))
+        self._player, self._done = saved["player"], saved["done"]
+        self._last, self._steps = saved["last"], saved["steps"]
 
     @property
     def state(self) -> Connect4State:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from openenv_gym.environment import Environment
 from openenv_gym.models import State
 from openenv_gym_envs.echo.models import EchoAction, EchoObservation
@@ -48,6 +50,15 @@ class EchoEnvironment(Environment[EchoAction, EchoObservation, State]):
                 "step": self._state.step_count,
             },
         )
+
+    def save(self) -> Any:
+        """Implements Environment.save."""
+        return [self._state.step_count, self._state.episode_id, self._last]
+
+    def load(self, saved: Any) -> None:
+        """Implements Environment.load."""
+        steps, episode_id, self._last = saved
+        self._state = State(step_count=steps, episode_id=episode_id)
 
     @property
     def state(self) -> State:

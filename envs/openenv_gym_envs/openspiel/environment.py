@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import EpisodeError, OptionError
+from openenv_gym.errors import EpisodeError, OptionError, SnapshotError
 from openenv_gym.models import ClientOption
 from openenv_gym_envs.openspiel.loading import Source
 from openenv_gym_envs.openspiel.match import OVER, Match
@@ -25,6 +25,7 @@ from openenv_gym_envs.openspiel.models import (
 )
 from openenv_gym_envs.openspiel.opponents import Policy, make_opponent, make_population
 from openenv_gym_envs.openspiel.views import Kind, make_view
+from openenv_gym_envs.replaying import Replay
 
 # The body of the model's constructor, without the call around it: saves a twentieth of a step.
 _OBSERVATION: Callable[[dict[str, Any]], OpenSpielObservation] = (
@@ -96,6 +97,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         allow_unseeded: Annotated[bool, ClientOption()] = False,
         game_files: dict[str, str] | None = None,
     ) -> None:
+        self._replay = Replay()
         self._source = Source(game, game_files or {})
         self._policy = opponent
         self._agent_player: int | Literal["random"] = agent_player
@@ -147,6 +149,19 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         self._returns = [0.0] * self._count
         self._episode_id = episode_id
 
+    def save(self) -> Any:
+        """Implements Environment.save."""
+        if not self._source.seedable:
+            raise SnapshotError(
+                f"{self._game} cannot be saved: it draws numbers that cannot be seeded.",
+                game=self._source.name,
+            )
+        return self._replay.save()
+
+    def load(self, saved: Any) -> None:
+        """Implements Environment.load."""
+        self._replay.load(self, saved, lambda action: OpenSpielAction(action_id=action))
+
     def spaces(self) -> Mapping[str, Space[Any]]:
         """Implements Environment.spaces."""
         return {"action_id": Discrete(self._actions), "info_state": self._view.space}
@@ -170,6 +185,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
             OptionError: A seed was given, and the game's chance cannot be seeded.
         """
         source, rng = self._source, self.np_random
+        self._replay.begin(self, episode_id=episode_id)
         if seed is not None and not (source.seedable or self._allow_unseeded):
             raise OptionError(
                 f"The chance of {self._game} cannot be seeded: reset without a seed, or make the "
@@ -195,6 +211,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
     def step(self, action: OpenSpielAction) -> OpenSpielObservation:
         """Implements Environment.step."""
         match = self._match
+        self._replay.add(action.action_id)
         if match.player != OVER:
             self._mover = match.player
             if self._opponent is not None and match.player != self._agent:

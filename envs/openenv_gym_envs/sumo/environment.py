@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar, cast
+from typing import Annotated, Any, Generic, Literal, NoReturn, TypeVar, cast
 
 import numpy as np
 from gymnasium.spaces import Dict, Discrete, Space
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import OptionError
+from openenv_gym.errors import CopyError, OptionError
 from openenv_gym.models import Action, ClientOption, Observation
 from openenv_gym_envs.sumo.models import (
     SumoAction,
@@ -189,6 +189,9 @@ class _SumoEnvironment(
     def render(self) -> NDArray[Any] | None:
         """Draw the network with its lights and vehicles: (640, 640, 3) uint8."""
         return self._simulation.render() if self.render_mode == "rgb_array" else None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
+        raise CopyError("SUMO has one simulation in a process, which cannot be copied.")
 
     def close(self) -> None:
         """End the simulation, and its process if it has one."""

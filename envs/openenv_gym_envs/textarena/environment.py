@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import EpisodeError, OptionError
+from openenv_gym.errors import EpisodeError, OptionError, SnapshotError
 from openenv_gym.models import ClientOption
+from openenv_gym_envs.replaying import Replay
 from openenv_gym_envs.textarena import games
 from openenv_gym_envs.textarena.models import (
     MESSAGE_LENGTH,
@@ -96,6 +97,7 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
         self._agent = agent_player
         self._source = games.Source(env_id, env_kwargs or {}, num_players)
         self._seeded = allow_unseeded or games.is_seeded(env_id)
+        self._replay = Replay()
         self._clear(None)
         self._game, self._numbers = self._source.begin(0)  # an error is better now than later
 
@@ -126,6 +128,7 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
                 "reset it without a seed, or make it with allow_unseeded=True.",
                 env_id=self._env_id,
             )
+        self._replay.begin(self, episode_id=episode_id)
         self._clear(episode_id)
         self._game, self._numbers = self._source.begin(int(self.np_random.integers(2**31)))
         self._prompts = games.prompts(self._game.state)
@@ -142,6 +145,7 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
     def step(self, action: TextArenaAction) -> TextArenaObservation:
         """Implements Environment.step."""
         self._steps += 1
+        self._replay.add(action.message)
         state = self._game.state
         mover = state.current_player_id if self._opponent == "self" else self._agent
         if not (self._over or self._alone):  # a reset may end a game, but cannot report it
@@ -153,6 +157,20 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
             signals = self._signals.after(action.message, state.game_state, self._reward)
             self._info["reward_signals"] = signals
         return self._observe(self._reward, done=self._over or self._alone)
+
+    def save(self) -> Any:
+        """Implements Environment.save."""
+        if not games.is_seeded(self._env_id):
+            raise SnapshotError(
+                f"{self._env_id} cannot be saved: it asks language models, whose answers no seed "
+                "decides.",
+                env_id=self._env_id,
+            )
+        return self._replay.save()
+
+    def load(self, saved: Any) -> None:
+        """Implements Environment.load."""
+        self._replay.load(self, saved, lambda message: TextArenaAction(message=message))
 
     def _say(self, message: str) -> None:
         """Say a message as the player whose turn it is."""

@@ -15,6 +15,7 @@ from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.payload import Conversation
 from openenv_gym.sessions.session import Session
 from openenv_gym.sessions.tools import ToolAdapter
+from openenv_gym.transport import Link
 from openenv_gym.wire.messages import Open, OpenVector, Reply, Request, StepOutcome
 from openenv_gym.wire.timing import Stopwatch, Timing
 from openenv_gym_transports.links.server import Server
@@ -111,6 +112,10 @@ class OpenEnvServerLink(Session):
             raise
         self._sources = host.sources
         return host
+
+    def check_copy(self) -> None:
+        """Implements Link.check_copy: what is behind it is not in this process."""
+        Link.check_copy(self)
 
     def exchange(self, request: Request) -> Reply:
         """Implements Link.exchange."""
