@@ -47,7 +47,7 @@ def options(**variables: str) -> dict[str, Any]:
 
 
 def act() -> dict[str, Any]:
-    return {"seconds": np.array(0.0), "counts": np.int64(1), "fails": np.int64(0)}
+    return {"seconds": np.zeros(1), "counts": np.int64(1), "fails": np.int64(0)}
 
 
 def test_an_image_that_serves_by_itself(engine: DockerClient, image: str) -> None:
@@ -123,7 +123,11 @@ def test_lanes_share_a_container(image: str) -> None:
     )
     try:
         envs.reset()
-        actions = {"seconds": np.zeros(2), "counts": np.ones(2, int), "fails": np.zeros(2, int)}
+        actions = {
+            "seconds": np.zeros((2, 1)),
+            "counts": np.ones(2, int),
+            "fails": np.zeros(2, int),
+        }
         seen, *_ = envs.step(actions)
         assert seen["steps"].tolist() == [1, 1]
         assert len(set(seen["born"].tolist())) == 2
