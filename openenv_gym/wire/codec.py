@@ -21,6 +21,7 @@ from gymnasium.spaces import GraphInstance
 from msgspec.msgpack import Decoder, Encoder, Ext
 
 from openenv_gym.errors import CodecError
+from openenv_gym.wire.bounds import CHEAP, LONGEST_INTEGER, check
 from openenv_gym.wire.messages import (
     Answer,
     Call,
@@ -212,6 +213,8 @@ def pack(value: Any, place: str) -> Any:
         if _LOWEST <= value <= _HIGHEST:
             return value
         size = value.bit_length() // 8 + 1
+        if size > LONGEST_INTEGER:
+            raise _refusal(place, f"a whole number of {size} bytes does not")
         return Ext(_INTEGER, value.to_bytes(size, "big", signed=True))
     if kind is dict:
         return _pack_dict(value, place)
@@ -325,6 +328,8 @@ def decode(data: bytes | bytearray | memoryview) -> Request | Reply:
         CodecError: The bytes are no message of ours.
     """
     try:
+        if len(data) > CHEAP:
+            check(data)
         return cast("Request | Reply", _messages.decode(data))
     except CodecError:
         raise

@@ -11,8 +11,10 @@ TIMED_OUT = 124
 _KILLED = 137
 
 _ATTEMPT = """
-import ctypes, os, sys
+import ctypes, os, struct, sys
 
+OTHERS = [1]; FILE = STREAM = DATAGRAM = ABSTRACT = '/run/nothing'; TCP = UDP = 1
+#VICTIM
 libc = ctypes.CDLL(None, use_errno=True)
 
 def attempt(name, call):
@@ -20,11 +22,13 @@ def attempt(name, call):
         result = call()
     except BaseException:
         return
-    if not (name.startswith("libc") and result == -1):
+    if not ("libc" in str(name) and result == -1):
         print("SUCCEEDED:", name, result)
 
 """
-_HEADER = re.compile(r"#### (?P<name>.+?) -> (?P<codes>[\d ]+?)(?:: (?P<told>.+?))?(?P<star> \*)?")
+_HEADER = re.compile(
+    r"#### (?P<name>.+?) -> (?P<codes>[\d ]+?)(?P<lost> lost)?(?:: (?P<told>.+?))?(?P<star> \*)?"
+)
 
 
 class Program(NamedTuple):
@@ -34,11 +38,13 @@ class Program(NamedTuple):
         code: The program.
         exit_codes: What its step may end with.
         told: What its ``stdout`` or ``stderr`` says.
+        lost: It may end its sandbox.
     """
 
     code: str
     exit_codes: tuple[int, ...]
     told: str = ""
+    lost: bool = False
 
     @property
     def slow(self) -> bool:
@@ -46,15 +52,15 @@ class Program(NamedTuple):
         return TIMED_OUT in self.exit_codes
 
 
-def _from_file() -> Iterator[tuple[str, Program]]:
-    text = Path(__file__).with_suffix(".txt").read_text("utf-8")
+def _from_file(name: str) -> Iterator[tuple[str, Program]]:
+    text = Path(__file__).with_name(name).read_text("utf-8")
     for block in re.split(r"\n(?=#### )", text)[1:]:
         first, _, code = block.partition("\n")
         header = _HEADER.fullmatch(first)
         assert header is not None, first
         codes = tuple(map(int, header["codes"].split()))
         code = (_ATTEMPT if header["star"] else "") + code
-        yield header["name"], Program(code, codes, header["told"] or "")
+        yield header["name"], Program(code, codes, header["told"] or "", bool(header["lost"]))
 
 
 PROGRAMS = {
@@ -65,8 +71,12 @@ PROGRAMS = {
     "parsing: calls": Program("f" + "()" * 30_000, (1, _KILLED)),
     "parsing: long number": Program("9" * 60_000, (1,), "SyntaxError"),
     "parsing: null byte": Program("a\0b", (1,), "SyntaxError"),
-    **dict(_from_file()),
+    **dict(_from_file("hostile.txt")),
 }
+"""For Coding."""
+
+OF_GIT = dict(_from_file("hostile_git.txt"))
+"""For the sandbox of Git."""
 
 CONTROL = Program(_ATTEMPT + "attempt('control', os.getpid)", (0,), "SUCCEEDED: control")
 """What is printed of an attempt that succeeds."""

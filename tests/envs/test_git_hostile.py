@@ -125,6 +125,34 @@ REFUSED = [
     "config --get --file=/etc/passwd x",
     "config --remove-section remote.origin",
     "config --unset core.bare",
+    "config set core.pager id",
+    # Files of git's own that are written by another way than by config.
+    "merge-file a b c",
+    "merge-file --theirs .git/config a b",
+    "apply --unsafe-paths -",
+    "apply --unsafe -",
+    "apply --build-fake-ancestor=.git/config -",
+    "read-tree --index-output=.git/config HEAD",
+    "format-patch --suffix=/../.git/config HEAD~1",
+    "symbolic-ref config refs/heads/x",
+    "symbolic-ref -m x config refs/heads/x",
+    "symbolic-ref refs/../config refs/heads/x",
+    "symbolic-ref ../config refs/heads/x",
+    # Strategies: git runs the program git-merge-NAME, and so merge-file and merge-index.
+    "merge -s file x",
+    "merge -sfile x",
+    "merge -qs file x",
+    "merge -ns file x",
+    "merge --strategy=index x",
+    "merge --strategy index x",
+    "merge --strat=index x",
+    "rebase -s file x",
+    "rebase -is file x",
+    "rebase --strategy=one-file x",
+    "pull -s file",
+    "pull --strategy file origin main",
+    "cherry-pick --strategy=file x",
+    "revert --strat file x",
     # What is no command.
     "",
     "git",
@@ -154,6 +182,21 @@ ALLOWED = [
     "push --force-with-lease --tags -u origin HEAD",
     "cherry-pick -x HEAD~1",
     "format-patch --stdout HEAD~1",
+    "merge-file -p a b c",
+    "merge-file --stdout --ours a b c",
+    "symbolic-ref HEAD",
+    "symbolic-ref HEAD refs/heads/x",
+    "symbolic-ref -q --short HEAD",
+    "merge -s ours x",
+    "merge -sort -Xtheirs x",
+    "merge --strategy=octopus a b",
+    "merge --stat --squash x",
+    "merge -m 'sign the list' x",
+    "merge -m'sign the list' x",
+    "rebase -s ort -X theirs x",
+    "cherry-pick -s x",
+    "revert -s --no-edit x",
+    "pull --rebase -Xours",
 ]
 
 
@@ -306,6 +349,94 @@ def test_no_file_elsewhere_is_read_or_written(env: Env, command: str) -> None:
     assert not told["success"], told
     for secret in ("root:", "PATH=", "OPENENV", "HOSTNAME"):
         assert secret not in told["output"], told
+
+
+LINK = (
+    "diff --git a/link b/link\nnew file mode 120000\n--- /dev/null\n+++ b/link\n"
+    "@@ -0,0 +1,1 @@\n+.git\n\\ No newline at end of file\n"
+)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "mv -f evil .git/config",
+        "mv -f evil .GIT/config",
+        "mv -f evil link/config",
+        "mv -f evil ./x/../.git/rebase-merge/git-rebase-todo",
+        "clone http://gitea:3000/openenv/garden.git .git/rebase-merge",
+        "clone http://gitea:3000/openenv/garden.git link/rebase-merge",
+        "init .git/rebase-merge",
+        "init --bare --initial-branch=.git/x link/x",
+        "read-tree --prefix=.git/x/ HEAD",
+    ],
+)
+def test_no_command_writes_what_git_takes_orders_from(env: Env, command: str) -> None:
+    clean(env)
+    written = patch("evil", '[filter "x"]', "\tclean = id") + LINK
+    assert git(env, "apply --index -", stdin=written)["success"]
+    told = git(env, command)
+    assert not told["success"], told
+    assert "git's own" in told["error"], told
+    clean(env)
+
+
+@pytest.mark.parametrize("folder", [".git", ".git/refs", "link", "link/refs"])
+def test_no_command_is_run_in_a_folder_of_gits_own(env: Env, folder: str) -> None:
+    clean(env)
+    assert git(env, "apply --index -", stdin=LINK)["success"]
+    for command in ("status", "apply -", "format-patch -1"):
+        told = git(env, command, f"garden/{folder}", patch("config", "x"))
+        assert not told["success"], told
+        assert "git's own" in told["error"], told
+    clean(env)
+
+
+ORDERS = {
+    ".git/config": '[filter "x"]\n\tclean = id\n',
+    ".git/config.worktree": "[core]\n\tfsmonitor = id\n",
+    ".git/commondir": "../elsewhere\n",
+    ".git/rebase-merge/git-rebase-todo": "pick 1234567\n  exec id\n",
+    "HEAD": "ref: refs/heads/main\n",
+}
+
+
+@pytest.mark.parametrize("path", ORDERS)
+def test_a_repository_that_gives_orders_is_not_used(path: str) -> None:
+    """By whatever way they came there: here by a program in the sandbox."""
+    folder = Folder()
+    try:
+        assert folder.run(["init", "-q", "w"]).succeeded
+        text = ORDERS[path].replace("\n", "\\n").replace("\t", "\\t")
+        script = f"mkdir -p w/.git/rebase-merge w/objects w/refs; printf '{text}' > w/{path}"
+        if path == ".git/config":
+            script = script.replace(">", ">>")
+        assert folder.run(["status"], "w").succeeded
+        assert folder.run(["-c", f"alias.x=!{script}", "x"]).succeeded
+        done = folder.run(["status"], "w")
+        assert done.fate == "refused", done
+        assert done.stderr, done
+    finally:
+        folder.close()
+
+
+def test_what_git_itself_writes_into_its_configuration_does_no_harm(env: Env) -> None:
+    clean(env)
+    for command in (
+        "config user.name 'Some Body'",
+        "config pull.rebase true",
+        "checkout -b topic",
+        "push -u origin topic",
+        "branch -m theme",
+        "remote add other http://gitea:3000/openenv/garden.git",
+        "fetch --tags other",
+        "clone --sparse --depth=1 --filter=blob:none http://gitea:3000/openenv/garden.git sub",
+        "status",
+    ):
+        told = git(env, command)
+        assert told["success"], (command, told)
+    assert git(env, "status", "garden/sub")["success"]
+    clean(env)
 
 
 def test_a_command_without_end_is_killed_and_the_episode_goes_on(env: Env) -> None:

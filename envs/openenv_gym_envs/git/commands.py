@@ -1,7 +1,8 @@
 """Commands of an agent: which git subcommands and options there are for it.
 
-Git runs other programs (hooks, aliases, pagers, transports) and writes files where it is told to.
-The sandbox contains that; what is refused here keeps a task about git, and its outputs repeatable.
+Git runs other programs (hooks, aliases, pagers, transports) and writes files where it is told to,
+its own configuration among them. The sandbox contains that; what is refused here keeps a task about
+git, and its outputs repeatable. ``sandbox/inside/git_config.py`` looks at what is there once more.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ _NOT_THESE = (
 _LONG = _NOT_THESE.split()
 """Options that no subcommand is given: they run a program, or write to another place."""
 
-_OWN_LONG = {"clone": ("config", "bundle-uri"), "ls-files": ("debug",)}
+_OWN_LONG = {
+    "apply": ("build-fake-ancestor", "unsafe-paths"),
+    "clone": ("config", "bundle-uri"),
+    "format-patch": ("suffix",),
+    "ls-files": ("debug",),
+    "read-tree": ("index-output",),
+}
 _SHORT = {"clone": "cu", "format-patch": "o", "grep": "O", "rebase": "x"}
 """The same, of one subcommand, and by their letters."""
 
@@ -38,6 +45,15 @@ _STEPS = {
     "reflog": ("expire", "delete"),
 }
 """What follows a subcommand and is refused."""
+
+_STRATEGIES = frozenset({"ort", "recursive", "resolve", "octopus", "ours", "subtree"})
+"""Of merging. Of any other name git runs the program ``git-merge-NAME``, and so ``merge-file``."""
+
+_MERGES = frozenset({"cherry-pick", "merge", "pull", "rebase", "revert"})
+_SHORT_STRATEGY = frozenset({"merge", "pull", "rebase"})  # to the others -s is --signoff
+_TAKES_THE_REST = "mFXSCj"  # letters of options that what follows in the word belongs to
+
+_REFERENCE = re.compile(r"HEAD|refs/[^/]+(/[^/]+)*")
 
 _CONFIG_ASKS = frozenset({"--get", "--get-all", "--get-regexp", "--list", "-l"})
 _CONFIG_READS = _CONFIG_ASKS | {"--local", "--name-only", "--bool", "--int"}
@@ -95,6 +111,12 @@ def _check(subcommand: str, arguments: Sequence[str]) -> None:
         return
     if arguments and arguments[0] in _STEPS.get(subcommand, ()):
         raise _refused(subcommand, arguments[0])
+    if subcommand == "merge-file" and not {"-p", "--stdout"} & set(arguments):
+        raise RefusedError("git merge-file writes to a file: give -p, to have it printed.")
+    if subcommand == "symbolic-ref":
+        _check_references(arguments)
+    if subcommand in _MERGES:
+        _check_strategies(subcommand, arguments)
     denied = [*_LONG, *_OWN_LONG.get(subcommand, ())]
     letters = _SHORT.get(subcommand, "")
     for argument in arguments:
@@ -107,6 +129,34 @@ def _check(subcommand: str, arguments: Sequence[str]) -> None:
                 raise _refused(subcommand, argument)
         elif argument.startswith("-") and set(argument[1:]) & set(letters):
             raise _refused(subcommand, argument)
+
+
+def _check_references(arguments: Sequence[str]) -> None:
+    """Refuses a name that is a file of git's own, and no reference."""
+    names = [one for one in arguments if not one.startswith("-")]
+    if names and (not _REFERENCE.fullmatch(names[0]) or ".." in names[0]):
+        raise _refused("symbolic-ref", names[0])
+
+
+def _check_strategies(subcommand: str, arguments: Sequence[str]) -> None:
+    following = [*arguments[1:], ""]
+    for argument, after in zip(arguments, following, strict=True):
+        name, equals, value = argument[2:].partition("=")
+        chosen = None
+        if argument == "--":
+            return
+        if argument.startswith("--"):
+            # Git takes any beginning of a name that is unique.
+            if name and "strategy".startswith(name):
+                chosen = value if equals else after
+        elif argument.startswith("-s") and subcommand in _SHORT_STRATEGY:
+            chosen = argument[2:] or after
+        elif argument.startswith("-") and subcommand in _SHORT_STRATEGY:
+            letters = re.split(f"[{_TAKES_THE_REST}]", argument[1:], maxsplit=1)[0]
+            if "s" in letters:
+                raise _refused(subcommand, argument)
+        if chosen is not None and chosen not in _STRATEGIES:
+            raise _refused(subcommand, argument, *([after] if chosen == after else []))
 
 
 def _check_config(arguments: Sequence[str]) -> None:

@@ -29,13 +29,14 @@ class Finished(msgspec.Struct):
     """How a command ended.
 
     Attributes:
-        fate: ``"nowhere"``: there is no such folder, and it did not run.
+        fate: ``"nowhere"``: there is no such folder, and it did not run. ``"refused"``: it did not
+            run, for what ``stderr`` says.
         status: Its exit status, or the signal that killed it.
         stdout: What it wrote.
         stderr: The same.
     """
 
-    fate: Literal["exited", "killed", "timeout", "nowhere"]
+    fate: Literal["exited", "killed", "timeout", "nowhere", "refused"]
     status: Annotated[int, msgspec.Meta(ge=0, le=255)]
     stdout: str
     stderr: str
@@ -78,7 +79,7 @@ class Folder:
         self._sandbox = self._start()
 
     def _start(self) -> Sandbox:
-        return Sandbox("git_host", {"memory": _MEMORY}, View(space=_SPACE))
+        return Sandbox("git_host", {"memory": _MEMORY}, View(space=_SPACE, programs=True))
 
     def clear(self) -> None:
         """Empty it; makes it anew, where it broke."""

@@ -48,8 +48,8 @@ class Sandbox:
 
     Args:
         program: A module of ``openenv_gym_envs.sandbox.inside``.
-        setting: What the program is told, beside ``count_threads``, ``keeps_files`` and
-            ``workspace``.
+        setting: What the program is told, beside ``count_threads``, ``keeps_files``,
+            ``keeps_signals`` and ``workspace``.
         view: What it sees.
 
     Attributes:
@@ -57,7 +57,8 @@ class Sandbox:
 
     Raises:
         MissingDependencyError: Bubblewrap is not installed.
-        EnvironmentFailedError: No sandbox can be made here, or the program did not start.
+        EnvironmentFailedError: No sandbox can be made here, or none that keeps such a program; or
+            the program did not start.
     """
 
     def __init__(self, program: str, setting: Mapping[str, Any], view: View | None = None) -> None:
@@ -85,6 +86,7 @@ class Sandbox:
                 **setting,
                 "count_threads": launch.counts,
                 "keeps_files": launch.keeps_files,
+                "keeps_signals": launch.keeps_signals,
                 "workspace": launch.workspace,
             },
         }

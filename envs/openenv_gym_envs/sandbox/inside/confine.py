@@ -34,6 +34,7 @@ def enter(connect: Sequence[int] = ()) -> tuple[socket.socket, dict[str, Any]]:
     if told["landlock"] is not None:
         landlock.restrict(**told["landlock"], connect=connect)
     system.forbid_new_privileges()
+    system.hide_memory()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
     os.chdir("/")

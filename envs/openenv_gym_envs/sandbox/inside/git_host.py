@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from openenv_gym_envs.sandbox.inside import confine, frames, git_http, seccomp, system
+from openenv_gym_envs.sandbox.inside.git_config import Guard
 from openenv_gym_envs.sandbox.inside.git_process import Watched, run
 
 LONGEST = 128 << 20
@@ -44,12 +45,22 @@ class Host:
         owner: The channel to it.
         server: Takes the requests of git.
         root: The folder.
+        allowed: The filter of the system calls of an agent's commands, where these have fewer than
+            this process.
     """
 
-    def __init__(self, owner: socket.socket, server: socketserver.TCPServer, root: Path) -> None:
+    def __init__(
+        self,
+        owner: socket.socket,
+        server: socketserver.TCPServer,
+        root: Path,
+        allowed: bytes | None,
+    ) -> None:
+        self._allowed = allowed
         self._owner = owner
         self._server = server
         self._root = root
+        self._guard = Guard(root.resolve())
         self._proxy = f"http://127.0.0.1:{server.server_address[1]}"
 
     def serve(self) -> None:
@@ -75,6 +86,7 @@ class Host:
             self._clear()  # where the owner was killed it cannot do that itself
 
     def _clear(self) -> dict[str, Any]:
+        self._guard.clear()
         for path in self._root.iterdir():
             _delete(path)
         return {}
@@ -113,6 +125,9 @@ class Host:
         at = (root / folder).resolve()
         if not at.is_relative_to(root) or not at.is_dir():
             return {"fate": "nowhere", "status": 0, "stdout": "", "stderr": ""}
+        problem = self._guard.problem(at, arguments)
+        if problem is not None:
+            return {"fate": "refused", "status": 0, "stdout": "", "stderr": f"{problem}\n"}
         done = run(
             arguments,
             str(at),
@@ -121,6 +136,7 @@ class Host:
             deadline,
             longest,
             Watched(self._owner, self._server.socket, self._relay),
+            self._allowed,
         )
         return {
             "fate": done.fate,
@@ -228,9 +244,12 @@ def main() -> None:
     # For this process too: to do that in each new one would take longer than what git does.
     confine.limit(setting["memory"], _PROCESSES if setting["count_threads"] else None, None)
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
-    seccomp.for_programs().load()
+    # Where nothing else keeps their signals from others, the programs have none, and stay in the
+    # group that is killed. It is this process that kills them.
+    allowed = None if setting["keeps_signals"] else seccomp.for_programs(signals=False).program()
+    seccomp.for_programs(signals=True).load()
     frames.send(owner, b"{}")
-    Host(owner, server, Path(setting["workspace"])).serve()
+    Host(owner, server, Path(setting["workspace"]), allowed).serve()
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
-from openenv_gym_envs.sandbox.inside import frames
+from openenv_gym_envs.sandbox.inside import frames, system
 
 GIT = "/usr/bin/git"
 """The program."""
@@ -108,6 +109,7 @@ def run(
     deadline: float,
     longest: int,
     watched: Watched | None = None,
+    allowed: bytes | None = None,
 ) -> Finished:
     """Runs git, with what this process may do and no more.
 
@@ -119,6 +121,7 @@ def run(
         deadline: When to kill it, by ``time.monotonic``.
         longest: The most bytes that are kept of each output.
         watched: What else is looked at.
+        allowed: The filter of its system calls, where it has fewer than this process.
 
     Raises:
         FrameError: There is no owner any more.
@@ -135,6 +138,7 @@ def run(
             cwd=folder,
             env={**_ENVIRONMENT, **environment},
             process_group=0,
+            preexec_fn=None if allowed is None else partial(system.load_filter, allowed),
         )
         try:
             fate = _wait(process, deadline, watched)

@@ -51,7 +51,12 @@ def abi() -> int:
         return 0
 
 
-def restrict(read: Sequence[str], write: Sequence[str] = (), connect: Sequence[int] = ()) -> None:
+def restrict(
+    read: Sequence[str],
+    write: Sequence[str] = (),
+    connect: Sequence[int] = (),
+    version: int | None = None,
+) -> None:
     """Keeps this process and all that it starts to these places, for ever.
 
     Files: nothing but what is named. Signals (from ABI 6): within. TCP (from ABI 4): only to the
@@ -61,11 +66,12 @@ def restrict(read: Sequence[str], write: Sequence[str] = (), connect: Sequence[i
         read: Files and folders that can be read and executed; what is not there is left out.
         write: Such that can be changed as well.
         connect: Ports.
+        version: No more than this version of Landlock can do; None: all that the kernel can.
 
     Raises:
         OSError: The kernel refuses.
     """
-    version = abi()
+    version = abi() if version is None else min(version, abi())
     handled = _handled(version)
     rules = _Ruleset(
         handled,

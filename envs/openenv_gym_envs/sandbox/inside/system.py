@@ -9,6 +9,8 @@ from typing import Any
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
+_SET_DUMPABLE = 4
+_SET_SECCOMP, _FILTER = 22, 2
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVILEGES = 1, 36, 38  # of prctl
 
 
@@ -33,6 +35,11 @@ def die_with_parent() -> None:
     _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
 
 
+def hide_memory() -> None:
+    """Keeps processes of the same user from reading or writing the memory of this one."""
+    _prctl(_SET_DUMPABLE, 0)
+
+
 def adopt_orphans() -> None:
     """Makes this process the parent of all that its children leave behind."""
     _prctl(_SET_CHILD_SUBREAPER, 1)
@@ -48,6 +55,20 @@ def _checked(result: int) -> int:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     return result
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def load_filter(program: bytes) -> None:
+    """Puts a filter of system calls in force for this process and all that it starts.
+
+    Args:
+        program: What :meth:`~.seccomp.Filter.program` returned, of instructions of eight bytes.
+    """
+    words = _Program(len(program) // 8, program)
+    _checked(_libc.prctl(_SET_SECCOMP, ctypes.c_ulong(_FILTER), ctypes.byref(words), 0, 0))
 
 
 class _CapabilityHeader(ctypes.Structure):
