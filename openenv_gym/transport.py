@@ -353,10 +353,12 @@ class WireLink(Link):
         reply = decode(data) if self._stopwatch is None else self._stopwatch.decode(data)
         if not isinstance(reply, Reply):
             raise ProtocolError(f"The other end sent a {type(reply).__name__}, which is no reply.")
-        # An older number answers a request that was given up. 0 answers what was no request.
-        if reply.id == self._sent or (reply.id == 0 and type(reply) is Failure):
+        if reply.id == self._sent:
             return reply
-        return None
+        if reply.id == 0 and type(reply) is Failure:
+            self._sent -= 1  # the other end could not read the request, and has not counted it
+            return reply
+        return None  # it answers a request that was given up
 
     def _late(self, timeout: float | None) -> ExchangeTimeoutError:
         return ExchangeTimeoutError(

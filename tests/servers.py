@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -33,26 +34,29 @@ def eventually(condition: Callable[[], Any], limit: float = 60.0) -> Any:
 class Served:
     """A server in a thread of this process."""
 
-    def __init__(self, port: int, sessions: Sessions) -> None:
+    def __init__(self, port: int, sessions: Sessions, *, secure: bool = False) -> None:
         self.port = port
         self.sessions = sessions
+        self._s = "s" if secure else ""
 
     def url(self, transport: str, port: int | None = None) -> str:
         scheme = {"websocket": "ws", "http": "http"}[transport]
-        return f"{scheme}://127.0.0.1:{port or self.port}"
+        return f"{scheme}{self._s}://127.0.0.1:{port or self.port}"
 
 
 @contextmanager
-def serving(environment: str, **settings: Any) -> Iterator[Served]:
+def serving(
+    environment: str, *, tls: ssl.SSLContext | None = None, **settings: Any
+) -> Iterator[Served]:
     """Serves an environment while the block runs."""
     app = create_app(environment, **settings)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = listener.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings()))
+    server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings(app.state.sessions, tls)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        yield Served(port, app.state.sessions)
+        yield Served(port, app.state.sessions, secure=tls is not None)
     finally:
         server.should_exit = True
         thread.join(20.0)

@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--debug", action="store_true", help="tell clients what the environment's errors say"
     )
     _add_backend(parser)
+    _add_tls(parser)
     _add_inherited(parser)
 
 
@@ -121,6 +122,22 @@ def _size(text: str) -> int:
     units = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
     unit = units.get(text[-1:].lower())
     return int(text) if unit is None else int(float(text[:-1]) * unit)
+
+
+def _add_tls(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("encryption (https and wss)")
+    group.add_argument(
+        "--ssl-certfile", type=Path, metavar="FILE", help="the server's certificate, in PEM"
+    )
+    group.add_argument(
+        "--ssl-keyfile", type=Path, metavar="FILE", help="its key, if that is another file"
+    )
+    group.add_argument(
+        "--ssl-ca",
+        type=Path,
+        metavar="FILE",
+        help="clients must have a certificate that one of these signed",
+    )
 
 
 def _add_inherited(parser: argparse.ArgumentParser) -> None:

@@ -20,10 +20,12 @@ from openenv_gym.env import form_and_options
 from openenv_gym.environment import Environment
 from openenv_gym.server import http, websocket
 from openenv_gym.server.backend import IN_THE_SERVER, BackendSettings
+from openenv_gym.server.doorkeeper import Doorkeeper
 from openenv_gym.server.guard import Guard
 from openenv_gym.server.openenv_protocol.http import RPC_PATH, StockRoutes
 from openenv_gym.server.openenv_protocol.lobby import Lobby
 from openenv_gym.server.openenv_protocol.websocket import RpcWebSocket, StockWebSocket
+from openenv_gym.server.process import check_alone
 from openenv_gym.server.sessions import Sessions
 from openenv_gym.server.web import WebRoutes
 from openenv_gym.wire.token import sendable_token
@@ -72,7 +74,10 @@ def create_app(
     ``openenv-gym serve`` runs it with the settings that suit it. With another command line, switch
     off WebSocket compression and the ping timeout: a client that thinks for minutes answers no
     pings meanwhile (``uvicorn --ws websockets-sansio --ws-per-message-deflate false
-    --ws-ping-timeout 86400``), and use one worker process, since the sessions are in its memory.
+    --ws-ping-timeout 86400``), and use one worker process, since the sessions are in its memory:
+    with several it does not start. What strangers may take is bounded by ``openenv-gym serve``
+    only: behind another command line put a proxy that limits connections and headers. For https
+    and wss give ``openenv-gym serve`` or uvicorn ``--ssl-certfile`` and ``--ssl-keyfile``.
 
     Args:
         environment: Name, id or ``module:Class`` of the environment; or its class. An id that was
@@ -119,6 +124,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        check_alone(entry.name)
         sessions.start()
         yield
         await sessions.close()
@@ -129,6 +135,7 @@ def create_app(
     face = http.HttpFace(sessions)
     app.add_middleware(http.Shortcut, face=face)
     app.add_middleware(Guard, token=token, hosts=allow_hosts)  # which comes before
+    app.add_middleware(Doorkeeper, sessions=sessions)  # and this first of all
     lobby = Lobby(sessions, entry, seen=web)
     info = {
         "title": f"openenv-gym: {entry.name}",

@@ -6,14 +6,18 @@ Each message says itself what it is, so one route is enough. The session's id tr
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.responses import JSONResponse, Response
 
+from openenv_gym.errors import SessionLostError
+from openenv_gym.server.doorkeeper import connection_of
 from openenv_gym.server.events import App, Events, Receive, Scope, Send
-from openenv_gym.server.sessions import Sessions, new_id
+from openenv_gym.server.exchange import refusal as refusal_of
+from openenv_gym.server.sessions import SESSION_HEADER, Sessions, new_id
 
 PATH = "/exchange"
 CONTENT_TYPE = "application/vnd.openenv-gym.1+msgpack"
-SESSION_HEADER = b"x-session-id"
 
 MAX_REQUEST = 1 << 26
 """Bytes of the largest request: of an action, mostly."""
@@ -57,44 +61,75 @@ class HttpFace:
             if data is None:
                 return  # the client hung up in the midst of it
             if len(data) <= MAX_REQUEST:
-                await self._reply(headers, data, receive, send)
+                await self._reply(scope, headers, data, receive, send)
                 return
             refusal = too_large({b"content-length": b"%d" % len(data)})
         assert refusal is not None, "it is too large"
         await refusal(scope, receive, send)
 
     async def _reply(
-        self, headers: dict[bytes, bytes], data: bytes, receive: Receive, send: Send
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        data: bytes,
+        receive: Receive,
+        send: Send,
     ) -> None:
         id = headers.get(SESSION_HEADER, b"").decode("latin-1") or new_id()
-        reply = self._sessions.submit(id, data)
+        line = connection_of(scope)
+        if line is not None:
+            line = line.carry(id)
+        reply = self._sessions.submit(id, data, line)
         if not isinstance(reply, bytes):
             events = Events(receive)
             try:
                 if not await events.outlast(reply):
-                    self._sessions.detach(id, None)
+                    self._sessions.detach(id, line)
                     return
+            except asyncio.CancelledError:  # the server ends, and has waited for long enough
+                await _send_reply(send, id, _ended())
+                raise
             finally:
                 events.close()
             reply = reply.result()
-        told = [
-            (b"content-length", b"%d" % len(reply)),
-            (b"content-type", CONTENT_TYPE.encode()),
-            (SESSION_HEADER, id.encode("latin-1")),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": told})
-        await send({"type": "http.response.body", "body": reply})
+        await _send_reply(send, id, reply)
+
+
+async def _send_reply(send: Send, id: str, reply: bytes) -> None:
+    headers = [
+        (b"content-length", b"%d" % len(reply)),
+        (b"content-type", CONTENT_TYPE.encode()),
+        (SESSION_HEADER, id.encode("latin-1")),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": reply})
+
+
+def _ended() -> bytes:
+    error = "The server has ended, and the session with it: make a new environment."
+    return refusal_of(SessionLostError(error), 0)
+
+
+def goodbye() -> bytes:
+    """Return what a client reads instead of a reply, when the server ends between two requests."""
+    body = _ended()
+    head = (
+        f"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: {CONTENT_TYPE}\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 async def body_of(receive: Receive) -> bytes | None:
-    """The body, or as much of it as is needed to see that it is too large."""
+    """Return the body, or as much of it as is needed to see that it is too large."""
     event = await receive()
-    data: bytes = event.get("body", b"")
-    while event.get("more_body"):
+    if not event.get("more_body"):
+        return None if event["type"] == "http.disconnect" else event.get("body", b"")
+    data = bytearray(event["body"])
+    while event.get("more_body") and len(data) <= MAX_REQUEST:
         event = await receive()
-        if len(data) <= MAX_REQUEST:
-            data += event.get("body", b"")
-    return None if event["type"] == "http.disconnect" else data
+        data += event.get("body", b"")
+    return None if event["type"] == "http.disconnect" else bytes(data)
 
 
 def _unsupported(headers: dict[bytes, bytes]) -> Response | None:

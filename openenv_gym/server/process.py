@@ -10,8 +10,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import signal
+import socket
+import stat
+import sys
 
 from openenv_gym.errors import OptionError
 
@@ -36,6 +40,55 @@ def end_group() -> None:
     """
     if _owner_left and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
+
+
+_claims: dict[int, socket.socket] = {}  # by the inode of a bound socket
+
+
+def check_alone(environment: str) -> None:
+    """Check that no other process serves at the same address: each would have its own sessions.
+
+    Several do where uvicorn or another server starts workers, which share a bound socket. That
+    socket's number is claimed as a name in the kernel, as long as this process lives.
+
+    Raises:
+        OptionError: Another worker was here before.
+    """
+    if multiprocessing.parent_process() is None and "gunicorn" not in sys.modules:
+        return
+    for inode in _bound():
+        if inode in _claims:
+            continue
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0openenv-gym-serves-{inode}")
+        except OSError as error:
+            claim.close()
+            raise OptionError(
+                f"{environment} is served by several worker processes, but its sessions are in the "
+                "memory of one, and the next request of a client might come to another. Use one "
+                "worker (--workers 1).",
+                environment=environment,
+            ) from error
+        _claims[inode] = claim
+
+
+def _bound() -> list[int]:
+    """The inodes of this process's sockets that are bound to an address, and not connected."""
+    inodes = []
+    for fd in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
+        with contextlib.suppress(OSError):
+            status = os.stat(int(fd))
+            if not stat.S_ISSOCK(status.st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(fd))) as found:
+                if found.type != socket.SOCK_STREAM or not found.getsockname()[-1:]:
+                    continue
+                try:
+                    found.getpeername()
+                except OSError:
+                    inodes.append(status.st_ino)
+    return inodes
 
 
 # Of <malloc.h>.

@@ -8,7 +8,9 @@ import ipaddress
 import logging
 import os
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +25,18 @@ from openenv_gym.wire.token import sendable_token
 if TYPE_CHECKING:
     import uvicorn
 
+    from openenv_gym.server.sessions import Sessions
+
 TOKEN_VARIABLE = "OPENENV_GYM_TOKEN"
 """Environment variable for the token, which a command line would show to every user."""
 
-_HOST, _PORT, _BACKLOG = "127.0.0.1", 8000, 2048
+_HOST, _PORT = "127.0.0.1", 8000
+_BACKLOG = 256  # connections that are accepted at once: less than a process may have files
 _MAX_SESSIONS, _IDLE_TIMEOUT, _RESUME_TIMEOUT = 64, 3600.0, 60.0
 _OWNED_SESSIONS = 1 << 20  # an owner has one, of as many lanes as it likes
 _MAX_FRAME = 1 << 26  # bytes of a request
 _KEEP_ALIVE = 120  # seconds that an HTTP connection may be silent
-_GRACE = 1  # second that running requests get when the server is told to end
+_GRACE = 3  # seconds that running requests get when the server is told to end
 _HARD_LIMIT = 5.0  # seconds until an owned server is gone, whatever hangs
 
 
@@ -75,12 +80,14 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
     )
     open_to_all = token is None and not owned and arguments.token != ""
     listener = _listener(arguments, open_to_all)
-    server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings()))
+    settings = uvicorn_settings(app.state.sessions, tls_context(arguments))
+    server = uvicorn.Server(uvicorn.Config(app, **settings))
+    logging.getLogger("uvicorn.error").addFilter(_Seldom())
     if owned:
         watch_owner(0)
         threading.Thread(target=_end_with_owner, args=(server,), daemon=True).start()
     else:
-        _announce(environment, listener, web=arguments.web)
+        _announce(environment, listener, arguments)
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
@@ -90,19 +97,24 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
             _exit(1)
 
 
-def uvicorn_settings() -> dict[str, Any]:
-    """What uvicorn needs to be told."""
-    from openenv_gym.server.uvicorn_protocols import FrameProtocol
+def uvicorn_settings(
+    sessions: Sessions | None = None, tls: ssl.SSLContext | None = None
+) -> dict[str, Any]:
+    """Return the settings of uvicorn that suit sessions.
 
-    http: Any = "h11"
-    if importlib.util.find_spec("httptools"):
-        from openenv_gym.server.uvicorn_protocols import RequestProtocol
+    Args:
+        sessions: Those of the application, ``app.state.sessions``.
+        tls: Encrypts the connections.
+    """
+    from openenv_gym.server.connections import Connections
 
-        http = RequestProtocol
+    http, ws = _protocols()
     return {
         "loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
-        "http": http,
-        "ws": FrameProtocol,
+        "http": Connections(http, sessions, tls),
+        "ws": ws,
+        "backlog": _BACKLOG,
+        "proxy_headers": False,
         "ws_per_message_deflate": False,
         "ws_max_size": _MAX_FRAME,
         # Pings keep proxies from closing a silent connection. A pong is not waited for: a client
@@ -136,6 +148,30 @@ def _backend(arguments: argparse.Namespace) -> BackendSettings:
         worker_memory=arguments.worker_memory,
         worker_max_steps=arguments.worker_max_steps,
     )
+
+
+def _protocols() -> tuple[Any, Any]:
+    """Our protocols; or uvicorn's own, where these are not as ours need them."""
+    try:
+        from openenv_gym.server import uvicorn_protocols as ours
+
+        problem = ours.unexpected()
+        if problem is None:
+            return ours.RequestProtocol, ours.FrameProtocol
+    except (ImportError, AttributeError) as error:
+        problem = str(error)
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    if not _fell_back:
+        _fell_back.append(problem)
+        logging.getLogger(__name__).warning(
+            "this uvicorn is not one that we know (%s): its own protocols serve, which is slower",
+            problem,
+        )
+    return H11Protocol, "websockets-sansio"
+
+
+_fell_back: list[str] = []  # why, once it was logged
 
 
 def _given(value: float | None, default: float) -> float:
@@ -209,6 +245,43 @@ def _check_local(host: str) -> None:
         )
 
 
+def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    """Return the context that encrypts connections, if there is a certificate.
+
+    Raises:
+        OptionError: A file is missing, or is not what it should be.
+    """
+    certificate, key, ca = arguments.ssl_certfile, arguments.ssl_keyfile, arguments.ssl_ca
+    if certificate is None:
+        if key is not None or ca is not None:
+            raise OptionError("--ssl-keyfile and --ssl-ca need --ssl-certfile, which is missing.")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key, _no_password)
+    except OSError as error:
+        raise OptionError(
+            f"--ssl-certfile {certificate} and --ssl-keyfile {key or certificate} cannot be used: "
+            f"{error}. Give a certificate and its key in PEM.",
+            certificate=str(certificate),
+        ) from error
+    if ca is not None:
+        try:
+            context.load_verify_locations(ca)
+        except OSError as error:
+            raise OptionError(
+                f"--ssl-ca {ca} cannot be used: {error}. Give the certificates of those that sign "
+                "the clients' ones, in PEM.",
+                ca=str(ca),
+            ) from error
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _no_password() -> str:
+    raise OptionError("The key of --ssl-keyfile has a password: give one without.")
+
+
 def _is_local(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -216,13 +289,32 @@ def _is_local(host: str) -> bool:
         return host == "localhost"
 
 
-def _announce(environment: str, listener: socket.socket, *, web: bool) -> None:
+def _announce(environment: str, listener: socket.socket, arguments: argparse.Namespace) -> None:
     host, port = listener.getsockname()[:2]
     at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    s = "" if arguments.ssl_certfile is None else "s"
     log = logging.getLogger(__name__)
-    log.info("serving %s at ws://%s and http://%s; Ctrl-C ends it", environment, at, at)
-    if web:
-        log.info("to play it by hand: http://%s/web", at)
+    log.info("serving %s at ws%s://%s and http%s://%s; Ctrl-C ends it", environment, s, at, s, at)
+    if arguments.web:
+        log.info("to play it by hand: http%s://%s/web", s, at)
+
+
+class _Seldom(logging.Filter):
+    """Lets what strangers can cause be logged once a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Implements Filter.filter."""
+        if record.exc_info:
+            return True
+        now = time.monotonic()
+        if now - self._logged.get(record.msg, -60.0) < 60.0:
+            return False
+        self._logged[record.msg] = now
+        return True
 
 
 def _secret() -> str:

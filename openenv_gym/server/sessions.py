@@ -38,11 +38,18 @@ from openenv_gym.wire.messages import Open, OpenVector, Request
 
 _log = logging.getLogger(__name__)
 
+SESSION_HEADER = b"x-session-id"
+
 CLOSE_LIMIT = 3.0
 """Seconds that an environment may take to close."""
 
+MALFORMED_PAUSE = 0.005
+"""Seconds until a client is answered that sent what is not a request."""
+
 _ID = re.compile(r"[A-Za-z0-9_-]{32,128}")
 _TICK = 1.0  # seconds between two looks for sessions that nobody uses any more
+_GONE = 15.0  # seconds until a session ends whose client hung up, with nothing in between
+_STEPPING = 1.0  # seconds since its last request in which a session is taken to be stepping
 
 
 class Sessions:
@@ -100,6 +107,10 @@ class Sessions:
         self._reaper: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._stepping = False, 0.0
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._sessions
 
     @property
     def backend(self) -> Backend | None:
@@ -122,17 +133,22 @@ class Sessions:
             The encoded reply, a failure where it failed; or its future, where it takes a while.
             The future is the session's own: it must not be cancelled.
         """
+        attached = self._sessions.get(id)
         try:
+            envelope = None if attached is not None else read_envelope(data)
+            if envelope is not None and not issubclass(envelope.kind, Open | OpenVector):
+                return refusal(self.lost(), envelope.id)
             request = read(data) if self._backend is None else _read_for_backend(data)
         except OpenEnvGymError as error:
-            return refusal(error, 0)
+            reply = refusal(error, 0)
+            return reply if attached is None else _later(reply)
         try:
-            attached = self._sessions.get(id) or self._open(id, request)
+            attached = attached or self._open(id, request)
             if not attached.numbered:
                 raise self.lost()
             attached.attach(line)
-            reply: bytes | asyncio.Future[bytes] = attached.submit(request)
-            return reply
+            carried_out: bytes | asyncio.Future[bytes] = attached.submit(request)
+            return carried_out
         except OpenEnvGymError as error:
             return refusal(error, request.id)
 
@@ -152,8 +168,8 @@ class Sessions:
             return None
         try:
             request = read(data)
-        except OpenEnvGymError as error:
-            return refusal(error, 0)
+        except OpenEnvGymError:
+            return None
         if type(request) not in STEPS:
             return None
         try:
@@ -250,12 +266,20 @@ class Sessions:
         attached.unwanted = True
         return None if attached.line is not None else attached.end()
 
-    def detach(self, id: str, line: Line | None) -> None:
-        """Notes that a connection is gone: from now on the session waits to be resumed."""
+    def detach(self, id: str, line: Line | None, *, gone: bool = False) -> None:
+        """Notes that a connection is gone: from now on the session waits to be resumed.
+
+        Args:
+            id: Of the session.
+            line: The connection; nothing happens if the session has another by now.
+            gone: The client itself hung up: it comes back at once, or it has ended.
+        """
         attached = self._sessions.get(id)
         if attached is not None and attached.line is line:
             attached.line = None
             attached.left = monotonic()
+            if gone and self._resume_timeout > _GONE:
+                attached.left -= self._resume_timeout - _GONE
             if attached.unwanted and not attached.ending:
                 attached.end()
 
@@ -263,6 +287,15 @@ class Sessions:
         """Start what the backend can have ready before the first session asks for it."""
         if self._backend is not None:
             threading.Thread(target=self._backend.start, daemon=True, name="backend").start()
+
+    def stepping(self) -> bool:
+        """Return whether a session was used in the last second."""
+        stepping, seen = self._stepping
+        now = monotonic()
+        if now - seen > _STEPPING / 4:
+            stepping = any(now - other.used < _STEPPING for other in self._sessions.values())
+            self._stepping = stepping, now
+        return stepping
 
     async def close(self) -> None:
         """Ends all sessions, within :data:`CLOSE_LIMIT`; from now on there are none."""
@@ -351,6 +384,17 @@ def _read_for_backend(data: Any) -> Request | Envelope:
     if not issubclass(envelope.kind, Request):
         raise ProtocolError(f"A {envelope.kind.__name__} is not a request.")
     return envelope
+
+
+def _later(reply: bytes) -> asyncio.Future[bytes]:
+    """The reply to what is not a request: a client that sends many is not to keep others waiting.
+
+    Strangers are slowed down before (:mod:`~openenv_gym.server.connections`).
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[bytes] = loop.create_future()
+    loop.call_later(MALFORMED_PAUSE, future.set_result, reply)
+    return future
 
 
 def new_id() -> str:

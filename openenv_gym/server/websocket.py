@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from openenv_gym.server.doorkeeper import connection_of, welcome
 from openenv_gym.server.events import ANSWER_FRAMES, App, Event, Events, Receive, Scope, Send
-from openenv_gym.server.sessions import Sessions, new_id
+from openenv_gym.server.sessions import SESSION_HEADER, Sessions, new_id
 
 PATH = "/ws"
 SUBPROTOCOL = "openenv-gym.1"
-SESSION_HEADER = b"x-session-id"
 
 _UNSUPPORTED, _TAKEN_OVER = 1003, 4000
+_PAUSE = 0.02  # seconds more after each message of a stranger that does not begin a session
 
 
 class WebSocketFace:
@@ -48,7 +49,7 @@ class WebSocketFace:
             "headers": [(SESSION_HEADER, id.encode("latin-1"))],
         }
         await send(accept)
-        line, events = _Line(send), Events(receive)
+        line, events, pause = _Line(send), Events(receive), 0.0
         if (offer := scope["extensions"].get(ANSWER_FRAMES)) is not None:
             offer(partial(self._sessions.step_at_once, id, line))
         try:
@@ -59,6 +60,9 @@ class WebSocketFace:
                     await send(_close(_UNSUPPORTED, reason))
                     return
                 reply = self._sessions.submit(id, data, line)
+                stranger = id not in self._sessions
+                if not stranger:
+                    welcome(scope)
                 if not isinstance(reply, bytes):
                     if not await events.outlast(reply):
                         return
@@ -66,11 +70,16 @@ class WebSocketFace:
                 if line.ended:
                     return
                 await send({"type": "websocket.send", "bytes": reply})
+                if stranger:
+                    pause += _PAUSE
+                    await asyncio.sleep(pause)
         except OSError:
             return  # it broke while we were writing: the client may resume
         finally:
             events.close()
-            self._sessions.detach(id, line)
+            connection = connection_of(scope)
+            gone = connection is not None and connection.direct
+            self._sessions.detach(id, line, gone=gone)
 
 
 class _Line:

@@ -1,151 +1,158 @@
-"""What decoding a message may cost, checked before it is decoded.
+"""What a message may cost whoever decodes it: the other end may be hostile.
 
-Whoever chooses the members of a set, or the keys of a dict, can choose such that all have one hash:
-then each is compared with all before it, for hours, in code that nothing interrupts. Python guards
-texts and bytes against that. Of whole numbers of up to 64 bits, and of other numbers, no more than
-some dozens have one hash. All else is counted here.
+Decoding takes time and memory in proportion to the bytes, with two exceptions. Members of sets and
+keys of dicts that hash alike take the square of it, in C code that nothing can interrupt. And a
+byte may become an empty list, which takes 64 in memory. So :func:`check` looks at the structure of
+messages before they are decoded, and :func:`check_members` at the members before they are a set.
 """
 
 from __future__ import annotations
 
-import struct
-from struct import unpack_from
+from typing import Any
 
-CHEAP = 4096
-"""Bytes of a message, or of its rest, that cannot hold enough to take long."""
+import msgspec
+import numpy as np
+from msgspec import Raw
 
-LONGEST_INTEGER = 4096
-"""Bytes of a whole number beyond 64 bits: turning it into a text takes time by their square."""
+SMALL = 4096
+"""Bytes of a message that is decoded as it is: it cannot cost much."""
 
-_COMPARISONS = 1 << 24  # of members that may have one hash, in all sets of a message: a second
-_TUPLE, _SET, _FROZENSET, _INTEGER, _GRAPH = 3, 4, 5, 6, 7  # extension types, as the codec has them
-_CONTAINERS = frozenset({_TUPLE, _SET, _FROZENSET, _GRAPH})
+MAX_STRUCTURE = 8 << 20
+"""Bytes of lists, dicts and numbers in a message; arrays, texts and bytes come on top of that."""
 
-# What a first byte of msgpack says: how many bytes the value has with its head, where that is known
-# by it; else how its size is written. A negative number stands for a container or an extension.
-_ARRAY, _MAP, _EXTENSION, _SIZED = -1, -2, -3, -4
-_SETS, _MEMBERS = -5, -6  # what holds the array of a set, and that array
+MAX_MEMBERS = 1 << 20
+"""Members of all lists and dicts of a message together."""
 
+MAX_INTEGER = 4096
+"""Bytes of one whole number."""
 
-def _kinds() -> list[tuple[int, int, str]]:
-    """For each first byte: bytes of the value or kind, bytes of the head, format of the size."""
-    kinds = [(1, 0, "")] * 256
-    for byte in range(0x80, 0x90):
-        kinds[byte] = (_MAP, 1, "")
-    for byte in range(0x90, 0xA0):
-        kinds[byte] = (_ARRAY, 1, "")
-    for byte in range(0xA0, 0xC0):
-        kinds[byte] = (1 + byte - 0xA0, 0, "")
-    for first, kind in ((0xC4, _SIZED), (0xC7, _EXTENSION), (0xD9, _SIZED)):
-        for byte, size in zip(range(first, first + 3), (1, 2, 4), strict=True):
-            kinds[byte] = (kind, 1 + size, ">" + " BH I"[size])
-    for first, kind in ((0xDC, _ARRAY), (0xDE, _MAP)):
-        kinds[first], kinds[first + 1] = (kind, 3, ">H"), (kind, 5, ">I")
-    for byte, size in zip(range(0xCC, 0xD4), (1, 2, 4, 8) * 2, strict=True):
-        kinds[byte] = (1 + size, 0, "")
-    kinds[0xCA], kinds[0xCB] = (5, 0, ""), (9, 0, "")
-    for byte, size in zip(range(0xD4, 0xD9), (1, 2, 4, 8, 16), strict=True):
-        kinds[byte] = (_EXTENSION, 1, str(size))
-    return kinds
+_SMALL_PART = 1024  # bytes of a part of a message that is not looked into
+_FEW = 64  # members that may hash alike
+_DEEP, _SHORT = 64, 1 << 20  # levels of a message; bytes of one whose levels are not counted
 
+# First bytes of msgpack: of an array (fixarray, array 16, array 32), a map, an extension.
+_ARRAYS = frozenset((*range(0x90, 0xA0), 0xDC, 0xDD))
+_MAPS = frozenset((*range(0x80, 0x90), 0xDE, 0xDF))
+_ARRAY_32 = b"\xdd"
+_COUNTS = {0xDC: 3, 0xDE: 3, 0xDD: 5, 0xDF: 5}
+"""Sizes of the heads of arrays and maps, with the count of members at their end."""
 
-_KINDS = _kinds()
-_SMALL = bytes([*range(0x80), 0xC0, 0xC2, 0xC3, *range(0xE0, 0x100)])  # values of a single byte
-_FEW, _RUN = 16, 256
-_PLAIN_KEY = frozenset({*range(0x80), *range(0xA0, 0xC0), 0xC0, 0xC2, 0xC3}) | frozenset(
-    {*range(0xC4, 0xC7), *range(0xCA, 0xD4), *range(0xD9, 0xDC), *range(0xE0, 0x100)}
-)
+_HEADS = {0xC7: 3, 0xC8: 4, 0xC9: 6}
+"""Sizes of the heads of extensions, with the code at their end; those of a fixed size are small."""
+
+_NO_KEYS = _ARRAYS | _MAPS | frozenset((*_HEADS, *range(0xD4, 0xD9)))
+"""First bytes of what is no key of a dict."""
+
+_scalars = msgspec.msgpack.Decoder(list[bool | int | float | str | None])
+_list = msgspec.msgpack.Decoder(list[Raw])
+_texts = msgspec.msgpack.Decoder(dict[str, Raw])
 
 
-def check(data: bytes | bytearray | memoryview) -> None:
-    """Check that decoding takes no more time than the size of a message lets expect.
-
-    Bytes that are not msgpack are left to the decoder, which says what is wrong.
-
-    Raises:
-        ValueError: It would, or something in it is larger than anything of ours.
-    """
-    try:
-        _Scan(data).run()
-    except (IndexError, struct.error):
-        return
+_FIXED_ARRAY, _FIXED_TEXT = 0x90, 0xA0
 
 
-class _Scan:
-    """Goes through the values of a message.
+def is_one_array(data: bytes | bytearray | memoryview, code: int) -> bool:
+    """Return whether a message is mostly one array: of a picture that is known in no time.
 
     Args:
-        data: The message.
+        data: The message: its kind, and its fields, of which the array is the first.
+        code: Of the extension type of arrays.
     """
+    if data[0] & 0xF0 != _FIXED_ARRAY or data[1] & 0xE0 != _FIXED_TEXT:
+        return False
+    place = 2 + (data[1] & 0x1F)
+    head = _HEADS.get(data[place])
+    if head is None or data[place + head - 1] != code:
+        return False
+    return len(data) - int.from_bytes(data[place + 1 : place + head - 1], "big") <= SMALL
 
-    def __init__(self, data: bytes | bytearray | memoryview) -> None:
-        self._data = data
-        self._at = 0
-        # Of the container that it is in: values to come, kind, and members of a set that count.
-        self._left, self._kind, self._strangers = 1, _ARRAY, 0
-        self._outer: list[tuple[int, int, int]] = []
-        self._comparisons = 0
 
-    def run(self) -> None:
-        data, cheap = self._data, len(self._data) - CHEAP
-        while self._at < cheap:
-            while not self._left:
-                if not self._outer:
-                    return
-                self._left, self._kind, self._strangers = self._outer.pop()
-            self._left -= 1
-            first = data[self._at]
-            size, head, written = _KINDS[first]
-            if self._kind != _ARRAY:
-                self._check(first, size)
-            if size > 0:
-                self._skip(first, size)
-            elif size == _SIZED:
-                self._at += head + unpack_from(written, data, self._at + 1)[0]
-            elif size == _EXTENSION:
-                self._extension(head, written)
+def check(data: bytes | bytearray | memoryview, nested: frozenset[int]) -> None:
+    """Check the structure of a message.
+
+    Args:
+        data: The message, or a part of it.
+        nested: Codes of the extension types whose bytes are msgpack again.
+
+    Raises:
+        ValueError: It would cost too much to decode.
+        MsgspecError: It is not msgpack, or a dict has keys that no dict of ours has.
+    """
+    parts: list[Any] = [data]
+    structure, members, looked_at = len(data), 0, 0
+    while parts:
+        part = parts.pop()
+        first = part[0]
+        looked_at += len(part)
+        if looked_at > _DEEP * max(len(data), _SHORT):
+            raise ValueError("large lists or dicts that are nested too deeply")
+        if first in _ARRAYS or first in _MAPS:
+            members += (count := _count(part, first))
+            if members > MAX_MEMBERS:
+                raise ValueError(
+                    f"lists and dicts with more than {MAX_MEMBERS} members: put numbers into arrays"
+                )
+            items: Any = _items(part) if first in _ARRAYS else _values(part, first, count)
+        else:
+            inside = _inside(part, first, nested)
+            if inside is None:
+                structure -= len(part)
             else:
-                self._container(first, size, head, written)
+                parts.append(inside)
+            continue
+        parts += [item for raw in items if len(item := memoryview(raw)) > _SMALL_PART]
+    if structure > MAX_STRUCTURE:
+        raise ValueError(
+            f"{structure} bytes of lists, dicts and numbers, of which {MAX_STRUCTURE} are allowed: "
+            "put numbers into arrays"
+        )
 
-    def _check(self, first: int, size: int) -> None:
-        """Look at a key or value of a dict, or at a member of a set."""
-        if self._kind == _MAP and self._left & 1 and first not in _PLAIN_KEY:
-            raise ValueError("a key of a dict is neither a text nor a number")
-        if self._kind == _MEMBERS and size < 0 and size != _SIZED:
-            self._strangers += 1
-            self._comparisons += 2 * self._strangers
-            if self._comparisons > _COMPARISONS:
-                raise ValueError("a set has too many members that are neither texts nor numbers")
 
-    def _skip(self, first: int, size: int) -> None:
-        """Pass a value of known size, and all of the same kind behind it, at C's speed."""
-        self._at += size
-        if self._kind != _MAP and self._left > _FEW:
-            end = self._at + size * min(self._left, _RUN)
-            heads = bytes(self._data[self._at : end : size])
-            run = len(heads) - len(heads.lstrip(_SMALL if size == 1 else bytes([first])))
-            self._left -= run
-            self._at += run * size
+def _count(part: Any, first: int) -> int:
+    """How many members a list or a dict has."""
+    size = _COUNTS.get(first)
+    return first & 0x0F if size is None else int.from_bytes(part[1:size], "big")
 
-    def _extension(self, head: int, written: str) -> None:
-        size = int(written) if head == 1 else unpack_from(written, self._data, self._at + 1)[0]
-        code = self._data[self._at + head]
-        self._at += head + 1
-        if code in _CONTAINERS:  # an array of values is in it
-            self._enter(1, _SETS if code in (_SET, _FROZENSET) else _ARRAY)
-        elif code == _INTEGER and size > LONGEST_INTEGER:
-            raise ValueError(f"a whole number has {size} bytes")
-        else:
-            self._at += size
 
-    def _container(self, first: int, size: int, head: int, written: str) -> None:
-        count = first & 0xF if head == 1 else unpack_from(written, self._data, self._at + 1)[0]
-        self._at += head
-        if size == _MAP:
-            self._enter(2 * count, _MAP)
-        else:
-            self._enter(count, _MEMBERS if self._kind == _SETS else _ARRAY)
+def _items(part: Any) -> Any:
+    """The items of a list that may hold others."""
+    try:
+        _scalars.decode(part)
+    except msgspec.ValidationError:
+        return _list.decode(part)
+    return ()
 
-    def _enter(self, count: int, kind: int) -> None:
-        self._outer.append((self._left, self._kind, self._strangers))
-        self._left, self._kind, self._strangers = count, kind, 0
+
+def _values(part: Any, first: int, count: int) -> Any:
+    """The values of a dict whose keys are plain."""
+    try:
+        return _texts.decode(part).values()
+    except msgspec.ValidationError:  # other keys than texts: read it as a list of both
+        head = _ARRAY_32 + (2 * count).to_bytes(4, "big")
+        items = _list.decode(b"".join((head, memoryview(part)[_COUNTS.get(first, 1) :])))
+        if not _NO_KEYS.isdisjoint(memoryview(key)[0] for key in items[::2]):
+            raise ValueError("a dict with keys that are not plain") from None
+        return items[1::2]
+
+
+def _inside(part: Any, first: int, nested: frozenset[int]) -> memoryview | None:
+    """The msgpack in an extension; None for all other parts that hold no others."""
+    head = _HEADS.get(first)
+    if head is None or part[head - 1] not in nested:
+        return None
+    return memoryview(part)[head:] if len(part) > head else None
+
+
+def check_members(items: list[Any]) -> list[Any]:
+    """Check the members of a set, and return them.
+
+    Raises:
+        ValueError: Too many hash alike.
+        TypeError: One has no hash.
+    """
+    if len(items) > _FEW:
+        hashes = np.fromiter(map(hash, items), np.int64, len(items))
+        hashes.sort()
+        if (hashes[_FEW:] == hashes[:-_FEW]).any():
+            raise ValueError(f"a set of {len(items)} members of which more than {_FEW} hash alike")
+    return items

@@ -21,7 +21,14 @@ from gymnasium.spaces import GraphInstance
 from msgspec.msgpack import Decoder, Encoder, Ext
 
 from openenv_gym.errors import CodecError
-from openenv_gym.wire.bounds import CHEAP, LONGEST_INTEGER, check
+from openenv_gym.wire.bounds import (
+    MAX_INTEGER,
+    MAX_STRUCTURE,
+    SMALL,
+    check,
+    check_members,
+    is_one_array,
+)
 from openenv_gym.wire.messages import (
     Answer,
     Call,
@@ -159,12 +166,18 @@ _EXTENSIONS: dict[int, Callable[[memoryview], Any]] = {
     _ARRAY: lambda data: _own(_view(data)),
     _SCALAR: lambda data: _view(data)[()],
     _TUPLE: lambda data: tuple(_values.decode(data)),
-    _SET: lambda data: set(_values.decode(data)),
-    _FROZENSET: lambda data: frozenset(_values.decode(data)),
-    _INTEGER: lambda data: int.from_bytes(data, "big", signed=True),
+    _SET: lambda data: set(check_members(_values.decode(data))),
+    _FROZENSET: lambda data: frozenset(check_members(_values.decode(data))),
+    _INTEGER: lambda data: int.from_bytes(_short(data), "big", signed=True),
     _GRAPH: lambda data: GraphInstance(*_values.decode(data)),
     _INT64: lambda data: np.int64(_int64.unpack(data)[0]),
 }
+
+
+def _short(data: memoryview) -> memoryview:
+    if len(data) > MAX_INTEGER:
+        raise ValueError(f"a whole number of {len(data)} bytes")
+    return data
 
 
 def _extension(code: int, data: memoryview) -> Any:
@@ -174,6 +187,8 @@ def _extension(code: int, data: memoryview) -> Any:
         raise ValueError(f"unknown extension type {code}")
     return read(data)
 
+
+_NESTED = frozenset((_TUPLE, _SET, _FROZENSET, _GRAPH))
 
 _encoder = Encoder(enc_hook=_unknown)
 _values: Decoder[Any] = Decoder(ext_hook=_extension)
@@ -213,7 +228,7 @@ def pack(value: Any, place: str) -> Any:
         if _LOWEST <= value <= _HIGHEST:
             return value
         size = value.bit_length() // 8 + 1
-        if size > LONGEST_INTEGER:
+        if size > MAX_INTEGER:
             raise _refusal(place, f"a whole number of {size} bytes does not")
         return Ext(_INTEGER, value.to_bytes(size, "big", signed=True))
     if kind is dict:
@@ -261,7 +276,10 @@ def encode(message: Request | Reply) -> bytes:
             packed = pack(value, name)
             if packed is not value:
                 changed[name] = packed
-        return _encoder.encode(msgspec.structs.replace(message, **changed) if changed else message)
+        data = _encoder.encode(msgspec.structs.replace(message, **changed) if changed else message)
+        if len(data) > MAX_STRUCTURE:
+            check(data, _NESTED)  # the other end would refuse it
+        return data
     except RecursionError as error:
         raise _refusal(name, "it is nested too deeply, or holds itself") from error
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
@@ -284,6 +302,8 @@ def decode_value(data: bytes) -> Any:
         CodecError: They hold none of ours.
     """
     try:
+        if len(data) > SMALL:
+            check(data, _NESTED)
         return _values.decode(data)
     except Exception as error:  # as of decode()
         raise CodecError(f"{len(data)} bytes that hold no value of ours: {error}.") from error
@@ -328,15 +348,19 @@ def decode(data: bytes | bytearray | memoryview) -> Request | Reply:
         CodecError: The bytes are no message of ours.
     """
     try:
-        if len(data) > CHEAP:
-            check(data)
+        if len(data) > SMALL and not is_one_array(data, _ARRAY):
+            check(data, _NESTED)
         return cast("Request | Reply", _messages.decode(data))
     except CodecError:
         raise
     # A decoder must answer for any bytes at all: hooks meet every error that numpy knows.
     except Exception as error:
-        raise CodecError(
-            f"{len(data)} bytes that are no message of ours: {error}. Is the other end an "
-            "openenv-gym of the same protocol version?",
-            size=len(data),
-        ) from error
+        raise _not_ours(data, error) from error
+
+
+def _not_ours(data: bytes | bytearray | memoryview, error: Exception) -> CodecError:
+    return CodecError(
+        f"{len(data)} bytes that are no message of ours: {error}. Is the other end an "
+        "openenv-gym of the same protocol version?",
+        size=len(data),
+    )

@@ -10,6 +10,8 @@ from openenv_gym.errors import CodecError
 from openenv_gym.wire import messages
 from openenv_gym.wire.messages import Reply, Request
 
+_SHORT_LIST = 0x90  # first byte of msgpack, with the length in its lower half
+
 _parts = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _kind = msgspec.msgpack.Decoder(str)
 _number = msgspec.msgpack.Decoder(int)
@@ -53,6 +55,8 @@ def read_envelope(data: bytes | bytearray | memoryview) -> Envelope:
         CodecError: The bytes are not a message.
     """
     try:
+        if data[0] & 0xF0 != _SHORT_LIST:  # a long one would take memory before it is refused
+            raise IndexError("a message has no more than 15 fields")
         parts = _parts.decode(data)
         cls, number, timed = _CLASSES[_kind.decode(parts[0])]
         flag = bool(timed) and _flag.decode(parts[timed])

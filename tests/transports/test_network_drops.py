@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,7 +23,7 @@ from openenv_gym.errors import (
 )
 from openenv_gym.testing import Transition, assert_same_trajectory
 from tests.environments import COUNT, INLINE, THREADED, WAIT
-from tests.servers import Proxy, Served, eventually, serving
+from tests.servers import Proxy, Served, eventually, process, serving
 from tests.transports.clients import count_of, make
 
 
@@ -112,15 +116,134 @@ def test_server_that_came_back_does_not_know_the_session(transport: str, server:
     env.close()
 
 
-def test_server_that_does_not_come_back(transport: str) -> None:
-    with serving(THREADED) as served:
-        env = make(THREADED, transport, url=served.url(transport), timeout=1.0)
+def test_server_that_does_not_come_back(transport: str, server: Served) -> None:
+    with Proxy(server.port) as proxy:
+        env = make(THREADED, transport, url=server.url(transport, proxy.port), timeout=1.0)
         env.reset()
     started = time.monotonic()
     with pytest.raises(SessionLostError, match="could not be restored"):
         env.step(COUNT)
     assert 0.5 < time.monotonic() - started < 30.0
     env.close()
+
+
+def test_server_that_ends(transport: str) -> None:
+    """It says so, and nobody waits for it."""
+    with serving(THREADED) as served:
+        env = make(THREADED, transport, url=served.url(transport), timeout=None)
+        env.reset()
+    for _ in range(2):
+        with pytest.raises(SessionLostError, match="has ended, and the session with it"):
+            env.reset()
+    env.close()
+
+
+@contextmanager
+def terminated_in_a_step(transport: str, delay: float) -> Iterator[OpenEnvGym]:
+    """An environment whose server is told to end as soon as the next step has reached it."""
+    with process(THREADED) as (server, port), Proxy(port) as proxy:
+        scheme = {"websocket": "ws", "http": "http"}[transport]
+        url = f"{scheme}://127.0.0.1:{proxy.port}"
+        env = make(THREADED, transport, url=url, delay=delay, timeout=None)
+        env.reset()
+        proxy.spared, proxy.fault = 1, "before"
+
+        def end() -> None:
+            eventually(lambda: proxy.spared == 0, 60.0)
+            proxy.fault = None
+            server.terminate()
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        try:
+            yield env
+        finally:
+            thread.join(60.0)
+            env.close()
+
+
+def test_server_that_ends_while_a_step_runs(transport: str) -> None:
+    """The reply to the step is delivered first."""
+    with terminated_in_a_step(transport, delay=1.0) as env:
+        assert count_of(env, WAIT) == 1
+
+
+def test_server_that_ends_while_a_step_hangs(transport: str) -> None:
+    with (
+        terminated_in_a_step(transport, delay=600.0) as env,
+        pytest.raises(SessionLostError, match="has ended"),
+    ):
+        env.step(WAIT)
+
+
+LEAVING = """
+import sys
+from openenv_gym.env import OpenEnvGym
+
+environment, transport, url, end = sys.argv[1:]
+env = OpenEnvGym(environment, transport=transport, url=url, delay=600.0)
+env.reset()
+if end == "dropped":
+    del env
+    print("dropped", flush=True)
+    sys.stdin.read()
+if end == "killed":
+    print("there", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("end", ["exit", "dropped", "killed"])
+def test_environment_that_is_not_closed(
+    transport: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its place is free when the program ends, or drops it; soon where it was killed."""
+    if end == "killed":
+        monkeypatch.setattr("openenv_gym.server.sessions._GONE", 0.1)
+    with serving(THREADED, max_sessions=1) as served:
+        child = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", LEAVING]
+            + [THREADED, transport, served.url(transport), end],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        with child:
+            assert child.stdout is not None
+            if end != "exit":
+                assert child.stdout.readline()
+            if end == "killed":
+                assert len(served.sessions) == 1
+                child.kill()
+            if end == "exit":
+                assert child.wait(60.0) == 0
+            eventually(lambda: len(served.sessions) == 0, 30.0)
+            _, errors = child.communicate(timeout=60.0)
+        assert not errors
+
+
+def test_forked_copy_does_not_end_the_session(transport: str, server: Served) -> None:
+    code = (
+        LEAVING
+        + """
+import os
+pid = os.fork()
+if pid == 0:
+    sys.exit()
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+env.reset()
+env.close()
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, THREADED, transport, server.url(transport), "none"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        timeout=60.0,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 # What hangs

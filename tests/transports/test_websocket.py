@@ -217,7 +217,7 @@ def test_silence_between_steps_is_kept_alive(monkeypatch: pytest.MonkeyPatch) ->
     from tests import servers
 
     settings = {**servers.uvicorn_settings(), "ws_ping_interval": 0.05}
-    monkeypatch.setattr(servers, "uvicorn_settings", lambda: settings)
+    monkeypatch.setattr(servers, "uvicorn_settings", lambda *_: settings)
     with serving(THREADED, resume_timeout=0.01) as served:
         env = OpenEnvGym(THREADED, transport="websocket", url=served.url("websocket"))
         env.reset()

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ValidationError
 
 from openenv_gym.errors import OpenEnvGymError, ServerFullError, SessionLostError
+from openenv_gym.server.doorkeeper import welcome
 from openenv_gym.server.events import Event, Events, Receive, Scope, Send
 from openenv_gym.server.openenv_protocol import mcp
 from openenv_gym.server.openenv_protocol.exchange import FRAME, error_frame, refusal_frame
@@ -28,7 +30,7 @@ from openenv_gym.server.openenv_protocol.requests import (
     StateMessage,
     StepMessage,
 )
-from openenv_gym.server.sessions import new_id
+from openenv_gym.server.sessions import MALFORMED_PAUSE, new_id
 from openenv_gym.wire.messages import GetState, Request, Step
 
 MAX_FRAME = 1 << 24
@@ -60,7 +62,8 @@ class StockWebSocket:
         await send({"type": "websocket.accept"})
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
         wanted = query.get("session_id", [""])[0]
-        await _Conversation(self._lobby, wanted, Events(receive, pipelined=True), send).hold()
+        events = Events(receive, pipelined=True)
+        await _Conversation(self._lobby, wanted, events, send, partial(welcome, scope)).hold()
 
 
 class RpcWebSocket:
@@ -77,7 +80,8 @@ class RpcWebSocket:
         """Serves one connection."""
         await receive()  # the handshake
         await send({"type": "websocket.accept"})
-        await _RpcConversation(self._lobby, "", Events(receive, pipelined=True), send).hold()
+        events = Events(receive, pipelined=True)
+        await _RpcConversation(self._lobby, "", events, send, partial(welcome, scope)).hold()
 
 
 class _Over(Exception):  # noqa: N818  # no error: a conversation ends
@@ -87,8 +91,11 @@ class _Over(Exception):  # noqa: N818  # no error: a conversation ends
 class _Conversation:
     """One connection; for its session, the line that it is attached to."""
 
-    def __init__(self, lobby: Lobby, wanted: str, events: Events, send: Send) -> None:
+    def __init__(
+        self, lobby: Lobby, wanted: str, events: Events, send: Send, welcome: Callable[[], None]
+    ) -> None:
         self._lobby = lobby
+        self._welcome = welcome
         self._sessions = lobby.sessions
         self._owner = not wanted
         self._id = wanted or new_id()
@@ -96,6 +103,7 @@ class _Conversation:
         self._events = events
         self._send = send
         self._ended = False
+        self._pause = 0.0  # seconds until the next frame is taken
         self._task: asyncio.Task[None] | None = None  # kept, or it might be collected
 
     async def hold(self) -> None:
@@ -104,6 +112,9 @@ class _Conversation:
             await (self._begin() if self._owner else self._attach())
             while (event := await self._events.next())["type"] == "websocket.receive":
                 await self._take(event)
+                # Events that are there already do not wait, so other clients would.
+                await asyncio.sleep(self._pause)
+                self._pause = 0.0
         except (_Over, OSError):
             return  # OSError: it broke while we were writing
         finally:
@@ -121,6 +132,7 @@ class _Conversation:
         except ServerFullError as error:
             await self._end(error)
         self._sessions.attach(self._id, self)
+        self._welcome()
         result = await self._outlast(opened)
         if isinstance(result, FactoryError):
             await self._end(result)
@@ -130,6 +142,7 @@ class _Conversation:
             self._sessions.attach(self._id, self)
         except SessionLostError:
             await self._end(SessionLostError(f"Unknown session_id: {self._id}"))
+        self._welcome()
 
     async def _take(self, event: Event) -> None:
         text = event.get("text")
@@ -143,6 +156,7 @@ class _Conversation:
             message = json.loads(text)
         except (ValueError, RecursionError) as error:
             frame: str | None = self._no_json(error)
+            self._pause = MALFORMED_PAUSE
         else:
             if not isinstance(message, dict):
                 kind = type(message).__name__
@@ -165,10 +179,12 @@ class _Conversation:
         kind = message.get("type", "")
         model = _MESSAGES.get(kind) if isinstance(kind, str) else None
         if model is None:
+            self._pause = MALFORMED_PAUSE
             return error_frame("UNKNOWN_TYPE", f"Unknown message type: {str(kind)[:100]}")
         try:
             asked = model.model_validate(message)
         except ValidationError as error:
+            self._pause = MALFORMED_PAUSE
             return _invalid(error)
         if isinstance(asked, CloseMessage):
             await self._close(_NORMAL, "")

@@ -10,9 +10,11 @@ from urllib.request import getproxies, proxy_bypass
 from openenv_gym.errors import ProtocolError
 from openenv_gym.transport import LinkSettings
 from openenv_gym.wire.messages import Reply
+from openenv_gym.wire.names import CLIENT_ADDRESS
 from openenv_gym_transports.links.http_client import Poster
 from openenv_gym_transports.links.reconnecting import NetworkLink
 from openenv_gym_transports.links.server import CONNECT_LIMIT, RETRIED, Server
+from openenv_gym_transports.links.websocket_client import address_of
 
 CONTENT_TYPE = "application/vnd.openenv-gym.1+msgpack"
 _NOT_THERE = (404, 405, 415)  # where there is no route of ours, or another of its name
@@ -89,7 +91,10 @@ class HttpLink(NetworkLink[Poster]):
             if self._opened:
                 raise dropped from error
             raise self._server.unreachable(dropped) from error
-        poster = Poster(connection, self._target, CONTENT_TYPE, self._headers)
+        headers = self._headers
+        if self._proxy is None:
+            headers = {**headers, CLIENT_ADDRESS: address_of(connection.sock)}
+        poster = Poster(connection, self._target, CONTENT_TYPE, headers)
         poster.stay_awake(self._busy_wait)
         return poster
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
+import weakref
 from abc import abstractmethod
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,12 +17,20 @@ from openenv_gym.errors import (
     StartError,
 )
 from openenv_gym.transport import LinkSettings, WireLink
-from openenv_gym.wire.messages import Close, Open, OpenVector, Reply, Request
+from openenv_gym.wire.messages import Close, Failure, Open, OpenVector, Reply, Request
 from openenv_gym_transports.links.backoff import Backoff
-from openenv_gym_transports.links.server import CLOSE_LIMIT, CONNECT_LIMIT, Server
+from openenv_gym_transports.links.server import (
+    CLOSE_LIMIT,
+    CONNECT_LIMIT,
+    Server,
+    ServerEndedError,
+)
 
 _RETRY_LIMIT = 60.0  # seconds to go on connecting where a reply may take forever
 _LONGEST_PAUSE = 1.0
+
+
+_GOODBYE_LIMIT = 1.0  # seconds that a server may take to end the session of a program that ends
 
 
 class Connection(Protocol):
@@ -71,6 +82,8 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
         self._opened = False
         self._closing = False
         self._closed = False
+        self._lost: OpenEnvGymError | None = None  # what all further requests meet
+        self._process = os.getpid()
         # Requests from the first that was not answered on. Usually that is the last one alone.
         self._unanswered: list[bytes] = []
 
@@ -88,6 +101,7 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
                 raise
             raise self._server.not_started(self._server.owned) from error
         self._opened = True
+        _open_links.add(self)
 
     @abstractmethod
     def _attempt(self, timeout: float | None) -> Reply:
@@ -109,12 +123,14 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
         reply = super()._decode(data)
         if reply is not None:
             self._unanswered.clear()
+            if type(reply) is Failure and reply.kind == SessionLostError.__name__:
+                self._lost = reply.error()
         return reply
 
     def send(self, request: Request) -> None:
         """Implements Link.send; the request is kept until it is answered."""
-        if self._closed:
-            raise self._not_open()
+        if self._lost is not None:
+            raise self._lost
         data = self._encode(request)
         unanswered = self._unanswered
         unanswered.append(data)
@@ -163,6 +179,13 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
 
     def _check_hope(self, error: OSError, left: float, *, again: bool) -> None:
         """Raise, if there is no use in trying once more."""
+        if isinstance(error, ServerEndedError):
+            self._lost = SessionLostError(
+                f"The server at {self._server.url} has ended, and the session with it: make a "
+                "new environment.",
+                url=self._server.url,
+            )
+            raise self._lost from error
         fate = self._server.gone()
         if fate is not None:
             kind = SessionLostError if self._opened else StartError
@@ -196,6 +219,36 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
             with contextlib.suppress(OpenEnvGymError):
                 self._closing, self.timeout = True, CLOSE_LIMIT
                 self.exchange(Close())
-        self._closed = True
+        self._closed, self._lost = True, self._not_open()
         self._hang_up()
         self._server.stop()
+        _open_links.discard(self)
+
+    def leave(self) -> None:
+        """Say goodbye for a program that ends, or has dropped the environment, without close().
+
+        A server that was started for the link ends by itself.
+        """
+        connection = self._connection
+        # A process that was forked from the one that opened the link has only a copy of it.
+        if self._closed or connection is None or self._process != os.getpid():
+            return
+        self._closed = True
+        with contextlib.suppress(OSError, OpenEnvGymError):
+            if self._server.owned is None and self._opened and self._lost is None:
+                connection.send(self._encode(Close()))
+                connection.ready(_GOODBYE_LIMIT)
+        connection.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_opened", False):
+            self.leave()
+
+
+_open_links: weakref.WeakSet[NetworkLink[Any]] = weakref.WeakSet()
+
+
+@atexit.register
+def _leave_all() -> None:
+    for link in list(_open_links):
+        link.leave()

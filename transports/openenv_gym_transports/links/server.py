@@ -51,6 +51,10 @@ class OwnedServer(Protocol):
         """End it, by force after so many seconds; a second call does nothing."""
 
 
+class ServerEndedError(ConnectionResetError):
+    """The server said that it ends: to connect again is of no use."""
+
+
 class ForeignServerError(ConnectError):
     """What answers does not speak our protocol; it may be a server of OpenEnv's own make."""
 

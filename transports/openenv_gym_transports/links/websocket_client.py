@@ -21,9 +21,11 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from openenv_gym.wire.busy_wait import AwakeSocket
+from openenv_gym.wire.names import CLIENT_ADDRESS, SERVER_ENDED
 from openenv_gym.wire.receive_buffer import Reader
 from openenv_gym.wire.stream import MAX_MESSAGE, limit_waits, readable
 from openenv_gym.wire.websocket_frames import Frames, masked
+from openenv_gym_transports.links.server import ServerEndedError
 
 _READ = 1 << 16
 _SWITCHING, _END_OF_HEAD = b"HTTP/1.1 101", b"\r\n\r\n"
@@ -70,7 +72,7 @@ class WebSocket:
 
     def _shake_hands(self, headers: Mapping[str, str], deadline: float) -> None:
         request = self._protocol.connect()
-        request.headers.update(headers)
+        request.headers.update({**headers, CLIENT_ADDRESS: address_of(self._socket)})
         self._protocol.send_request(request)
         self._set_limit(deadline - monotonic())
         self._flush()
@@ -196,7 +198,11 @@ class WebSocket:
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
                 self._take(event)
-        self._flush()
+        try:
+            self._flush()
+        except OSError:
+            if self._protocol.close_rcvd is None:  # else that says why
+                raise
 
     def _take(self, frame: Frame) -> None:
         if frame.opcode in _DATA and frame.fin:
@@ -218,9 +224,10 @@ class WebSocket:
 
     def _gone(self) -> ConnectionError:
         closed = self._protocol.close_rcvd
-        return ConnectionResetError(
-            f"closed with {closed.code} {closed.reason}".rstrip() if closed else "it hung up"
-        )
+        if closed is None:
+            return ConnectionResetError("it hung up")
+        kind = ServerEndedError if closed.code == SERVER_ENDED else ConnectionResetError
+        return kind(f"closed with {closed.code} {closed.reason}".rstrip())
 
     def close(self) -> None:
         """Says good-bye, and does not wait for the answer."""
@@ -251,6 +258,12 @@ def _connected(uri: WebSocketURI, limit: float) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def address_of(sock: socket.socket) -> str:
+    """Return this end's address, as the other end sees it where nothing is between them."""
+    host, port = sock.getsockname()[:2]
+    return f"{host}:{port}"
 
 
 def _limit_waits(sock: socket.socket, seconds: float | None) -> None:
