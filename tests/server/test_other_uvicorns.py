@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from openenv_gym.errors import OptionError
 from openenv_gym.server import run, uvicorn_protocols
 from openenv_gym.testing.contract import Env, EnvironmentContract
 from tests.servers import Served, serving
@@ -109,6 +110,10 @@ class TestConnect4BehindAnotherUvicorn(EnvironmentContract):
         yield make
         for env in made:
             env.close()
+
+    def test_unknown_option(self, make: Any) -> None:
+        with pytest.raises(OptionError, match="no_such_option"):
+            make(no_such_option=1)
 
     def test_isolation_tells_the_transport(self, env: Env, transport: str) -> None:
         assert env.get_wrapper_attr("isolation")["boundary"] == "remote"
