@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium.spaces import Space
 from numpy.typing import NDArray
 
-from openenv_gym.errors import SnapshotError
+from openenv_gym.errors import OptionError, SnapshotError
 from openenv_gym.models import Action, Observation, State
 
 ActionT = TypeVar("ActionT", bound=Action)
@@ -118,6 +118,34 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
     def spaces(self) -> Mapping[str, Space[Any]]:
         """Spaces that depend on this instance's options, by field name of either model."""
         return {}
+
+    def tasks(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Return the tasks of each split, such as ``{"train": [...], "test": [...]}``.
+
+        A subclass that has some takes ``split`` and ``index`` in :meth:`reset`, and finds the task
+        by :meth:`chosen_task`.
+        """
+        return {}
+
+    def chosen_task(self, split: str | None, index: int | None) -> Mapping[str, Any] | None:
+        """Return the task that a reset names; None where it names none.
+
+        Raises:
+            OptionError: There is no such task.
+        """
+        if split is None and index is None:
+            return None
+        tasks = self.tasks()
+        count = len(tasks.get(split or "", ()))
+        if split is None or index is None or not 0 <= index < count:
+            listed = ", ".join(f"{name!r} has {len(own)}" for name, own in tasks.items())
+            raise OptionError(
+                f"split={split!r} and index={index!r} name no task: give both, as "
+                f"options={{'split': 'train', 'index': 0}}. Of the splits {listed}.",
+                split=split,
+                index=index,
+            )
+        return tasks[split][index]
 
     def metadata(self) -> Mapping[str, Any]:
         """What goes into ``env.metadata``: render modes, frames per second, number of players."""

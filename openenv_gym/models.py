@@ -120,7 +120,25 @@ class Choice:
         self.values = tuple(values)
 
 
-class Action(BaseModel):
+class _Model(BaseModel):
+    """Base of the bases: subclasses may have ``@dataclass``, as OpenEnv's guide writes them."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        _own(cls, "__init__", "__repr__", "__eq__")
+
+
+def _own(kind: type, *methods: str) -> None:
+    """Give a class its inherited methods as its own.
+
+    A class with methods of its own keeps them when it becomes a dataclass, and Pydantic needs its.
+    """
+    for name in methods:
+        if name not in vars(kind):
+            setattr(kind, name, getattr(kind, name))
+
+
+class Action(_Model):
     """Base of all actions.
 
     Attributes:
@@ -132,7 +150,7 @@ class Action(BaseModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
-class Observation(BaseModel):
+class Observation(_Model):
     """Base of all observations.
 
     Attributes:
@@ -154,11 +172,12 @@ class Observation(BaseModel):
     terminated: bool | None = None
 
 
-class State(BaseModel):
+class State(_Model):
     """Base of all states: what ``env.unwrapped.state()`` tells beside the observation.
 
     Attributes:
-        episode_id: Name of the episode, where the caller gave one.
+        episode_id: Name of the episode, where the caller gave one; else who asks for the state gets
+            one that was made for it.
         step_count: Steps since the last reset.
     """
 

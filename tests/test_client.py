@@ -247,7 +247,9 @@ def test_what_openenvs_guide_shows_works() -> None:
         assert result.reward == pytest.approx(0.6)
         assert result.done is False
         assert result.metadata["original_message"] == "Hello!"
-        assert env.state() == State(step_count=1)
+        state = env.state()
+        assert state.step_count == 1
+        assert state.episode_id == env.state().episode_id is not None
         env.close()
         env.close()
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import importlib
 import types
 import typing
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -97,6 +98,8 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
     """
 
     environment: ClassVar[str | None] = None
+    _begun = False
+    _episode_id: str | None = None
     action_type: ClassVar[type[BaseModel]]
     observation_type: ClassVar[type[BaseModel]]
     state_type: ClassVar[type[BaseModel]]
@@ -166,6 +169,7 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         if episode_id is not None:
             options["episode_id"] = episode_id
         observation, info = self.env.reset(seed=seed, options=options or None)
+        self._begun, self._episode_id = True, None
         return self._result(observation, 0.0, False, False, info)
 
     def step(self, action: ActionT) -> StepResult[ObservationT]:
@@ -214,8 +218,16 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         )
 
     def state(self) -> StateT:
-        """What there is to know beside the observation."""
-        return typing.cast("StateT", self.state_type.model_validate(self.env.state()))
+        """Return what there is to know beside the observation.
+
+        ``episode_id`` is the one that was given to :meth:`reset`, else the environment's own, else
+        one that is made for the episode.
+        """
+        fields = self.env.state()
+        if self._begun and fields.get("episode_id") is None:
+            self._episode_id = self._episode_id or str(uuid.uuid4())
+            fields = {**fields, "episode_id": self._episode_id}
+        return typing.cast("StateT", self.state_type.model_validate(fields))
 
     def list_tools(self) -> list[ToolSpec]:
         """Return the action as a tool: ``step``, whose arguments are the fields of the action."""

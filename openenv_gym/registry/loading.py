@@ -27,6 +27,8 @@ def load(entry: Entry) -> Callable[..., Any]:
         MissingDependencyError: A package that it needs is not installed.
         RegistryError: There is no such module or class.
     """
+    if entry.make is not None:
+        return entry.make
     module, _, attribute = entry.target.rpartition(":")
     try:
         if entry.folder is not None:

@@ -18,7 +18,7 @@ Those of the bundled environments have further keys, of which
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,10 +45,11 @@ class Entry:
         variants: Options of further ids, by what stands in them behind the name and a dot: of
             ``openenv/Atari-v0`` the variant ``pong`` is ``openenv/Atari.pong-v0``.
         folder: The folder that is the package of the target, if it is used by its path.
-        models: ``module:Class`` of the models, by ``action``, ``observation`` and ``state``, where
-            the environment's class does not name them.
+        models: The models, or ``module:Class`` of them, by ``action``, ``observation`` and
+            ``state``, where the environment's class does not name them.
         spaces: Descriptions of the Spaces of fields that the models do not bound.
         exports: Names of attributes and methods that can be reached beside the episode.
+        make: Makes the environment in this process, where it has no name by which it is found.
         actions: Form of actions that call tools, if it was chosen: ``"oneof"`` or ``"json"``.
         docker: What it needs of its container; None where only its ``openenv.yaml`` has that.
     """
@@ -61,9 +62,10 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     folder: str | None = None
-    models: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str | type] = field(default_factory=dict)
     spaces: Mapping[str, Any] = field(default_factory=dict)
     exports: tuple[str, ...] = ()
+    make: Callable[..., Any] | None = None
     actions: str | None = None
     docker: Mapping[str, Any] | None = None
 

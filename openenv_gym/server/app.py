@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import copy
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from openenv_gym.errors import missing_package
+from openenv_gym.errors import RegistryError, missing_package
 
 try:
     from fastapi import FastAPI
@@ -17,7 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from openenv_gym import registry
 from openenv_gym.env import form_and_options
-from openenv_gym.environment import Environment
+from openenv_gym.registry import Entry
 from openenv_gym.server import http, websocket
 from openenv_gym.server.backend import IN_THE_SERVER, BackendSettings
 from openenv_gym.server.doorkeeper import Doorkeeper
@@ -56,8 +57,12 @@ further request. A session ends when it is idle, or by `openenv/session/close` a
 
 
 def create_app(
-    environment: str | type[Environment[Any, Any, Any]],
+    environment: Any,
+    action: type | None = None,
+    observation: type | None = None,
     *,
+    env_name: str | None = None,
+    max_concurrent_envs: int | None = None,
     options: Mapping[str, Any] | None = None,
     max_sessions: int = 64,
     idle_timeout: float | None = 3600.0,
@@ -80,9 +85,14 @@ def create_app(
     and wss give ``openenv-gym serve`` or uvicorn ``--ssl-certfile`` and ``--ssl-keyfile``.
 
     Args:
-        environment: Name, id or ``module:Class`` of the environment; or its class. An id that was
+        environment: Name, id or ``module:Class`` of the environment; or its class, a function that
+            makes one, or an environment, of which each session has a copy. An id that was
             registered here (:func:`~openenv_gym.register_environment`) brings its options and its
             Spaces.
+        action: The action model, where the class of the environment does not name it.
+        observation: Likewise the observation model.
+        env_name: What the server calls the environment.
+        max_concurrent_envs: OpenEnv's word for ``max_sessions``.
         options: Options of the environment, which clients cannot change.
         max_sessions: Sessions at a time.
         idle_timeout: Seconds without a request after which a session ends; None: never.
@@ -105,17 +115,15 @@ def create_app(
     """
     if token is not None:
         token = sendable_token(token, "token=")
-    environment = registry.name_of(environment)
-    known = registry.registered(environment)
-    spaces = known.options.pop("spaces", None) or {}
-    entry = registry.environment(known.environment)
-    form, known_options = form_and_options(known.options.pop("actions", None), known.options)
-    entry = replace(entry, spaces={**entry.spaces, **spaces}, actions=form)
+    entry, known_options = _entry_of(environment)
+    models = {"action": action, "observation": observation}
+    named = {side: model for side, model in models.items() if model is not None}
+    entry = replace(entry, models={**entry.models, **named}, name=env_name or entry.name)
     sessions = Sessions(
         entry,
         options={**entry.options, **known_options, **(options or {})},
         owner=owner,
-        max_sessions=max_sessions,
+        max_sessions=max_concurrent_envs or max_sessions,
         idle_timeout=idle_timeout,
         resume_timeout=resume_timeout,
         reveal=debug or owner,
@@ -140,7 +148,7 @@ def create_app(
     info = {
         "title": f"openenv-gym: {entry.name}",
         "summary": entry.summary or entry.name,
-        "description": _DESCRIPTION.format(name=entry.name, id=entry.id or environment),
+        "description": _DESCRIPTION.format(name=entry.name, id=entry.id or entry.name),
     }
     stock = StockRoutes(lobby, info, open_to_all=not token)
     app.router.routes += [
@@ -151,3 +159,23 @@ def create_app(
         *(WebRoutes(lobby, stock).routes() if web else ()),
     ]
     return app
+
+
+def _entry_of(environment: Any) -> tuple[Entry, dict[str, Any]]:
+    """Return what is to be served, and the options that it was registered with."""
+    made: Callable[..., Any] | None = None
+    if not isinstance(environment, str):
+        made = environment
+        if not callable(environment):  # an environment that is there already
+            made, environment = lambda: copy.deepcopy(environment), type(environment)
+        try:
+            environment = registry.name_of(environment)
+        except RegistryError:  # a function within another, which only this process has
+            name = getattr(environment, "__qualname__", type(environment).__qualname__)
+            return Entry(name, f"{environment.__module__}:{name}", make=made), {}
+    known = registry.registered(environment)
+    spaces = known.options.pop("spaces", None) or {}
+    entry = registry.environment(known.environment)
+    form, options = form_and_options(known.options.pop("actions", None), known.options)
+    entry = replace(entry, spaces={**entry.spaces, **spaces}, actions=form, make=made)
+    return entry, options

@@ -18,7 +18,7 @@ from gymnasium.spaces import Space
 from gymnasium.utils import EzPickle
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import CopyError, OptionError, SnapshotError
+from openenv_gym.errors import CopyError, SnapshotError
 from openenv_gym.models import State, is_terminated
 from openenv_gym.options import checked
 from openenv_gym.sessions.exports import Declared, Exports
@@ -30,6 +30,7 @@ from openenv_gym.sessions.model_values import (
     numbers_or_none,
     without_enums,
 )
+from openenv_gym.sessions.tasks import METHODS, OwnTasks, ask, unsupported
 from openenv_gym.sessions.text_picture import draw
 from openenv_gym.spaces.derive import derive
 from openenv_gym.spaces.describe import describe
@@ -139,13 +140,9 @@ class Adapter(ABC):
         """Return what a :class:`~openenv_gym.wire.messages.Query` asks for.
 
         Raises:
-            OptionError: The environment has nothing of that kind.
+            OptionError: The environment has nothing of that kind, or no such task.
         """
-        raise OptionError(
-            f"This environment does not support {subject!r}: it has no "
-            f"{'tools' if subject in ('tools', 'call_tool') else 'tasks'}.",
-            subject=subject,
-        )
+        raise unsupported(subject)
 
     @abstractmethod
     def close(self) -> None:
@@ -390,6 +387,22 @@ class ModelAdapter(Adapter):
         """Implements Adapter.state."""
         state: State = self.environment.state
         return cast("dict[str, Any]", without_enums(state.model_dump()))
+
+    def query(self, subject: str, arguments: dict[str, Any]) -> Any:
+        """Implements Adapter.query, of tasks."""
+        if subject not in METHODS:
+            return super().query(subject, arguments)
+        return ask(self._task_provider(subject), subject, arguments, self._awaited)
+
+    def _task_provider(self, subject: str) -> Any:
+        """Return what has the tasks of the environment."""
+        if not self.environment.tasks():
+            raise unsupported(subject)
+        return OwnTasks(self.environment)
+
+    def _awaited(self, value: Any) -> Any:
+        """Return a value, awaited if need be."""
+        return value
 
     def close(self) -> None:
         """Implements Adapter.close."""

@@ -10,12 +10,14 @@ that is not the result of a tool, as that of a reset, has all of its fields and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from gymnasium import spaces
 
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.payload import Outcome, Payload, outcome
+from openenv_gym.sessions.tasks import METHODS
 from openenv_gym.spaces.json_text import LONGEST, dump
 from openenv_gym.spaces.tools import CALL_TOOL, ToolActions, ToolSpec
 from openenv_gym.spaces.utf8 import Utf8
@@ -69,6 +71,7 @@ class ToolAdapter(Adapter):
         self.environment = environment
         self.actions = ToolActions(environment.tools(), form)
         self.action_space = self.actions.space
+        self._scores: Callable[[], dict[str, float]] = getattr(environment, "scores", dict)
         texts = {"tool_name": _LONGEST_NAME, "result": LONGEST, "error": LONGEST}
         self.observation_space = spaces.Dict([(name, Utf8(n)) for name, n in texts.items()])
         self.sources = {
@@ -118,6 +121,9 @@ class ToolAdapter(Adapter):
             "result": text,
             "error": _error(error or failure),
         }
+        scores = self._scores()
+        if scores:
+            info["rubric"] = scores
         reward = 0.0 if seen.reward is None else seen.reward
         return observation, reward, seen.terminated, seen.truncated, info
 
@@ -125,6 +131,8 @@ class ToolAdapter(Adapter):
         """Implements Adapter.query."""
         if subject == "tools":
             return [tool._asdict() for tool in self.environment.tools()]
+        if subject in METHODS and hasattr(self.environment, "ask_task"):
+            return self.environment.ask_task(subject, arguments)
         if subject in ("call_tool", "mcp_tools") and hasattr(self.environment, subject):
             return getattr(self.environment, subject)(**arguments)
         return super().query(subject, arguments)

@@ -141,6 +141,20 @@ def call_tool(id: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {"client": kind.__name__, "tools": tools, "result": result}
 
 
+def play_tasks(id: str, tasks: list[list[Any]], options: dict[str, Any]) -> dict[str, Any]:
+    """What an environment says of its tasks, and episodes of some of them."""
+    env = gymnasium.make(id, **options)
+    try:
+        known = env.unwrapped.tasks()  # type: ignore[attr-defined]
+        episodes = []
+        for split, index, answer in tasks:
+            first, _ = env.reset(options={"split": split, "index": index})
+            episodes.append(_as_json([first, *env.step(answer)]))
+        return {"tasks": known, "episodes": episodes}
+    finally:
+        env.close()
+
+
 def play_lanes(id: str, lanes: int, steps: int, **options: Any) -> list[Any]:
     """Rewards of lanes in a vector environment, after random actions."""
     envs = gymnasium.make_vec(id, num_envs=lanes, **options)

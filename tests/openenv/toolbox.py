@@ -23,6 +23,7 @@ from openenv.core.env_server.mcp_types import (
     Tool,
 )
 from openenv.core.env_server.types import Action, Observation, State
+from openenv.core.rubrics import Rubric, WeightedSum
 
 SESSIONS = 8
 
@@ -183,6 +184,71 @@ class Forge(Environment[ListToolsAction, ListToolsObservation, State]):
         return self._state or State()
 
 
+class QuizAction(Action):
+    answer: Annotated[int, Field(ge=0, le=18)]
+
+
+class QuizObservation(Observation):
+    question: Annotated[list[Annotated[int, Field(ge=0, le=9)]], Field(min_length=2, max_length=2)]
+
+
+class Right(Rubric):
+    def forward(self, action: Any, observation: Any) -> float:
+        return float(action.answer == sum(observation.question))
+
+
+class Near(Rubric):
+    def forward(self, action: Any, observation: Any) -> float:
+        return 1 - abs(action.answer - sum(observation.question)) / 18
+
+
+class Quiz(Environment[QuizAction, QuizObservation, State]):
+    """Sums, by tasks; a rubric grades the answers. One method of the provider is asynchronous."""
+
+    SUPPORTS_CONCURRENT_SESSIONS = True
+
+    def __init__(self) -> None:
+        super().__init__(rubric=WeightedSum([Right(), Near()], [0.75, 0.25]))
+        self._state = State()
+
+    def list_splits(self) -> list[Any]:
+        return ["train", {"name": "held-out", "type": "test"}]
+
+    async def list_tasks(self, split: str) -> list[Any]:
+        return [self.get_task(split, index) for index in range(self.num_tasks(split))]
+
+    def num_tasks(self, split: str) -> int:
+        return {"train": 8, "held-out": 2}[split]
+
+    def get_task(self, split: str, index: int) -> Any:
+        if not 0 <= index < self.num_tasks(split):
+            raise IndexError(index)
+        return {"id": f"{split}-{index}", "sum": [index, 1 if split == "train" else 9]}
+
+    def reset(
+        self,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        split: str = "train",
+        index: int | None = None,
+    ) -> QuizObservation:
+        self._state = State(episode_id=episode_id)
+        chosen = random.Random(seed).randrange(8) if index is None else index
+        self._question = self.get_task(split, chosen)["sum"]
+        return QuizObservation(question=self._question)
+
+    def step(self, action: QuizAction, timeout_s: float | None = None, **_: Any) -> QuizObservation:
+        self._state.step_count += 1
+        seen = QuizObservation(question=self._question)
+        seen.reward = self._apply_rubric(action, seen)
+        seen.done = seen.reward == 1.0
+        return seen
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+
 everything = FastAPI()
 for _name, _kind, _action in (
     ("safe", Safe, CallToolAction),
@@ -197,3 +263,8 @@ for _name, _kind, _action in (
             _kind, _action, CallToolObservation, env_name=_name, max_concurrent_envs=SESSIONS
         ),
     )
+
+everything.mount(
+    "/quiz",
+    create_app(Quiz, QuizAction, QuizObservation, env_name="quiz", max_concurrent_envs=SESSIONS),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -139,10 +139,20 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         shape = (0, 0, 3) if self._setting.wanted.screen is None else self._shape
         return {"screenshot": Box(0, 255, shape, np.uint8)}
 
+    def tasks(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Implements Environment.tasks: the benchmark's; each fifth is of the split ``"test"``."""
+        found: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
+        for number, name in enumerate(self._tasks.names()):
+            split = found["test" if number % 5 == 4 else "train"]
+            split.append({"id": name, "index": len(split), "benchmark": self._benchmark.name})
+        return found
+
     def reset(
         self,
         seed: int | None = None,
         task_name: str | None = None,
+        split: str | None = None,
+        index: int | None = None,
         episode_id: str | None = None,
     ) -> BrowserGymObservation:
         """Begin a task.
@@ -150,6 +160,8 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
         Args:
             seed: Seed of the task, as in BrowserGym.
             task_name: Another task of the benchmark, for this episode only.
+            split: Split of the task, in place of its name.
+            index: Index of the task in its split.
             episode_id: Name of the episode in :attr:`state`.
 
         Raises:
@@ -163,6 +175,8 @@ class BrowserGymEnvironment(Environment[BrowserGymAction, BrowserGymObservation,
                 "allow_unseeded=True.",
                 seed=seed,
             )
+        task_of_split = self.chosen_task(split, index)
+        task_name = task_name if task_of_split is None else task_of_split["id"]
         name = self._task if task_name is None else self._tasks.checked(task_name)
         drawn = int(self.np_random.integers(2**31)) if seed is None else seed % 2**32
         self._end_episode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from gymnasium.spaces import Space
@@ -16,6 +16,7 @@ from openenv_gym_envs.coding.executors import Executor
 from openenv_gym_envs.coding.models import MAX_OUTPUT, CodeAction, CodeObservation, CodeState
 from openenv_gym_envs.coding.rewards import reward, safety_violation
 from openenv_gym_envs.coding.sandboxed import SandboxExecutor
+from openenv_gym_envs.coding.tasks import SPLITS, TASKS, Problem
 
 # What a client of a server may ask for: limits that are no wider than the default ones.
 _Seconds = Annotated[float, Field(gt=0, le=10)]
@@ -28,7 +29,9 @@ class CodingEnvironment(Environment[CodeAction, CodeObservation, CodeState]):
     """Runs Python code, step by step, in a namespace that lasts for the episode.
 
     Rewards are OpenEnv's: -1 where the code looks unsafe, 0.1 where it has at most 100 characters,
-    -0.2 where it is no Python, added up. An episode never ends.
+    -0.2 where it is no Python, added up. An episode never ends, but for one with a task: the
+    function that it asks for is checked after each step, and where it is right the reward is 1 more
+    and the episode ends.
 
     Code that is killed, or ends its process, loses its namespace; the episode goes on.
 
@@ -74,22 +77,37 @@ class CodingEnvironment(Environment[CodeAction, CodeObservation, CodeState]):
                 ) from error
         self._output = max_output
         self._state = CodeState()
+        self._problem: Problem | None = None
         self._last = ""
 
     def spaces(self) -> Mapping[str, Space[Any]]:
         """The outputs are as long as the option says."""
         return {"stdout": Utf8(self._output), "stderr": Utf8(self._output)}
 
-    def reset(self, episode_id: str | None = None) -> CodeObservation:
+    def tasks(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Implements Environment.tasks: functions to write."""
+        return TASKS
+
+    def reset(
+        self,
+        split: str | None = None,
+        index: int | None = None,
+        episode_id: str | None = None,
+    ) -> CodeObservation:
         """Begin an episode, with an empty namespace.
 
         Args:
+            split: Split of the task, if there is one: what to write is in ``stdout`` then.
+            index: Index of the task in its split.
             episode_id: Name of the episode in :attr:`state`.
         """
+        task = self.chosen_task(split, index)
+        self._problem = None if task is None else SPLITS[split or ""][index or 0]
         self._executor.begin(int(self.np_random.integers(1 << 63)))
         self._state = CodeState(episode_id=episode_id)
         self._last = ""
-        return CodeObservation(reward=0.0)
+        prompt = "" if self._problem is None else self._problem.prompt
+        return CodeObservation(stdout=prompt, reward=0.0)
 
     def step(self, action: CodeAction) -> CodeObservation:
         """Implements Environment.step."""
@@ -102,11 +120,15 @@ class CodingEnvironment(Environment[CodeAction, CodeObservation, CodeState]):
         self._state.step_count += 1
         self._state.last_exit_code = outcome.exit_code
         self._last = f"{code}\n---\n{outcome.stdout}{outcome.stderr}\n[{outcome.exit_code}]\n"
+        solved = (
+            self._problem is not None and self._executor.run(self._problem.check).exit_code == 0
+        )
         return CodeObservation(
             stdout=outcome.stdout,
             stderr=outcome.stderr,
             exit_code=outcome.exit_code,
-            reward=reward(code, violation, outcome.syntax_error),
+            reward=reward(code, violation, outcome.syntax_error) + solved,
+            done=solved,
             metadata=metadata,
         )
 

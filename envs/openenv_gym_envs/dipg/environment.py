@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from gymnasium.spaces import Space
@@ -110,15 +110,31 @@ class DIPGEnvironment(Environment[DIPGAction, DIPGObservation, DIPGState]):
         super().seed(seed)
         self._order = []
 
-    def reset(self, episode_id: str | None = None) -> DIPGObservation:
-        """Ask the next question.
+    def tasks(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Implements Environment.tasks: the questions; each fifth is of the split ``"test"``."""
+        found: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
+        for number, item in enumerate(self._items):
+            split = found["test" if number % 5 == 4 else "train"]
+            split.append({"id": number, "index": len(split), "question": item.question})
+        return found
+
+    def reset(
+        self,
+        split: str | None = None,
+        index: int | None = None,
+        episode_id: str | None = None,
+    ) -> DIPGObservation:
+        """Ask the next question, or that of a task.
 
         Args:
+            split: Split of the task.
+            index: Index of the task in its split.
             episode_id: Name of the episode in :attr:`state`.
         """
-        if not self._order:
+        task = self.chosen_task(split, index)
+        if task is None and not self._order:
             self._order = self.np_random.permutation(len(self._items)).tolist()
-        self._item = item = self._items[self._order.pop()]
+        self._item = item = self._items[self._order.pop() if task is None else task["id"]]
         self._state = DIPGState(
             episode_id=episode_id,
             current_context=item.context,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from gymnasium.spaces import Space
@@ -116,13 +116,34 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
         """The outputs are as long as the option says."""
         return {"output": Utf8(self._output), "error": Utf8(self._output)}
 
-    def reset(self, task_id: TaskId | None = None, episode_id: str | None = None) -> GitObservation:
+    def tasks(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Implements Environment.tasks: the built-in ones; the last two are of ``"test"``."""
+        split = {"train": [*TASKS][:-2], "test": [*TASKS][-2:]}
+        return {
+            name: [
+                {"id": id, "index": index, "instruction": TASKS[id].instruction}
+                for index, id in enumerate(ids)
+            ]
+            for name, ids in split.items()
+        }
+
+    def reset(
+        self,
+        task_id: TaskId | None = None,
+        split: str | None = None,
+        index: int | None = None,
+        episode_id: str | None = None,
+    ) -> GitObservation:
         """Begin an episode: an empty workspace, and the server as if nothing had been pushed.
 
         Args:
             task_id: The task of this episode.
+            split: Split of the task, in place of its name.
+            index: Index of the task in its split.
             episode_id: Name of the episode in :attr:`state`.
         """
+        task = self.chosen_task(split, index)
+        task_id = task_id if task is None else task["id"]
         chosen = task_id or self._task_id or list(TASKS)[self.np_random.integers(len(TASKS))]
         self._folder.clear()
         self._state = GitState(episode_id=episode_id, task_id=chosen)

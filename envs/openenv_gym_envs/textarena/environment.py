@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -26,6 +27,9 @@ from openenv_gym_envs.textarena.wordle import WordleSignals
 
 MOST_TURNS = 100
 """Turns that the other players may take between two of the agent's."""
+
+_SPLITS = {"train": range(200), "test": range(1000, 1050)}
+"""Numbers that the games of tasks are begun from."""
 
 _KEPT = ("turn", "game_state", "logs", "rewards", "done", "role_mapping", "game_info", "step_info")
 
@@ -112,11 +116,34 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
         self._others: dict[int, Player] = {}
         self._signals = WordleSignals() if self._env_id.startswith("Wordle-") else None
 
-    def reset(self, seed: int | None = None, episode_id: str | None = None) -> TextArenaObservation:
+    def tasks(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Implements Environment.tasks: games that are begun from fixed numbers.
+
+        A game that asks language models has none.
+        """
+        if not games.is_seeded(self._env_id):
+            return {}
+        return {
+            name: [
+                {"id": f"{self._env_id}-{number}", "index": index, "number": number}
+                for index, number in enumerate(numbers)
+            ]
+            for name, numbers in _SPLITS.items()
+        }
+
+    def reset(
+        self,
+        seed: int | None = None,
+        split: str | None = None,
+        index: int | None = None,
+        episode_id: str | None = None,
+    ) -> TextArenaObservation:
         """Begin a game.
 
         Args:
             seed: Seed of the game. A game that does not depend on a seed refuses it.
+            split: Split of the task that decides how the game begins, in place of the seed.
+            index: Index of the task in its split.
             episode_id: Name of the episode in :attr:`state`.
 
         Raises:
@@ -128,9 +155,11 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
                 "reset it without a seed, or make it with allow_unseeded=True.",
                 env_id=self._env_id,
             )
-        self._replay.begin(self, episode_id=episode_id)
+        self._replay.begin(self, split=split, index=index, episode_id=episode_id)
+        task = self.chosen_task(split, index)
         self._clear(episode_id)
-        self._game, self._numbers = self._source.begin(int(self.np_random.integers(2**31)))
+        drawn = int(self.np_random.integers(2**31))
+        self._game, self._numbers = self._source.begin(drawn if task is None else task["number"])
         self._prompts = games.prompts(self._game.state)
         if self._opponent != "self":
             for player in set(range(self._num_players)) - {self._agent}:

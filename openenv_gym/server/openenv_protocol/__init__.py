@@ -15,14 +15,13 @@ What differs from openenv 0.10's own server, on purpose:
   dropped; and so is an unknown key beside ``action`` in a step over HTTP. ``timeout_s`` and
   ``request_id`` are taken and mean nothing, as there to environments that do not ask for them.
 - ``seed`` is a whole number from 0 on over WebSocket too.
-- ``state.episode_id`` is the one that was asked for and ``state.step_count`` counts steps since the
-  reset, whatever the environment counts.
+- ``state.episode_id`` is the one that was asked for, else one that the environment or the server
+  makes, and ``state.step_count`` counts steps since the reset, whatever the environment counts.
 - A second WebSocket takes an attached session over, and the first is told. There it is refused,
   also where the first one's connection broke without a sign.
 - A truncated episode is done, with ``"TimeLimit.truncated": true`` in its metadata.
 - Clients of MCP itself are answered at ``/mcp`` too: ``initialize`` begins a session. Where the
   environment has no tools of its own, ``reset`` and ``step`` are tools.
-- Sets of tasks (``/{name}/tasks``) are answered as there of an environment that has none.
 - Infinity and NaN become null, as there; numpy arrays and numbers are written as what they hold.
 - What the environment's exceptions say stays in the log, unless the server runs with ``--debug``.
 """

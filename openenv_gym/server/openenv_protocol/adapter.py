@@ -8,6 +8,7 @@ of its keys, those of any other Space as one field, ``action`` or ``observation`
 
 from __future__ import annotations
 
+import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -60,7 +61,8 @@ class JsonAdapter(Adapter):
         self.render_mode = adapter.render_mode
         self.inline = adapter.inline
         self.steps_after_end = adapter.steps_after_end
-        self._episode_id: str | None = None
+        self._asked_id: str | None = None
+        self._made_id: str | None = None
         self._steps = 0
 
     @abstractmethod
@@ -78,7 +80,7 @@ class JsonAdapter(Adapter):
     def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
         """Implements Adapter.reset."""
         outcome = self._begin(seed, options)
-        self._episode_id = options.get("episode_id")
+        self._asked_id, self._made_id = options.get("episode_id"), str(uuid.uuid4())
         self._steps = 0
         return self._told(outcome)
 
@@ -89,11 +91,13 @@ class JsonAdapter(Adapter):
         return self._told(outcome)
 
     def state(self) -> dict[str, Any]:
-        """Implements Adapter.state: with the episode's id as asked for, and the steps in it."""
-        state = {"episode_id": None, **self._hosted.state(), "step_count": self._steps}
-        if self._episode_id is not None:
-            state["episode_id"] = self._episode_id
-        return state
+        """Implements Adapter.state: with the episode's id and the steps in it.
+
+        The id is the one that was asked for, else the environment's own, else one of ours.
+        """
+        state = self._hosted.state()
+        id = self._asked_id or state.get("episode_id") or self._made_id
+        return {**state, "episode_id": id, "step_count": self._steps}
 
     def query(self, subject: str, arguments: dict[str, Any]) -> Any:
         """Implements Adapter.query."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from pydantic import BaseModel, ValidationError
@@ -13,14 +13,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from openenv_gym.errors import OpenEnvGymError, SessionLostError
+from openenv_gym.errors import OpenEnvGymError, OptionError, SessionLostError
 from openenv_gym.server.exchange import CarryOut
 from openenv_gym.server.http import body_of, too_large
 from openenv_gym.server.openenv_protocol import mcp, openapi
-from openenv_gym.server.openenv_protocol.exchange import BODY, error_body, written
+from openenv_gym.server.openenv_protocol.exchange import BODY, carrier, error_body, written
 from openenv_gym.server.openenv_protocol.lobby import Lobby
 from openenv_gym.server.openenv_protocol.problems import problems_of
-from openenv_gym.server.openenv_protocol.requests import ResetData, StepData
+from openenv_gym.server.openenv_protocol.requests import (
+    ResetData,
+    SplitRequest,
+    StepData,
+    TaskRangeRequest,
+    TaskRequest,
+)
 from openenv_gym.wire import messages
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -37,14 +43,30 @@ _NO_SESSION = (
 )
 
 
+class _TaskRoute(NamedTuple):
+    """A route of tasks.
+
+    Attributes:
+        method: Of HTTP.
+        subject: The method of a provider of tasks that it stands for.
+        body: What it takes.
+        key: Under which the answer stands; None where it is the answer itself.
+    """
+
+    method: str
+    subject: str
+    body: type[BaseModel] | None
+    key: str | None
+
+
 _TASKS = {
-    "splits": ("GET", "list_splits"),
-    "tasks": ("POST", "list_tasks"),
-    "num_tasks": ("POST", "num_tasks"),
-    "task": ("POST", "get_task"),
-    "task_range": ("POST", "get_task_range"),
+    "splits": _TaskRoute("GET", "list_splits", None, None),
+    "tasks": _TaskRoute("POST", "list_tasks", SplitRequest, "tasks"),
+    "num_tasks": _TaskRoute("POST", "num_tasks", SplitRequest, "num_tasks"),
+    "task": _TaskRoute("POST", "get_task", TaskRequest, "task"),
+    "task_range": _TaskRoute("POST", "get_task_range", TaskRangeRequest, "tasks"),
 }
-"""Routes of sets of tasks, and the methods of an environment that they stand for."""
+"""Routes of tasks, by the end of their path."""
 
 
 class _Refused(Exception):  # noqa: N818  # a response, raised
@@ -85,9 +107,7 @@ class StockRoutes:
             ("GET", "/redoc", self._redoc),
             ("GET", "/health", self._health),
         )
-        tasks = (
-            (method, f"/{{name}}/{kind}", self._no_tasks) for kind, (method, _) in _TASKS.items()
-        )
+        tasks = ((route.method, f"/{{name}}/{kind}", self._tasks) for kind, route in _TASKS.items())
         return [
             Route(path, answering(endpoint), methods=[method])
             for method, path, endpoint in (*told, *tasks)
@@ -189,13 +209,27 @@ class StockRoutes:
     async def _list(self, request: Request) -> Response:
         return JSONResponse([self._lobby.entry.name])
 
-    async def _no_tasks(self, request: Request) -> Response:
-        """As openenv's own server answers of an environment that has no sets of tasks."""
+    async def _tasks(self, request: Request) -> Response:
+        """Answer as openenv's own server, of an environment that is made for the question."""
         name, kind = request.path_params["name"], request.url.path.rpartition("/")[2]
         if name.lower() != self._lobby.entry.name.lower():
             return JSONResponse({"detail": f"unknown environment {name!r}"}, 404)
-        _, method = _TASKS[kind]
-        return JSONResponse({"detail": f"{method} is not supported for this environment"}, 501)
+        route = _TASKS[kind]
+        asked = {} if route.body is None else dict(await _read(request, route.body))
+        id = await self._lobby.open()
+        try:
+            answer = await self.reply(id, messages.Query(route.subject, asked), _ANSWER)
+        finally:
+            self._lobby.sessions.leave(id)
+        if isinstance(answer, OptionError):
+            status = 501 if "unsupported" in answer.fields else 400
+            return JSONResponse({"detail": str(answer)}, status)
+        if isinstance(answer, OpenEnvGymError):
+            raise answer
+        body = answer if route.key is None else {route.key: answer}
+        if kind == "tasks":
+            body["env_name"] = self._lobby.entry.name
+        return JSONResponse(body)
 
     async def _health(self, request: Request) -> Response:
         return JSONResponse({"status": "healthy"})
@@ -220,6 +254,14 @@ class StockRoutes:
         """What a page of the OpenAPI document shows."""
         root = request.scope.get("root_path", "")
         return {"openapi_url": f"{root}/openapi.json", "title": str(self._info["title"])}
+
+
+def _value(reply: messages.Reply) -> Any:
+    assert isinstance(reply, messages.Answer), "it answers a question"
+    return reply.value
+
+
+_ANSWER = carrier(_value, lambda error: error)
 
 
 def answering(endpoint: Endpoint) -> Endpoint:

@@ -83,6 +83,38 @@ class McpMessage(_Message):
     data: dict[str, Any]
 
 
+class SplitRequest(_Message):
+    """A question about the tasks of a split.
+
+    Attributes:
+        split: Name of the split.
+    """
+
+    split: str
+
+
+class TaskRequest(SplitRequest):
+    """A question about one task.
+
+    Attributes:
+        index: Index of the task within the split.
+    """
+
+    index: int
+
+
+class TaskRangeRequest(SplitRequest):
+    """A question about a slice of tasks.
+
+    Attributes:
+        start: Index of the first.
+        stop: Index behind the last.
+    """
+
+    start: int | None = None
+    stop: int | None = None
+
+
 class RpcRequest(BaseModel):
     """A request of JSON-RPC 2.0.
 

@@ -18,6 +18,7 @@ from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import ModelAdapter
 from openenv_gym.sessions.openenv_core.loop import EventLoop
 from openenv_gym.sessions.openenv_core.models import Models, models_of, overrides
+from openenv_gym.sessions.openenv_core.rubric import RubricScores
 from openenv_gym.spaces.derive import derive
 from openenv_gym.spaces.describe import parse
 from openenv_gym.wire.messages import StepOutcome
@@ -45,6 +46,13 @@ class OpenEnvCoreAdapter(ModelAdapter):
         _check_spaces(models, given, entry)
         adapted = adapted_class(cast("Hashable", type(environment)), models)
         super().__init__(adapted(environment, given), entry.name)
+        self._scores = RubricScores(environment)
+
+    def _task_provider(self, subject: str) -> Any:
+        return cast("StockEnvironment", self.environment).inner
+
+    def _awaited(self, value: Any) -> Any:
+        return cast("StockEnvironment", self.environment).awaited(value)
 
     def _outcome(self, observation: Any) -> StepOutcome:
         # A copy: what is added to it is none of the environment's, which may have kept it.
@@ -52,6 +60,9 @@ class OpenEnvCoreAdapter(ModelAdapter):
         truncated = bool(getattr(observation, "truncated", info.get(TRUNCATED, False)))
         terminated = is_terminated(done=observation.done, terminated=None, truncated=truncated)
         self._add(observation, info)
+        scores = self._scores.take()
+        if scores:
+            info["rubric"] = scores
         reward = 0.0 if observation.reward is None else observation.reward
         return self._to_space(observation), reward, terminated, truncated, info
 
@@ -64,11 +75,12 @@ class StockEnvironment(Environment[Any, Any, Any]):
         given: Spaces of fields, by name.
 
     Attributes:
+        inner: The environment.
         loop: Where its asynchronous methods run.
     """
 
     def __init__(self, environment: Any, given: Mapping[str, Space[Any] | None]) -> None:
-        self._environment = environment
+        self.inner = environment
         self._given = given
         self.loop = EventLoop()
         self._reset = self._method("reset")
@@ -76,10 +88,20 @@ class StockEnvironment(Environment[Any, Any, Any]):
 
     def _method(self, name: str) -> Callable[..., Any]:
         """A method of the environment: the asynchronous one if it has that, as OpenEnv takes it."""
-        if not overrides(type(self._environment), f"{name}_async"):
-            return cast("Callable[..., Any]", getattr(self._environment, name))
-        method, run = getattr(self._environment, f"{name}_async"), self.loop.run
+        if not overrides(type(self.inner), f"{name}_async"):
+            return cast("Callable[..., Any]", getattr(self.inner, name))
+        method, run = getattr(self.inner, f"{name}_async"), self.loop.run
         return lambda *positional, **named: run(method(*positional, **named))
+
+    def awaited(self, value: Any) -> Any:
+        """Return a value, or what an awaitable gives."""
+        if not inspect.isawaitable(value):
+            return value
+
+        async def wait() -> Any:
+            return await value
+
+        return self.loop.run(wait())
 
     def spaces(self) -> Mapping[str, Any]:
         """Implements Environment.spaces."""
@@ -96,12 +118,12 @@ class StockEnvironment(Environment[Any, Any, Any]):
     @property
     def state(self) -> Any:
         """Implements Environment.state."""
-        return self._environment.state
+        return self.inner.state
 
     def close(self) -> None:
         """Implements Environment.close."""
         try:
-            self._environment.close()
+            self.inner.close()
         finally:
             self.loop.close()
 

@@ -77,7 +77,7 @@ def named_models(kind: type, entry: Entry) -> dict[str, Any]:
     """
     told = {"state": State, **_annotated(kind), **_arguments(kind), **_attributes(kind)}
     for side, target in entry.models.items():
-        told[side] = registry.load(Entry(target, target))
+        told[side] = registry.load(Entry(target, target)) if isinstance(target, str) else target
     return told
 
 

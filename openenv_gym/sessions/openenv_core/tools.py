@@ -16,7 +16,9 @@ from openenv_gym.sessions.adapters import reset_keywords
 from openenv_gym.sessions.openenv_core.adapter import StockEnvironment, adapted_class
 from openenv_gym.sessions.openenv_core.loop import EventLoop
 from openenv_gym.sessions.openenv_core.models import Models, environment_base, named_models
+from openenv_gym.sessions.openenv_core.rubric import RubricScores
 from openenv_gym.sessions.payload import Payload
+from openenv_gym.sessions.tasks import ask
 from openenv_gym.spaces.tools import CALL_TOOL, LIST_TOOLS, ToolSpec, calls_tools, read_tool
 
 _HOME, _BASE = "env_server.mcp_environment", "MCPEnvironment"
@@ -73,6 +75,7 @@ class CoreToolEnvironment:
         self._name = entry.name
         adapted = adapted_class(cast("Hashable", kind), self.models)
         self._adapted: StockEnvironment = adapted(environment, {})
+        self._scores = RubricScores(environment)
         self._session: _HeldSession | None = None
         if hasattr(environment, "mcp_session"):
             self._session = _HeldSession(self._adapted.loop, environment.mcp_session)
@@ -131,6 +134,14 @@ class CoreToolEnvironment:
     async def _asked(self, method: str, **keywords: Any) -> Any:
         async with self._environment.mcp_session() as client:
             return await getattr(client, method)(**keywords)
+
+    def ask_task(self, subject: str, arguments: dict[str, Any]) -> Any:
+        """Return what the environment answers as a provider of tasks."""
+        return ask(self._environment, subject, arguments, self._adapted.awaited)
+
+    def scores(self) -> dict[str, float]:
+        """Return what the rubric scored in the last step, by the names of its parts."""
+        return self._scores.take()
 
     def state(self) -> Payload:
         """Implements ToolEnvironment.state."""

@@ -84,7 +84,7 @@ def over_websocket(
     return _opened(
         OpenEnvServerLink(
             server,
-            routes.url,
+            routes,
             schemas,
             sessions.begin,
             given,
@@ -254,7 +254,7 @@ def over_http(
     return _opened(
         OpenEnvServerLink(
             server,
-            routes.url,
+            routes,
             Schemas(),
             lambda counts: LegacyDialogue(routes, timeout=timeout),
             given,

@@ -9,20 +9,26 @@ from concurrent.futures import Future, wait
 from time import perf_counter_ns
 from typing import Any
 
-from openenv_gym.errors import ExchangeTimeoutError, OpenEnvGymError, OptionError
+from openenv_gym.errors import (
+    ConnectError,
+    ExchangeTimeoutError,
+    OpenEnvGymError,
+    OptionError,
+)
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.payload import Conversation
 from openenv_gym.sessions.session import Session
+from openenv_gym.sessions.tasks import METHODS
 from openenv_gym.sessions.tools import ToolAdapter
 from openenv_gym.transport import Link
-from openenv_gym.wire.messages import Open, OpenVector, Reply, Request, StepOutcome
+from openenv_gym.wire.messages import Answer, Open, OpenVector, Query, Reply, Request, StepOutcome
 from openenv_gym.wire.timing import Stopwatch, Timing
 from openenv_gym_transports.links.server import Server
 from openenv_gym_transports.openenv_servers.given import Given
 from openenv_gym_transports.openenv_servers.known import KnownHost, known_host
 from openenv_gym_transports.openenv_servers.models import known_class
-from openenv_gym_transports.openenv_servers.server import Schemas
+from openenv_gym_transports.openenv_servers.server import Schemas, StockServer
 from openenv_gym_transports.openenv_servers.tools import tool_host
 from openenv_gym_transports.openenv_servers.unknown import UnknownHost, unknown_host
 
@@ -30,12 +36,15 @@ Converse = Callable[[bool], Conversation]
 """Begins a conversation with an environment of the server; True if it is known to count steps."""
 
 
+_TASK_LIMIT = 60.0  # seconds; the server makes an environment for the question
+
+
 class OpenEnvServerLink(Session):
     """A session in this process, whose environments are on a server.
 
     Args:
         server: The server; ended with the link, where it was started for it.
-        url: Its address, as HTTP knows it.
+        routes: Its routes.
         schemas: What it says of its environments.
         converse: Begins a conversation with one of them.
         given: Spaces that the caller gives.
@@ -46,7 +55,7 @@ class OpenEnvServerLink(Session):
     def __init__(
         self,
         server: Server,
-        url: str,
+        routes: StockServer,
         schemas: Schemas,
         converse: Converse,
         given: Given,
@@ -56,7 +65,8 @@ class OpenEnvServerLink(Session):
     ) -> None:
         super().__init__(make_adapter=self._make_host)
         self._server = server
-        self._url = url
+        self._routes = routes
+        self._url = routes.url
         self._schemas = schemas
         self._converse = converse
         self._given = given
@@ -74,6 +84,18 @@ class OpenEnvServerLink(Session):
     def space_sources(self) -> dict[str, str]:
         """Implements Link.space_sources."""
         return dict(self._sources)
+
+    def _query(self, request: Query) -> Answer:
+        if request.subject not in METHODS:
+            return super()._query(request)
+        try:
+            answer = self._routes.ask_task(request.subject, request.arguments, _TASK_LIMIT)
+        except OSError as error:
+            raise ConnectError(
+                f"The server at {self._url} did not answer the question for tasks: {error}.",
+                url=self._url,
+            ) from error
+        return Answer(answer)
 
     def _entry(self, request: Open | OpenVector) -> Entry:
         if request.environment is None and not (self.is_open or self.is_closed):

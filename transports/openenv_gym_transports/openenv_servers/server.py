@@ -8,14 +8,24 @@ from http.client import HTTPException
 from time import monotonic, sleep
 from typing import Any, Literal, NamedTuple
 from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
-from openenv_gym.errors import ConnectError
-from openenv_gym_transports.openenv_servers.failures import full, not_made
+from openenv_gym.errors import ConnectError, OptionError
+from openenv_gym_transports.openenv_servers.failures import failed, full, not_made
 
 _LARGEST_BODY = 1 << 28
 _METHOD_NOT_FOUND = -32601
 _PAUSE = 0.2
+
+_TASK_ROUTES = {
+    "list_splits": ("GET", "splits", None),
+    "list_tasks": ("POST", "tasks", "tasks"),
+    "num_tasks": ("POST", "num_tasks", "num_tasks"),
+    "get_task": ("POST", "task", "task"),
+    "get_task_range": ("POST", "task_range", "tasks"),
+}
+"""Routes of tasks: method, end of the path, and the key of the answer."""
 
 Release = Literal["current", "legacy"]
 
@@ -119,6 +129,32 @@ class StockServer:
         told = self.request("GET", "/metadata", limit=limit).data
         name = told.get("name") if isinstance(told, dict) else None
         return name if isinstance(name, str) else self.url
+
+    def ask_task(self, subject: str, arguments: dict[str, Any], limit: float) -> Any:
+        """Return what the environment answers as a provider of tasks.
+
+        Args:
+            subject: Method of the provider.
+            arguments: Its keywords.
+            limit: Seconds that the answer may take.
+
+        Raises:
+            OptionError: The environment does not have that, or no such task.
+            EnvironmentFailedError: It failed.
+            OSError: There was no answer.
+        """
+        method, path, key = _TASK_ROUTES[subject]
+        names = self.request("GET", "/list_environments", limit=limit).data
+        name = names[0] if isinstance(names, list) and names else ""
+        body = arguments if method == "POST" else None
+        answer = self.request(method, f"/{quote(str(name))}/{path}", body, limit=limit)
+        if answer.status == 200:
+            return answer.data if key is None else answer.data[key]
+        detail = answer.data.get("detail") if isinstance(answer.data, dict) else answer.text[:200]
+        if answer.status in (400, 404, 422, 501):
+            fields = {"unsupported": subject} if answer.status in (404, 501) else {}
+            raise OptionError(f"The server at {self.url} says: {detail}", url=self.url, **fields)
+        raise failed(self.url, f"answer {subject}", {"message": detail, "code": answer.status})
 
     def create_session(self, limit: float) -> str | None:
         """Makes a session that outlives its WebSocket.
