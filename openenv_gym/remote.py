@@ -146,7 +146,7 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
             return True
         return super().set_wrapper_attr(name, value, **keywords)
 
-    @property
+    @property  # pyright: ignore[reportIncompatibleVariableOverride]
     def spec(self) -> EnvSpec | None:
         """What it was made of, with the limit of steps that the environment keeps itself."""
         spec = self._spec

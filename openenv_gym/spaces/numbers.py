@@ -25,7 +25,7 @@ class Numbers(Sequence):
         ValueError: The item is not a Box of a single number, or the lengths are not in order.
     """
 
-    feature_space: Box
+    feature_space: Box  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import pytest
 
@@ -39,7 +40,7 @@ OPENENV = OpenEnvFields(
 class TestBrowserGym(EnvironmentContract):
     id = "openenv/BrowserGym-v0"
     steps = 6
-    actions: ClassVar[list[str]] = [
+    actions: ClassVar[Sequence[Any]] = [
         "mouse_move(60, 90)",
         "press('13', 'Tab')\nnoop(300)",
         "click('no such bid')",

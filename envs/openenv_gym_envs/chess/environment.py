@@ -78,11 +78,11 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
         stockfish_path: str | None = None,
         stockfish_depth: Annotated[
             Annotated[int, Field(ge=1, le=100)] | None,
-            ClientOption(Annotated[int, Field(ge=1, le=20)] | None),
+            ClientOption(Annotated[int, Field(ge=1, le=20)] | None),  # pyright: ignore[reportOperatorIssue]
         ] = None,
         stockfish_nodes: Annotated[
             Annotated[int, Field(ge=1)] | None,
-            ClientOption(Annotated[int, Field(ge=1, le=1_000_000)] | None),
+            ClientOption(Annotated[int, Field(ge=1, le=1_000_000)] | None),  # pyright: ignore[reportOperatorIssue]
         ] = None,
         stockfish_timeout: Annotated[
             float, Field(gt=0), ClientOption(Annotated[float, Field(gt=0, le=60)])

@@ -68,7 +68,7 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         self._board: NDArray[np.int8] = np.zeros((ROWS, COLUMNS), np.int8)
         self._heights = [0] * COLUMNS
         self._open = list(range(COLUMNS))  # columns that are not full
-        self._pieces = {1: 0, -1: 0}
+        self._pieces: dict[int, int] = {1: 0, -1: 0}
         self._player = 1
         self._done = False
         self._last: tuple[int, int] | None = None

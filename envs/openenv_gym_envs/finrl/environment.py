@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import numpy as np
 from gymnasium.spaces import Space
@@ -33,7 +33,8 @@ def _is_date(text: str) -> str:
 
 
 _Date = Annotated[str, AfterValidator(_is_date)]
-_Day = Annotated[_Date | None, ClientOption(Annotated[str, Field(max_length=10)] | None)]
+_ClientDay = Optional[Annotated[str, Field(max_length=10)]]  # noqa: UP045  # pyright's plea
+_Day = Annotated[_Date | None, ClientOption(_ClientDay)]
 _Cost = Annotated[float, Field(ge=0, lt=1), ClientOption()]
 _Amount = Annotated[
     float,

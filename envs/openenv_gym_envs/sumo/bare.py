@@ -35,7 +35,8 @@ class SingleIntersection(Player):
         return self._env.action_space.sample()
 
     def step(self, action: Any) -> bool:
-        _, _, terminated, truncated, _ = self._env.step(action)
+        outcome: Any = self._env.step(action)  # of one agent, as the class says
+        _, _, terminated, truncated, _ = outcome
         return bool(terminated or truncated)
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ def make(
     reward_fn: Annotated[Reward, ClientOption()] = "diff-waiting-time",
     begin_time: Annotated[
         Annotated[int, Field(ge=0, le=10**6)] | None,
-        ClientOption(Annotated[int, Field(ge=0, le=100_000)] | None),
+        ClientOption(Annotated[int, Field(ge=0, le=100_000)] | None),  # pyright: ignore[reportOperatorIssue]
     ] = None,
     num_seconds: Annotated[_Seconds | None, ClientOption(_Episode | None)] = None,
     delta_time: Annotated[_Seconds, ClientOption(_FewSeconds)] = 5,
