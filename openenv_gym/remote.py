@@ -146,7 +146,7 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
             return True
         return super().set_wrapper_attr(name, value, **keywords)
 
-    @property  # pyright: ignore[reportIncompatibleVariableOverride]
+    @property
     def spec(self) -> EnvSpec | None:
         """What it was made of, with the limit of steps that the environment keeps itself."""
         spec = self._spec
@@ -157,7 +157,7 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
         return spec
 
     @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
+    def spec(self, spec: EnvSpec | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._spec = spec
 
     # Copies.
