@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import difflib
 import pickle
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -100,6 +101,14 @@ class OptionError(OpenEnvGymError, ValueError):
 
 class UnknownOptionError(OptionError, TypeError):
     """An option is unknown; its message has Python's own phrase, which programs look for."""
+
+    def __init__(self, message: str, /, **fields: Any) -> None:
+        # gymnasium before 1.4 raises a TypeError of make() again as a new one of its kind, with
+        # more text: that keeps the facts of the first.
+        raised = sys.exc_info()[1]
+        if not fields and isinstance(raised, UnknownOptionError):
+            fields = raised.fields
+        super().__init__(message, **fields)
 
 
 class NoSuchAttributeError(OptionError, AttributeError):

@@ -112,3 +112,13 @@ def test_an_unknown_name_is_told_the_nearest_known_one() -> None:
     assert did_you_mean("proces", known) == " Did you mean 'process'?"
     assert did_you_mean("ray", known) == ""
     assert did_you_mean("ray", []) == ""
+
+
+def test_an_unknown_option_keeps_its_facts_when_gymnasium_raises_it_again() -> None:
+    try:
+        raise errors.UnknownOptionError("unknown", known=["depth"])
+    except TypeError as error:  # as gymnasium.make does before 1.4
+        again = type(error)(f"{error}, and more text")
+    assert isinstance(again, errors.UnknownOptionError)
+    assert (str(again), again.fields) == ("unknown, and more text", {"known": ["depth"]})
+    assert errors.UnknownOptionError("unknown").fields == {}
