@@ -265,5 +265,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-class StockServerWarning(UserWarning):
+class OpenEnvServerWarning(UserWarning):
     """What a server of OpenEnv's own make cannot do for its client, said on connecting."""

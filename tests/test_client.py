@@ -143,7 +143,7 @@ class PickEnv(EnvClient[PickAction, PickObservation, State], environment=f"{__na
     pass
 
 
-def told(model: BaseModel) -> dict[str, Any]:
+def comparable(model: BaseModel) -> dict[str, Any]:
     """The fields of a model, with what numpy compares item by item made comparable."""
     return {
         name: (value.dtype, value.shape, value.tobytes())
@@ -154,7 +154,7 @@ def told(model: BaseModel) -> dict[str, Any]:
 
 
 def same(result: StepResult[Any], observation: Observation) -> None:
-    got, wanted = told(result.observation), told(observation)
+    got, wanted = comparable(result.observation), comparable(observation)
     wanted["reward"] = wanted["reward"] or 0.0
     assert got == wanted
     assert (result.reward, result.done) == (got["reward"], got["done"])
@@ -311,7 +311,7 @@ def test_the_whole_of_the_options() -> None:
         env.reset(fen="")
 
 
-def test_a_stock_client_becomes_synchronous_by_a_call() -> None:
+def test_a_openenv_client_becomes_synchronous_by_a_call() -> None:
     with EchoEnv().sync() as env:
         assert env.sync() is env
 

@@ -46,7 +46,7 @@ __all__ = ["JointEnv", "TurnBasedEnv", "aec_env", "parallel_env"]
 
 
 def aec_env(id: str, **keywords: Any) -> AECEnv[str, Any, Any]:
-    """Makes an environment with an agent for each player, who move in turn.
+    """Make an environment with an agent for each player, who move in turn.
 
     Agents who all act at the same time are asked one after the other, before all are stepped.
 
@@ -70,7 +70,7 @@ def _in_turn(env: gymnasium.Env[Any, Any]) -> AECEnv[str, Any, Any]:
 
 
 def parallel_env(id: str, **keywords: Any) -> ParallelEnv[str, Any, Any]:
-    """Makes an environment with an agent for each player, all stepped together.
+    """Make an environment with an agent for each player, all stepped together.
 
     Where players move in turn, a step carries out the action of the agent whose turn it is, and
     leaves those of the others out of account: their masks allow all actions. Whose turn it is shows

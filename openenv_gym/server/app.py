@@ -23,9 +23,9 @@ from openenv_gym.server import http, websocket
 from openenv_gym.server.backend import IN_THE_SERVER, BackendSettings
 from openenv_gym.server.doorkeeper import Doorkeeper
 from openenv_gym.server.guard import Guard
-from openenv_gym.server.openenv_protocol.http import RPC_PATH, StockRoutes
+from openenv_gym.server.openenv_protocol.http import RPC_PATH, OpenEnvRoutes
 from openenv_gym.server.openenv_protocol.lobby import Lobby
-from openenv_gym.server.openenv_protocol.websocket import RpcWebSocket, StockWebSocket
+from openenv_gym.server.openenv_protocol.websocket import OpenEnvWebSocket, RpcWebSocket
 from openenv_gym.server.process import check_alone
 from openenv_gym.server.sessions import Sessions
 from openenv_gym.server.web import WebRoutes
@@ -150,13 +150,13 @@ def create_app(
         "summary": entry.summary or entry.name,
         "description": _DESCRIPTION.format(name=entry.name, id=entry.id or entry.name),
     }
-    stock = StockRoutes(lobby, info, open_to_all=not token)
+    openenv = OpenEnvRoutes(lobby, info, open_to_all=not token)
     app.router.routes += [
         Route(http.PATH, face, methods=["POST"]),
-        WebSocketRoute(websocket.PATH, websocket.WebSocketFace(sessions, StockWebSocket(lobby))),
+        WebSocketRoute(websocket.PATH, websocket.WebSocketFace(sessions, OpenEnvWebSocket(lobby))),
         WebSocketRoute(RPC_PATH, RpcWebSocket(lobby)),
-        *stock.routes(),
-        *(WebRoutes(lobby, stock).routes() if web else ()),
+        *openenv.routes(),
+        *(WebRoutes(lobby, openenv).routes() if web else ()),
     ]
     return app
 

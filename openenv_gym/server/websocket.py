@@ -24,12 +24,12 @@ class WebSocketFace:
 
     Args:
         sessions: Those that it serves.
-        stock: Serves the clients of OpenEnv's own protocol, from the reply to their handshake on.
+        openenv: Serves the clients of OpenEnv's own protocol, from the reply to their handshake on.
     """
 
-    def __init__(self, sessions: Sessions, stock: App) -> None:
+    def __init__(self, sessions: Sessions, openenv: App) -> None:
         self._sessions = sessions
-        self._stock = stock
+        self._openenv = openenv
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection, from the handshake to its end."""
@@ -37,7 +37,7 @@ class WebSocketFace:
         if SUBPROTOCOL in scope["subprotocols"]:
             await self._converse(scope, receive, send)
         else:
-            await self._stock(scope, receive, send)
+            await self._openenv(scope, receive, send)
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Our protocol: a request, its reply, and so on."""

@@ -114,7 +114,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
-        """Begins an episode."""
+        """Begin an episode."""
 
     @abstractmethod
     def step(self, action: Any) -> StepOutcome:
@@ -146,7 +146,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Closes the environment."""
+        """Close the environment."""
 
 
 class GymnasiumAdapter(Adapter):
@@ -312,7 +312,7 @@ class ModelAdapter(Adapter):
         return self._outcome(self.begin(seed, options))
 
     def begin(self, seed: int | None, options: dict[str, Any]) -> Any:
-        """Begins an episode; gives the observation as the environment gives it.
+        """Begin an episode; gives the observation as the environment gives it.
 
         Raises:
             OptionError: An option is unknown or wrong.
@@ -356,7 +356,7 @@ class ModelAdapter(Adapter):
         return value, reward, terminated, truncated, info
 
     def _add(self, observation: Any, info: dict[str, Any]) -> None:
-        """Adds to the info what is in the observation beside values of the Space."""
+        """Add to the info what is in the observation beside values of the Space."""
         for name, get in self._info:
             info[name] = get(getattr(observation, name))
         for name in self._perhaps:

@@ -67,7 +67,7 @@ class Lanes:
     def reset(
         self, seeds: Sequence[int | None], options: dict[str, Any], lanes: Sequence[int] | None
     ) -> VectorResult:
-        """Begins an episode in some lanes; tells the observations of all."""
+        """Begin an episode in some lanes; tells the observations of all."""
         infos: dict[str, Any] = {}
         for lane in range(len(self.adapters)) if lanes is None else lanes:
             info = self._reset(lane, seeds[lane], options)
@@ -84,7 +84,7 @@ class Lanes:
         )
 
     def _reset(self, lane: int, seed: int | None, options: dict[str, Any]) -> dict[str, Any]:
-        """Begins an episode; gives its first info."""
+        """Begin an episode; gives its first info."""
         self._running[lane] = False
         observation, *_, info = self.adapters[lane].reset(seed, options)
         self._running[lane] = True
@@ -94,7 +94,7 @@ class Lanes:
         return info
 
     def step(self, actions: Iterable[Any], lanes: Sequence[int] | None) -> VectorResult:
-        """Carries out an action in each of some lanes.
+        """Carry out an action in each of some lanes.
 
         Raises:
             ActionError: One is not in the action space; no lane was stepped.
@@ -158,7 +158,7 @@ class Lanes:
             return (first.prepared([action])[0] for action in actions)
 
     def _limited(self, lane: int) -> bool:
-        """Counts a step; tells whether the episode has had as many as it may."""
+        """Count a step; tells whether the episode has had as many as it may."""
         self._elapsed[lane] += 1
         return self._limit is not None and self._elapsed[lane] >= self._limit
 
@@ -200,7 +200,7 @@ class Lanes:
                 )
 
     def close(self, run: Callable[[Callable[[], None]], None]) -> None:
-        """Closes all environments, also if one fails to.
+        """Close all environments, also if one fails to.
 
         Args:
             run: Calls, and translates what is raised.
@@ -216,7 +216,7 @@ class Lanes:
 
 
 def check_alike(first: Adapter, other: Adapter) -> None:
-    """Checks that two environments can be lanes of one vector: their Spaces are equal.
+    """Check that two environments can be lanes of one vector: their Spaces are equal.
 
     Raises:
         OptionError: They are not.

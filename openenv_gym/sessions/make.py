@@ -23,7 +23,7 @@ from openenv_gym.sessions.adapters import (
     with_pictures,
 )
 from openenv_gym.sessions.exports import Declared
-from openenv_gym.sessions.openenv_core.models import is_stock_class
+from openenv_gym.sessions.openenv_core.models import is_openenv_class
 from openenv_gym.spaces.describe import parse
 from openenv_gym.wire.messages import Open, OpenVector
 
@@ -32,7 +32,7 @@ RESERVED = frozenset({"render_mode"})
 
 
 def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Adapter:
-    """Makes an environment.
+    """Make an environment.
 
     Args:
         entry: A class derived from ``Environment``, ours or that of ``openenv.core``, or from
@@ -73,7 +73,7 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
                 environment.close()
                 environment = made(mode)
             return GymnasiumAdapter(environment, entry.exports or _own_exports(environment))
-        if is_stock_class(type(environment)):
+        if is_openenv_class(type(environment)):
             _chosen(render_mode, [], entry.name)
             return _core_adapter(environment, entry)
     except BaseException:
@@ -89,7 +89,7 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
 
 def calls_tools(made: Any, entry: Entry) -> bool:
     """Return whether what an entry names is a class whose actions call tools."""
-    if not is_stock_class(made):
+    if not is_openenv_class(made):
         return False
     from openenv_gym.sessions.openenv_core.tools import is_tool_class
 
@@ -133,14 +133,14 @@ def check_actions(adapter: Adapter, entry: Entry) -> None:
 
 
 def _check_target(make: Any, entry: Entry) -> None:
-    """Refuses, before it is called, what is not the class of an environment.
+    """Refuse, before it is called, what is not the class of an environment.
 
     A function that makes one is let through: only the owner of a server can name it.
     """
     while isinstance(make, functools.partial):
         make = make.func
     if isinstance(make, type):
-        if issubclass(make, Environment | gymnasium.Env) or is_stock_class(make):
+        if issubclass(make, Environment | gymnasium.Env) or is_openenv_class(make):
             return
         kind = "class"
     elif inspect.isroutine(make) and not inspect.isbuiltin(make):

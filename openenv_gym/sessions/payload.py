@@ -15,11 +15,11 @@ class Conversation(Protocol):
     """One environment on a server; how is no matter to who speaks with it."""
 
     def reset(self, data: Payload) -> Payload:
-        """Begins an episode."""
+        """Begin an episode."""
         raise NotImplementedError
 
     def step(self, action: Payload) -> Payload:
-        """Carries out one action, once."""
+        """Carry out one action, once."""
         raise NotImplementedError
 
     def rpc(self, method: str, params: Payload) -> Payload:
@@ -31,7 +31,7 @@ class Conversation(Protocol):
         raise NotImplementedError
 
     def close(self) -> None:
-        """Ends it."""
+        """End it."""
 
 
 class Outcome(NamedTuple):

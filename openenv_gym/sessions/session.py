@@ -132,7 +132,7 @@ class Session(ImmediateLink):
         }
 
     def handle(self, request: Request) -> Reply:
-        """Carries out one request.
+        """Carry out one request.
 
         Raises:
             OpenEnvGymError: It failed; the error says why.
@@ -159,7 +159,7 @@ class Session(ImmediateLink):
         return self._closed
 
     def close(self) -> None:
-        """Closes the environment; a second call does nothing."""
+        """Close the environment; a second call does nothing."""
         self._closed = True
         self._running = False
         adapter, self._adapter = self._adapter, None
@@ -372,7 +372,7 @@ class Session(ImmediateLink):
         return Closed()
 
     def _run(self, call: Callable[[], T]) -> T:
-        """Calls the environment's own code."""
+        """Call the environment's own code."""
         try:
             return call()
         except Exception as error:

@@ -25,8 +25,8 @@ from openenv_gym.errors import (
     ActionError,
     EpisodeError,
     OpenEnvGymError,
+    OpenEnvServerWarning,
     OptionError,
-    StockServerWarning,
 )
 from openenv_gym.testing.trajectory import Transition, play, same
 from openenv_gym.wire.token import sendable_token
@@ -262,7 +262,7 @@ def check_server(
     with found.check("POST /mcp answers as JSON-RPC"):
         _hold(server.post("/mcp", {}).get("jsonrpc") == "2.0", "It does not.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StockServerWarning)  # that it is one is not a finding
+        warnings.simplefilter("ignore", OpenEnvServerWarning)  # that it is one is not a finding
         _check_served(found, f"ws{secure}://{rest}", token)
     return found
 

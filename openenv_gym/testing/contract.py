@@ -58,14 +58,14 @@ __all__ = [
 
 
 def assert_same_trajectory(got: list[Transition], wanted: list[Transition]) -> None:
-    """Asserts that two trajectories are the same, bit for bit, and shows where they part."""
+    """Assert that two trajectories are the same, bit for bit, and shows where they part."""
     for number, (one, other) in enumerate(zip(got, wanted, strict=True)):
         for field, a, b in zip(Transition._fields, one, other, strict=True):
             assert same(a, b), f"{field} of transition {number}:\n{a!r}\nis not\n{b!r}"
 
 
 def assert_checked(env: Env) -> None:
-    """Asserts that gymnasium's ``check_env`` neither fails nor warns."""
+    """Assert that gymnasium's ``check_env`` neither fails nor warns."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # About what the Space is, which is the environment's own affair.
@@ -133,7 +133,7 @@ class TrajectoryContract:
 
     @pytest.fixture
     def make(self, transport: str) -> Iterator[Callable[..., Env]]:
-        """Makes environments over the transport, and closes them after the test."""
+        """Make environments over the transport, and closes them after the test."""
         made: list[Env] = []
 
         def make(**changes: Any) -> Env:
@@ -146,7 +146,7 @@ class TrajectoryContract:
             env.close()
 
     def play(self, env: Env, *, seed: int, steps: int) -> Iterator[Transition]:
-        """Plays, no more than ``steps`` of this class."""
+        """Play, no more than ``steps`` of this class."""
         return play(env, seed=seed, steps=min(steps, self.steps), actions=self.actions)
 
     def test_trajectory_is_that_in_process(self, env: Env, reference: Env) -> None:

@@ -43,7 +43,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def play(env: Env, *, seed: int, steps: int, actions: Iterable[Any] = ()) -> Iterator[Transition]:
-    """Begins an episode with a seed and steps it; begins a new one, unseeded, when one ends.
+    """Begin an episode with a seed and steps it; begins a new one, unseeded, when one ends.
 
     Args:
         env: What is played.

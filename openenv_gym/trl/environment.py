@@ -106,7 +106,7 @@ class ToolEnvironment(metaclass=_Made):
             self._close()
             client = self._opened()
             result = client.reset(**options)
-        return self._told(client, result)
+        return self._describe(client, result)
 
     def _opened(self) -> EnvClient[Any, Any, Any]:
         if self._client is None:
@@ -137,9 +137,9 @@ class ToolEnvironment(metaclass=_Made):
         self._steps += 1
         self.reward += result.reward or 0.0
         self.done = result.done or self._steps == self._max_steps
-        return self._told(client, result)
+        return self._describe(client, result)
 
-    def _told(self, client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
+    def _describe(self, client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
         self.result = result
         describe = type(self).recipe.describe
         told = _text(client, result) if describe is None else describe(result)

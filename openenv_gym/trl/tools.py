@@ -158,7 +158,7 @@ def _form(model: type[BaseModel]) -> tuple[list[inspect.Parameter], str]:
         default = inspect.Parameter.empty
         if not field.is_required():
             default = field.get_default(call_default_factory=True)
-        kind = _told(field.annotation, field.metadata)
+        kind = _schema_type(field.annotation, field.metadata)
         parameters.append(
             inspect.Parameter(
                 name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind
@@ -192,7 +192,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _told(annotation: Any, metadata: list[Any]) -> Any:
+def _schema_type(annotation: Any, metadata: list[Any]) -> Any:
     """The type of an argument, in terms that a JSON schema has."""
     while typing.get_origin(annotation) is typing.Annotated:
         annotation, *more = typing.get_args(annotation)
@@ -204,9 +204,9 @@ def _told(annotation: Any, metadata: list[Any]) -> Any:
             return _nested(mark)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
-        return typing.Union[tuple(_told(kind, []) for kind in arguments)]  # noqa: UP007
+        return typing.Union[tuple(_schema_type(kind, []) for kind in arguments)]  # noqa: UP007
     if origin in (list, tuple):
-        return list[_told(arguments[0], [])] if arguments else list  # type: ignore[misc]
+        return list[_schema_type(arguments[0], [])] if arguments else list  # type: ignore[misc]
     if origin is np.ndarray:
         return list
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):

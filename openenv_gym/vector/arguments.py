@@ -15,7 +15,7 @@ from openenv_gym.errors import OptionError
 def check_counts(
     num_envs: int, workers: int, lane_options: Sequence[Any] | None, on_failure: str
 ) -> None:
-    """Checks what ``make_vec`` is given.
+    """Check what ``make_vec`` is given.
 
     Raises:
         OptionError: It does not fit together.

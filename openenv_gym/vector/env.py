@@ -281,7 +281,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         return observations, rewards, terminations, truncations, infos
 
     def _keep(self, observations: Any, lanes: Sequence[int]) -> None:
-        """Keeps the observations of lanes, for when they are lost."""
+        """Keep the observations of lanes, for when they are lost."""
         batch = self._batches.get(len(lanes))
         if batch is None:
             batch = batch_space(self.single_observation_space, len(lanes))
@@ -300,7 +300,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         return self._mask.copy()
 
     def send(self, actions: Any, lanes: Sequence[int]) -> None:
-        """Sends actions to some lanes, and does not wait: the others are not held up.
+        """Send actions to some lanes, and does not wait: the others are not held up.
 
         Lanes of one worker answer together, so that a slow lane holds up none, make as many workers
         as lanes.
@@ -332,7 +332,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
     def recv(
         self, min_lanes: int = 1, timeout: float | None = None
     ) -> tuple[NDArray[np.int64], Any, Any, Any, Any, dict[str, Any]]:
-        """Receives the results that are there, of so many lanes at least.
+        """Receive the results that are there, of so many lanes at least.
 
         Args:
             min_lanes: Lanes to wait for.

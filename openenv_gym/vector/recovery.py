@@ -29,7 +29,7 @@ class Recovery:
         self._left = restarts
 
     def start_anew(self, worker: Worker, lost: TransportError, lanes: list[int]) -> None:
-        """Starts a worker anew.
+        """Start a worker anew.
 
         Its lanes count as ended: the next step resets them, where steps do that.
 

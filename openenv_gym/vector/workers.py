@@ -57,7 +57,7 @@ class Worker:
         self.sent: list[int] = []
 
     def open(self) -> Description:
-        """Starts it.
+        """Start it.
 
         Raises:
             ServerFullError: There is no room for its lanes.
@@ -66,13 +66,13 @@ class Worker:
         return self._link.description
 
     def restart(self) -> None:
-        """Starts it anew; its lanes count as ended."""
+        """Start it anew; its lanes count as ended."""
         self.close()
         self._request.ended = True
         self.open()
 
     def check_received(self) -> None:
-        """Checks that nothing is under way.
+        """Check that nothing is under way.
 
         Raises:
             EpisodeError: Lanes that were sent something have not been received.
@@ -85,7 +85,7 @@ class Worker:
             )
 
     def try_send(self, request: Request, lanes: Sequence[int] = ()) -> None:
-        """Sends a request on its way; what goes wrong with that is told by :meth:`receive`.
+        """Send a request on its way; what goes wrong with that is told by :meth:`receive`.
 
         Args:
             request: What is asked.
@@ -99,7 +99,7 @@ class Worker:
             self._unsent = error
 
     def receive(self, timeout: float | None) -> Reply:
-        """Waits for the reply.
+        """Wait for the reply.
 
         Raises:
             OpenEnvGymError: What the session raised, or sending.
@@ -138,7 +138,7 @@ class Worker:
         return {"transport": self._transport.name, **self._opened().isolation}
 
     def close(self) -> None:
-        """Ends it; a second call does nothing."""
+        """End it; a second call does nothing."""
         link, self._link = self._link, None
         self.sent = []
         if link is not None:
@@ -152,7 +152,7 @@ class Worker:
 
 
 def open_all(workers: Sequence[Worker]) -> Description:
-    """Starts workers, one after the other: starting many at once drowns an engine.
+    """Start workers, one after the other: starting many at once drowns an engine.
 
     Raises:
         ServerFullError: The server has not as many places as they have lanes.
@@ -207,7 +207,7 @@ def split_evenly(lanes: int, workers: int) -> Iterator[tuple[int, int]]:
 
 
 def wait_for_any(workers: list[Worker], lanes: int, limit: float | None) -> list[Worker]:
-    """Waits until workers with so many lanes have answered; these.
+    """Wait until workers with so many lanes have answered; these.
 
     Raises:
         ExchangeTimeoutError: They have not within the limit.

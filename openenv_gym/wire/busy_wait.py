@@ -90,7 +90,7 @@ class AwakeSocket:
         self.habit = Habit()
 
     def recv_into(self, buffer: memoryview, /) -> int:
-        """Receives what comes next, as that of a socket."""
+        """Receive what comes next, as that of a socket."""
         began: float = perf_counter()
         if self.habit.awake:
             self._stay_awake(began + self.habit.limit)
@@ -99,7 +99,7 @@ class AwakeSocket:
         return got
 
     def rest_into(self, buffer: memoryview, /) -> int:
-        """Receives what is on its way already: some of it awake, or all of it asleep."""
+        """Receive what is on its way already: some of it awake, or all of it asleep."""
         if self.habit.awake:
             self._stay_awake(perf_counter() + LIMIT)
             return self._recv_into(buffer)

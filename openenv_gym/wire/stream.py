@@ -29,7 +29,7 @@ _TIMEVAL = struct.Struct("ll")
 
 
 def readable(files: Sequence[int], seconds: float) -> bool:
-    """Waits until one of the file descriptors can be read; False if none could so long."""
+    """Wait until one of the file descriptors can be read; False if none could so long."""
     poll = select.poll()  # unlike select() it takes any number
     for file in files:
         poll.register(file, select.POLLIN)
@@ -75,11 +75,11 @@ class Stream:
             self._timeout = seconds
 
     def stay_awake(self, seconds: float) -> None:
-        """Waits awake for so long for a message, where that pays."""
+        """Wait awake for so long for a message, where that pays."""
         self._reader.habit.limit = seconds
 
     def send_bytes(self, data: Any) -> None:
-        """Sends one message.
+        """Send one message.
 
         Raises:
             OSError: The other end is gone, or takes nothing within the limit.
@@ -93,7 +93,7 @@ class Stream:
             self._socket.sendall(memoryview(data)[max(sent, 0) :])
 
     def recv_bytes(self, limit: int = MAX_MESSAGE) -> bytearray | memoryview:
-        """Receives one message, in memory of its own.
+        """Receive one message, in memory of its own.
 
         Args:
             limit: Bytes that it may have at most.
@@ -135,17 +135,17 @@ class Stream:
         return self._socket
 
     def shutdown(self) -> None:
-        """Ends the conversation: whoever waits on the socket, at either end, wakes up."""
+        """End the conversation: whoever waits on the socket, at either end, wakes up."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Ends the conversation and closes the socket."""
+        """End the conversation and closes the socket."""
         self.shutdown()
         self._socket.close()
 
     def prove(self, key: bytes, *, first: bool) -> None:
-        """Proves to the other end that this one knows the key, and has it prove the same.
+        """Prove to the other end that this one knows the key, and has it prove the same.
 
         Args:
             key: The shared secret.

@@ -41,7 +41,7 @@ class Stopwatch:
         self._encoded = 0
 
     def encode(self, request: Request) -> bytes:
-        """Encodes a request, and asks the other end for its share of the time."""
+        """Encode a request, and asks the other end for its share of the time."""
         request.timed = True
         begun = perf_counter_ns()
         data = encode(request)
@@ -50,7 +50,7 @@ class Stopwatch:
         return data
 
     def decode(self, data: Any) -> Request | Reply:
-        """Decodes a reply."""
+        """Decode a reply."""
         arrived = perf_counter_ns()
         message = decode(data)
         if isinstance(message, Reply) and message.spent is not None:

@@ -55,7 +55,7 @@ def _column_of(key: str, values: list[Any]) -> Any:
 
 
 def add_info(infos: dict[str, Any], info: dict[str, Any], row: int, count: int) -> None:
-    """Adds the info of one lane to those of all, in place.
+    """Add the info of one lane to those of all, in place.
 
     Args:
         infos: Those of all: for each key an array, a list or a dict, and a mask under ``_key``.

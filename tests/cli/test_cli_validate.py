@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from openenv_gym.cli import main
-from tests.openenv.peers import requires_peers, stock_server
+from tests.openenv.peers import peer_server, requires_peers
 from tests.servers import serving
 
 GOOD = "tests.faulty:Lamp"
@@ -96,7 +96,7 @@ def test_a_server_for_one_client(capsys: pytest.CaptureFixture[str]) -> None:
 
 @requires_peers
 def test_a_server_of_openenvs_own_make(capsys: pytest.CaptureFixture[str]) -> None:
-    with stock_server("tests.openenv.environments:nested") as server:
+    with peer_server("tests.openenv.environments:nested") as server:
         assert findings(capsys, "--url", server.url) == (0, {})
 
 

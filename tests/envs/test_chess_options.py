@@ -263,6 +263,6 @@ class TestRendering:
             "assert 'chess' not in sys.modules\n"
             "import openenv_gym_envs.chess.environment\n"
             "assert 'PIL' not in sys.modules\n"
-            "assert 'openenv_gym_envs.chess.stockfish' not in sys.modules"
+            "assert 'openenv_gym_envs.chess.uci_engine' not in sys.modules"
         )
         subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

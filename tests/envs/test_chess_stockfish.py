@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from openenv_gym.errors import EnvironmentFailedError, EpisodeError, MissingDependencyError
-from openenv_gym_envs.chess import stockfish
+from openenv_gym_envs.chess import uci_engine
 from openenv_gym_envs.chess.environment import ChessEnvironment
 from openenv_gym_envs.chess.models import ChessAction
 
 ROOT = Path(__file__).parents[2]
 
 try:
-    stockfish.find(None)
+    uci_engine.find(None)
     FOUND = True
 except MissingDependencyError:
     FOUND = False
@@ -191,15 +191,15 @@ class TestEngine:
 class TestWithoutTheEngine:
     def test_without_it_the_package_is_named(self, monkeypatch):
         monkeypatch.setenv("PATH", "")
-        monkeypatch.setattr(stockfish, "_DEBIAN", "/nowhere/stockfish")
+        monkeypatch.setattr(uci_engine, "_DEBIAN", "/nowhere/stockfish")
         with pytest.raises(MissingDependencyError, match="apt-get install stockfish"):
             ChessEnvironment(opponent="stockfish")
 
     def test_found_where_debian_puts_it(self, monkeypatch, program):
         path = program("say('bestmove e7e5')")
         monkeypatch.setenv("PATH", "")
-        monkeypatch.setattr(stockfish, "_DEBIAN", path)
-        assert stockfish.find(None) == path
+        monkeypatch.setattr(uci_engine, "_DEBIAN", path)
+        assert uci_engine.find(None) == path
 
     def test_named_path_is_missing(self):
         with pytest.raises(MissingDependencyError, match="/nowhere/at/all") as caught:

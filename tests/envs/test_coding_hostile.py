@@ -16,7 +16,7 @@ import openenv_gym  # noqa: F401  # registers the ids
 from openenv_gym_envs.sandbox import process
 from openenv_gym_envs.sandbox.boundary import Landlock
 from openenv_gym_envs.sandbox.inside.landlock import abi
-from tests.envs.hostile import CONTROL, PROGRAMS
+from tests.envs.attacks import CONTROL, PROGRAMS
 from tests.envs.victim import Victim
 
 Env = gymnasium.Env[Any, Any]

@@ -11,7 +11,7 @@ from openenv_gym_envs.git.folder import Folder, FolderLostError
 from openenv_gym_envs.sandbox import boundary, process
 from openenv_gym_envs.sandbox.boundary import Landlock
 from openenv_gym_envs.sandbox.inside.landlock import abi
-from tests.envs.hostile import OF_GIT, TIMED_OUT
+from tests.envs.attacks import OF_GIT, TIMED_OUT
 from tests.envs.victim import Victim
 from tests.servers import eventually
 from tests.troubles import running

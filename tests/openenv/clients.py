@@ -1,4 +1,4 @@
-"""openenv's own clients, as functions that :class:`tests.openenv.peers.StockPython` calls.
+"""openenv's own clients, as functions that :class:`tests.openenv.peers.PeerPython` calls.
 
 Only a peer's process can import this module.
 """
@@ -13,7 +13,7 @@ from openenv.core import GenericEnvClient
 from openenv.core.mcp_client import MCPToolClient
 
 
-def _told(result: Any) -> dict[str, Any]:
+def _facts(result: Any) -> dict[str, Any]:
     return {
         "observation": result.observation,
         "reward": result.reward,
@@ -25,10 +25,10 @@ def _told(result: Any) -> dict[str, Any]:
 def play(url: str, actions: list[Any], reset: dict[str, Any] | None = None) -> dict[str, Any]:
     """One episode with the synchronous client: what each call gave, and the states."""
     with GenericEnvClient(base_url=url).sync() as client:
-        results = [_told(client.reset(**(reset or {})))]
+        results = [_facts(client.reset(**(reset or {})))]
         states = [client.state()]
         for action in actions:
-            results.append(_told(client.step(action)))
+            results.append(_facts(client.step(action)))
             states.append(client.state())
         return {"results": results, "states": states}
 
@@ -76,13 +76,13 @@ async def play_async(
     try:
         await asyncio.gather(*(client.connect() for client in all_clients))
         firsts = await asyncio.gather(*(client.reset(**(reset or {})) for client in all_clients))
-        results = [[_told(first)] for first in firsts]
+        results = [[_facts(first)] for first in firsts]
         if meanwhile is not None:
             await meanwhile()
         for action in actions:
             found = await asyncio.gather(*(client.step(action) for client in all_clients))
             for own, result in zip(results, found, strict=True):
-                own.append(_told(result))
+                own.append(_facts(result))
         states = await asyncio.gather(*(client.state() for client in all_clients))
         return [
             {"results": own, "state": state} for own, state in zip(results, states, strict=True)

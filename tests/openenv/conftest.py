@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.openenv.peers import StockPython
+from tests.openenv.peers import PeerPython
 
 
 @pytest.fixture(scope="session")
-def stock() -> Iterator[StockPython]:
+def peer() -> Iterator[PeerPython]:
     """A process of openenv 0.10.0 that calls functions of tests' modules."""
-    python = StockPython()
+    python = PeerPython()
     yield python
     python.close()

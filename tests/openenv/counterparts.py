@@ -46,14 +46,14 @@ class NestedEnvironment(Environment[NestedAction, NestedObservation, State]):
 
     def reset(self) -> NestedObservation:
         self._here = (0, 0)
-        return self._told("walk", None)
+        return self._observe("walk", None)
 
     def step(self, action: NestedAction) -> NestedObservation:
         pace = 2 if action.gait == "run" else 1
         self._here = (self._here[0] + pace * action.by.x, self._here[1] + pace * action.by.y)
-        return self._told(action.gait, action.towards)
+        return self._observe(action.gait, action.towards)
 
-    def _told(self, gait: Literal["walk", "run"], nearest: Landmark | None) -> NestedObservation:
+    def _observe(self, gait: Literal["walk", "run"], nearest: Landmark | None) -> NestedObservation:
         x, y = (max(-100, min(100, side)) for side in self._here)
         found = (x, y) == (MINE.at.x, MINE.at.y)
         return NestedObservation(
@@ -85,13 +85,13 @@ class SensorsEnvironment(Environment[SensorsAction, SensorsObservation, State]):
 
     def reset(self) -> SensorsObservation:
         self._steps = 0
-        return self._told(0.0)
+        return self._observe(0.0)
 
     def step(self, action: SensorsAction) -> SensorsObservation:
         self._steps += 1
-        return self._told(action.gain)
+        return self._observe(action.gain)
 
-    def _told(self, gain: float) -> SensorsObservation:
+    def _observe(self, gain: float) -> SensorsObservation:
         return SensorsObservation(
             readings=np.array([np.nan, np.inf, 0.5 * gain, self._steps / 3]),
             counts=np.arange(3) + self._steps,

@@ -106,15 +106,15 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
         self, seed: int | None = None, episode_id: str | None = None, **_: Any
     ) -> Connect4Observation:
         self._steps = 0
-        return self._told(self._game.reset(episode_id))
+        return self._observe(self._game.reset(episode_id))
 
     def step(
         self, action: Connect4Action, timeout_s: float | None = None, **_: Any
     ) -> Connect4Observation:
         self._steps += 1
-        return self._told(self._game.step(OurConnect4Action(column=action.column)))
+        return self._observe(self._game.step(OurConnect4Action(column=action.column)))
 
-    def _told(self, seen: Any) -> Connect4Observation:
+    def _observe(self, seen: Any) -> Connect4Observation:
         return Connect4Observation(
             board=seen.board.tolist(),
             legal_actions=seen.legal_actions,
@@ -158,14 +158,14 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
     def reset(
         self, seed: int | None = None, episode_id: str | None = None, **_: Any
     ) -> ChessObservation:
-        return self._told(self._game.reset(episode_id=episode_id))
+        return self._observe(self._game.reset(episode_id=episode_id))
 
     def step(
         self, action: ChessAction, timeout_s: float | None = None, **_: Any
     ) -> ChessObservation:
-        return self._told(self._game.step(OurChessAction(move=action.move)))
+        return self._observe(self._game.step(OurChessAction(move=action.move)))
 
-    def _told(self, seen: Any) -> ChessObservation:
+    def _observe(self, seen: Any) -> ChessObservation:
         return ChessObservation(
             fen=seen.fen,
             legal_moves=seen.legal_moves,
@@ -223,7 +223,7 @@ class NestedEnvironment(Environment[NestedAction, NestedObservation, State]):
     ) -> NestedObservation:
         self._here = (0, 0)
         self._state = State(episode_id=episode_id)
-        return self._told("walk", None)
+        return self._observe("walk", None)
 
     def step(
         self, action: NestedAction, timeout_s: float | None = None, **_: Any
@@ -231,9 +231,9 @@ class NestedEnvironment(Environment[NestedAction, NestedObservation, State]):
         self._state.step_count += 1
         pace = 2 if action.gait == "run" else 1
         self._here = (self._here[0] + pace * action.by.x, self._here[1] + pace * action.by.y)
-        return self._told(action.gait, action.towards)
+        return self._observe(action.gait, action.towards)
 
-    def _told(self, gait: Literal["walk", "run"], nearest: Landmark | None) -> NestedObservation:
+    def _observe(self, gait: Literal["walk", "run"], nearest: Landmark | None) -> NestedObservation:
         x, y = (max(-100, min(100, side)) for side in self._here)
         found = (x, y) == (MINE.at.x, MINE.at.y)
         return NestedObservation(
@@ -273,15 +273,15 @@ class SensorsEnvironment(Environment[SensorsAction, SensorsObservation, State]):
         self, seed: int | None = None, episode_id: str | None = None, **_: Any
     ) -> SensorsObservation:
         self._state = State(episode_id=episode_id)
-        return self._told(np.float64(0.0))
+        return self._observe(np.float64(0.0))
 
     def step(
         self, action: SensorsAction, timeout_s: float | None = None, **_: Any
     ) -> SensorsObservation:
         self._state.step_count += 1
-        return self._told(np.float64(action.gain))
+        return self._observe(np.float64(action.gain))
 
-    def _told(self, gain: Any) -> SensorsObservation:
+    def _observe(self, gain: Any) -> SensorsObservation:
         steps = self._state.step_count
         readings: Any = np.array([np.nan, np.inf, 0.5 * gain, steps / 3])
         counts: Any = np.arange(3, dtype=np.int32) + steps

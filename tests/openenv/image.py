@@ -58,7 +58,7 @@ app = create_app(
 """
 
 
-def stock_image(client: DockerClient) -> str:
+def openenv_image(client: DockerClient) -> str:
     """The image; made if it is not there."""
     trials = (ROOT / "tests" / "openenv" / "trials.py").read_bytes()
     release = OPENENV.release.replace(" ", "-")

@@ -1,4 +1,4 @@
-"""The process behind :class:`tests.openenv.peers.StockPython`: lines of JSON, a call each."""
+"""The process behind :class:`tests.openenv.peers.PeerPython`: lines of JSON, a call each."""
 
 from __future__ import annotations
 

@@ -33,16 +33,16 @@ class Connect4Environment(Environment):  # type: ignore[misc]
     def reset(self) -> Connect4Observation:
         self._columns: list[list[int]] = [[] for _ in range(COLUMNS)]
         self._state = State(episode_id=str(uuid4()))
-        return self._told()
+        return self._observe()
 
     def step(self, action: Connect4Action) -> Connect4Observation:
         time.sleep(action.column == COLUMNS - 1)
         player = -1 if self._state.step_count % 2 else 1
         self._columns[action.column].append(player)
         self._state.step_count += 1
-        return self._told()
+        return self._observe()
 
-    def _told(self) -> Connect4Observation:
+    def _observe(self) -> Connect4Observation:
         rows = [[(*column, *[0] * ROWS)[row] for column in self._columns] for row in range(ROWS)]
         legal = [i for i, column in enumerate(self._columns) if len(column) < ROWS]
         return Connect4Observation(

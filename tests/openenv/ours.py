@@ -9,17 +9,17 @@ from typing import Any, TypeVar
 import gymnasium
 import pytest
 
-from openenv_gym.errors import StockServerWarning
+from openenv_gym.errors import OpenEnvServerWarning
 
 REMOTE = "openenv/Remote-v0"
-OWN_PROTOCOL = "OpenEnv's own protocol is spoken"
+OWN_PROTOCOL = "OpenEnv's own protocol is used"
 
 T = TypeVar("T")
 
 
 def warned(make: Callable[[], T], match: str = OWN_PROTOCOL) -> T:
     """What is made, with one warning."""
-    with pytest.warns(StockServerWarning, match=match) as caught:
+    with pytest.warns(OpenEnvServerWarning, match=match) as caught:
         made = make()
     assert len(caught) == 1
     return made
@@ -27,7 +27,7 @@ def warned(make: Callable[[], T], match: str = OWN_PROTOCOL) -> T:
 
 @contextmanager
 def remote(url: str, id: str = REMOTE, **keywords: Any) -> Iterator[gymnasium.Env[Any, Any]]:
-    """An environment at a stock server, while the block runs."""
+    """An environment at a server of OpenEnv, while the block runs."""
     env = warned(lambda: gymnasium.make(id, url=url, **keywords))
     try:
         yield env

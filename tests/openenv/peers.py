@@ -1,13 +1,13 @@
 """The real openenv, in virtual environments of its own, which ``.ci/peers`` makes.
 
-A test that needs one is marked ``requires_peers``. It runs a stock server beside it, or has
+A test that needs one is marked ``requires_peers``. It runs a server of OpenEnv beside it, or has
 functions called in a process where ``openenv`` can be imported::
 
     pytestmark = requires_peers
 
-    def test_reset(stock: StockPython) -> None:          # fixture of tests/openenv/conftest.py
-        with stock_server("tests.openenv.environments:echo") as server:
-            assert stock.call("tests.openenv.clients:first_observation", url=server.url) == {...}
+    def test_reset(peer: PeerPython) -> None:          # fixture of tests/openenv/conftest.py
+        with peer_server("tests.openenv.environments:echo") as server:
+            assert peer.call("tests.openenv.clients:first_observation", url=server.url) == {...}
 
 Modules that import ``openenv`` are imported there only, never by pytest.
 """
@@ -30,7 +30,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT = 120.0
-"""Seconds that a stock process may take to start: openenv imports 2,500 modules."""
+"""Seconds that a peer's process may take to start: openenv imports 2,500 modules."""
 
 requires_peers = pytest.mark.peers
 """Skips the test where the virtual environments are missing; OPENENV_GYM_REQUIRE_PEERS=1: fails."""
@@ -90,8 +90,8 @@ def peer_environment(variables: Mapping[str, str] | None = None) -> dict[str, st
     return {**inherited, **own, **(variables or {})}
 
 
-class StockServer:
-    """A stock server in a process.
+class PeerServer:
+    """A server of OpenEnv in a process.
 
     Attributes:
         url: ``http://127.0.0.1:PORT``.
@@ -120,14 +120,14 @@ class StockServer:
             if found := re.search(r"running on (http://\S+)", self.log):
                 return found[1]
             time.sleep(0.05)
-        raise AssertionError(f"the stock server did not start:\n{self.log}")
+        raise AssertionError(f"OpenEnv's server did not start:\n{self.log}")
 
 
 @contextmanager
-def stock_server(
+def peer_server(
     app: str, *, peer: Peer = OPENENV, port: int = 0, variables: Mapping[str, str] | None = None
-) -> Iterator[StockServer]:
-    """Runs a stock server while the block runs.
+) -> Iterator[PeerServer]:
+    """Runs a server of OpenEnv while the block runs.
 
     Args:
         app: ``module:attribute`` of its ASGI application, as uvicorn takes it.
@@ -136,7 +136,7 @@ def stock_server(
         variables: Environment variables of its process.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stock-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="peer-")))
         log = folder / "log"
         process = subprocess.Popen(
             [peer.python, "-m", "uvicorn", app, "--port", str(port)]
@@ -148,7 +148,7 @@ def stock_server(
             stderr=subprocess.STDOUT,
         )
         stack.callback(end, process)
-        yield StockServer(process, log)
+        yield PeerServer(process, log)
 
 
 def end(process: subprocess.Popen[Any], limit: float = 15.0) -> None:
@@ -161,7 +161,7 @@ def end(process: subprocess.Popen[Any], limit: float = 15.0) -> None:
         process.wait()
 
 
-class StockError(AssertionError):
+class PeerError(AssertionError):
     """A function called in the peer's process raised.
 
     Attributes:
@@ -175,7 +175,7 @@ class StockError(AssertionError):
         self.message = message
 
 
-class StockPython:
+class PeerPython:
     """A Python process of a peer that calls functions of modules that import ``openenv``.
 
     One process for many calls, since the import takes seconds. It starts with the first call.
@@ -196,7 +196,7 @@ class StockPython:
             **keywords: Its keywords.
 
         Raises:
-            StockError: It raised.
+            PeerError: It raised.
         """
         if self._process is None or self._process.poll() is not None:
             self.close()
@@ -210,7 +210,7 @@ class StockPython:
             raise AssertionError("the peer's process died; it says why above")
         reply = json.loads(line)
         if "error" in reply:
-            raise StockError(**reply["error"])
+            raise PeerError(**reply["error"])
         return reply["result"]
 
     def _start(self) -> subprocess.Popen[str]:

@@ -6,9 +6,9 @@ Only a peer's process can import this module; ``app`` is for uvicorn.
 from __future__ import annotations
 
 import openenv_gym
-from tests.openenv.hosted import register_connect4
+from tests.openenv.adapted import register_connect4
 
-ID = "stock/Connect4-v0"
+ID = "peer/Connect4-v0"
 
 register_connect4(ID)
 app = openenv_gym.create_app(ID)

@@ -1,4 +1,4 @@
-"""Connections to stock servers that drop: no step is lost in silence, and none is done twice."""
+"""Dropped connections to servers of OpenEnv: no step is lost silently, none is done twice."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from openenv_gym.errors import (
     EnvironmentFailedError,
     EpisodeError,
     ExchangeTimeoutError,
+    OpenEnvServerWarning,
     ServerFullError,
     SessionLostError,
     StepLostError,
-    StockServerWarning,
 )
 from tests.openenv.ours import REMOTE, remote, warned
-from tests.openenv.peers import StockServer, requires_peers, stock_server
+from tests.openenv.peers import PeerServer, peer_server, requires_peers
 from tests.servers import Proxy, eventually
 
 pytestmark = requires_peers
@@ -45,14 +45,14 @@ class Faults(Proxy):
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[StockServer]:
-    with stock_server("tests.openenv.environments:everything") as server:
+def server() -> Iterator[PeerServer]:
+    with peer_server("tests.openenv.environments:everything") as server:
         yield server
 
 
 @contextmanager
 def through(
-    server: StockServer, name: str = "ledger", **keywords: Any
+    server: PeerServer, name: str = "ledger", **keywords: Any
 ) -> Iterator[tuple[Env, Faults]]:
     """An environment of the server, by its name there, behind a proxy."""
     with (
@@ -100,7 +100,7 @@ EXECUTED = [
 
 @pytest.mark.parametrize("script", NOT_EXECUTED, ids=str)
 def test_a_step_that_did_not_arrive_is_sent_again(
-    server: StockServer, script: list[str | None]
+    server: PeerServer, script: list[str | None]
 ) -> None:
     with through(server) as (env, proxy):
         first, _ = env.reset()
@@ -115,7 +115,7 @@ def test_a_step_that_did_not_arrive_is_sent_again(
 
 @pytest.mark.parametrize("script", EXECUTED, ids=str)
 def test_a_step_that_was_carried_out_is_told_to_be_lost(
-    server: StockServer, script: list[str | None]
+    server: PeerServer, script: list[str | None]
 ) -> None:
     with through(server) as (env, proxy):
         first, _ = env.reset()
@@ -133,7 +133,7 @@ def test_a_step_that_was_carried_out_is_told_to_be_lost(
         assert seen == {"born": first["born"], "total": 3, "steps": 1}
 
 
-def test_a_slow_step_is_waited_for(server: StockServer) -> None:
+def test_a_slow_step_is_waited_for(server: PeerServer) -> None:
     with through(server) as (env, proxy):
         env.reset()
         # It is being carried out when the connection drops, and the session is not free meanwhile.
@@ -148,7 +148,7 @@ def test_a_slow_step_is_waited_for(server: StockServer) -> None:
         assert total(env) == 1
 
 
-def test_a_slow_step_that_outlasts_the_timeout(server: StockServer) -> None:
+def test_a_slow_step_that_outlasts_the_timeout(server: PeerServer) -> None:
     with through(server, timeout=0.6) as (env, proxy):
         env.reset()
         dropping = threading.Timer(0.2, proxy.drop)
@@ -168,7 +168,7 @@ def finished(call: Callable[[], Any]) -> bool:
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
-def test_nobody_knows_where_steps_are_not_counted(server: StockServer, fault: str) -> None:
+def test_nobody_knows_where_steps_are_not_counted(server: PeerServer, fault: str) -> None:
     with through(server) as (env, proxy):
         env.reset()
         env.step(act(counts=False))
@@ -179,7 +179,7 @@ def test_nobody_knows_where_steps_are_not_counted(server: StockServer, fault: st
         assert total(env) == (2 if fault == "after" else 1)
 
 
-def test_nobody_knows_before_the_first_count(server: StockServer) -> None:
+def test_nobody_knows_before_the_first_count(server: PeerServer) -> None:
     with through(server) as (env, proxy):
         env.reset()
         plan(env, proxy, "before")
@@ -189,7 +189,7 @@ def test_nobody_knows_before_the_first_count(server: StockServer) -> None:
         assert total(env) == 0
 
 
-def test_an_environment_that_is_known_to_count(server: StockServer) -> None:
+def test_an_environment_that_is_known_to_count(server: PeerServer) -> None:
     with through(server, "chess", id="openenv/Chess-v0") as (env, proxy):
         before, info = env.reset()
         plan(env, proxy, "before")
@@ -200,7 +200,7 @@ def test_an_environment_that_is_known_to_count(server: StockServer) -> None:
 
 
 @pytest.mark.parametrize("fault", ["before", "torn", "after", "mid"])
-def test_a_reset_is_done_again(server: StockServer, fault: str) -> None:
+def test_a_reset_is_done_again(server: PeerServer, fault: str) -> None:
     with through(server) as (env, proxy):
         first, _ = env.reset()
         env.step(act())
@@ -209,7 +209,7 @@ def test_a_reset_is_done_again(server: StockServer, fault: str) -> None:
         assert seen == {"born": first["born"], "total": 1, "steps": 0}
 
 
-def test_a_connection_that_dropped_between_two_steps(server: StockServer) -> None:
+def test_a_connection_that_dropped_between_two_steps(server: PeerServer) -> None:
     with through(server) as (env, proxy):
         env.reset()
         for steps in range(1, 5):
@@ -219,7 +219,7 @@ def test_a_connection_that_dropped_between_two_steps(server: StockServer) -> Non
         assert env.unwrapped.state()["step_count"] == 4
 
 
-def test_many_faults(server: StockServer) -> None:
+def test_many_faults(server: PeerServer) -> None:
     """Whatever drops, what the environment did is what was told of it."""
     chance = random.Random(5)
     with through(server) as (env, proxy):
@@ -246,7 +246,7 @@ def test_many_faults(server: StockServer) -> None:
         assert len(fates) > 10
 
 
-def test_after_a_timeout_no_stale_reply_is_read(server: StockServer) -> None:
+def test_after_a_timeout_no_stale_reply_is_read(server: PeerServer) -> None:
     with through(server, timeout=0.5) as (env, _):
         env.reset()
         env.step(act())
@@ -264,7 +264,7 @@ def test_after_a_timeout_no_stale_reply_is_read(server: StockServer) -> None:
 
 @pytest.mark.parametrize("resumable", [True, False])
 def test_after_a_timeout_a_reset_is_not_answered_by_the_step(
-    server: StockServer, resumable: bool
+    server: PeerServer, resumable: bool
 ) -> None:
     options = {"resumable": resumable}
     with through(server, timeout=0.5, transport_options=options) as (env, _):
@@ -277,7 +277,7 @@ def test_after_a_timeout_a_reset_is_not_answered_by_the_step(
         assert env.step(act())[0]["steps"] == 1
 
 
-def test_a_connection_that_is_dead_without_a_sign(server: StockServer) -> None:
+def test_a_connection_that_is_dead_without_a_sign(server: PeerServer) -> None:
     with through(server, timeout=0.5) as (env, proxy):
         born = env.reset()[0]["born"]
         plan(env, proxy, "mute")
@@ -288,7 +288,7 @@ def test_a_connection_that_is_dead_without_a_sign(server: StockServer) -> None:
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
-def test_a_session_that_ends_with_its_connection(server: StockServer, fault: str) -> None:
+def test_a_session_that_ends_with_its_connection(server: PeerServer, fault: str) -> None:
     options = {"resumable": False}
     with through(server, transport_options=options) as (env, proxy):
         env.reset()
@@ -303,7 +303,7 @@ def test_a_session_that_ends_with_its_connection(server: StockServer, fault: str
 
 
 @pytest.mark.parametrize("release", ["old", "older"])
-def test_a_server_that_is_too_old(server: StockServer, release: str) -> None:
+def test_a_server_that_is_too_old(server: PeerServer, release: str) -> None:
     with through(server, release) as (env, proxy):
         assert env.reset()[0]["total"] == 0
         env.step(act())
@@ -314,8 +314,8 @@ def test_a_server_that_is_too_old(server: StockServer, release: str) -> None:
             env.reset()
 
 
-def test_a_server_that_knows_no_such_session_and_one_that_is_gone(server: StockServer) -> None:
-    with stock_server("tests.openenv.environments:everything") as other:
+def test_a_server_that_knows_no_such_session_and_one_that_is_gone(server: PeerServer) -> None:
+    with peer_server("tests.openenv.environments:everything") as other:
         with through(server) as (env, proxy):
             env.reset()
             env.step(act())
@@ -333,7 +333,7 @@ def test_a_server_that_knows_no_such_session_and_one_that_is_gone(server: StockS
                 env.step(act())
 
 
-def test_an_error_of_the_environment_keeps_the_session(server: StockServer) -> None:
+def test_an_error_of_the_environment_keeps_the_session(server: PeerServer) -> None:
     with through(server) as (env, _):
         born = env.reset()[0]["born"]
         env.step(act())
@@ -345,7 +345,7 @@ def test_an_error_of_the_environment_keeps_the_session(server: StockServer) -> N
         assert env.reset()[0] == {"born": born, "total": 2, "steps": 0}
 
 
-def test_a_full_server_and_one_that_makes_nothing(server: StockServer) -> None:
+def test_a_full_server_and_one_that_makes_nothing(server: PeerServer) -> None:
     url = f"{server.ws_url}/single"
     for options in ({}, {"resumable": False}):
         with remote(url, transport_options=options) as env:
@@ -360,7 +360,7 @@ def test_a_full_server_and_one_that_makes_nothing(server: StockServer) -> None:
             make_failing(f"{server.ws_url}/broken", options)
 
 
-def test_many_environments_leave_no_session(server: StockServer) -> None:
+def test_many_environments_leave_no_session(server: PeerServer) -> None:
     for _ in range(3 * SESSIONS):
         with through(server) as (env, proxy):
             env.reset()
@@ -368,7 +368,10 @@ def test_many_environments_leave_no_session(server: StockServer) -> None:
     url = f"{server.ws_url}/ledger"
     # The server takes note of the last ones a moment later.
     eventually(lambda: not full(url, SESSIONS))
-    with pytest.warns(StockServerWarning), pytest.raises(ServerFullError, match="4 of the server"):
+    with (
+        pytest.warns(OpenEnvServerWarning),
+        pytest.raises(ServerFullError, match="4 of the server"),
+    ):
         gymnasium.make_vec(REMOTE, num_envs=SESSIONS + 1, url=url)
 
 

@@ -22,7 +22,7 @@ from openenv_gym.spaces.derive import fitted
 from openenv_gym.spaces.json.values import json_values
 from openenv_gym.testing import Episode, demo_episode
 from tests.bundled import environments
-from tests.openenv.peers import OPENENV, StockPython, peer_environment, requires_peers
+from tests.openenv.peers import OPENENV, PeerPython, peer_environment, requires_peers
 from tests.servers import Served, eventually, serving
 
 pytestmark = requires_peers
@@ -42,7 +42,7 @@ class Truth:
 
     Attributes:
         actions: As JSON.
-        results: What each reset and step gave, as the stock client tells it.
+        results: What each reset and step gave, as OpenEnv's client tells it.
     """
 
     actions: list[dict[str, Any]]
@@ -53,7 +53,7 @@ def as_json(value: Any) -> Any:
     return json.loads(to_json(value, fallback=plain, inf_nan_mode="null"))
 
 
-def told(result: StepResult[Any]) -> dict[str, Any]:
+def facts(result: StepResult[Any]) -> dict[str, Any]:
     beside = {"done", "reward", "truncated", "terminated"}
     return {
         "observation": as_json(result.observation.model_dump(mode="json", exclude=beside)),
@@ -76,7 +76,7 @@ def by_models(kind: type[EnvClient[Any, Any, Any]], episode: Episode, steps: int
         actions = fitted(client.action_type, env.action_space)
         env.action_space.seed(SEED)
         result = client.reset(seed=SEED, episode_id="ep")
-        truth = Truth([], [told(result)])
+        truth = Truth([], [facts(result)])
         given = iter(episode.actions)
         while not result.done and len(truth.actions) < steps:
             value = next(given, None)
@@ -85,7 +85,7 @@ def by_models(kind: type[EnvClient[Any, Any, Any]], episode: Episode, steps: int
             action: BaseModel = client.action_type(**actions.from_space(value))
             result = client.step(action)
             truth.actions.append(action.model_dump(mode="json", exclude={"metadata"}))
-            truth.results.append(told(result))
+            truth.results.append(facts(result))
         return truth
 
 
@@ -148,20 +148,18 @@ def check(results: list[dict[str, Any]], truth: Truth) -> None:
         assert (got["reward"] or 0.0, got["done"]) == (as_json(wanted["reward"]), wanted["done"])
 
 
-def test_synchronous_client(episode: tuple[Truth, str], stock: StockPython) -> None:
+def test_synchronous_client(episode: tuple[Truth, str], peer: PeerPython) -> None:
     truth, url = episode
     reset = {"seed": SEED, "episode_id": "ep"}
-    found = stock.call("tests.openenv.clients:play", url=url, actions=truth.actions, reset=reset)
+    found = peer.call("tests.openenv.clients:play", url=url, actions=truth.actions, reset=reset)
     check(found["results"], truth)
     assert [state["step_count"] for state in found["states"]] == [*range(len(truth.results))]
     assert {state["episode_id"] for state in found["states"]} == {"ep"}
 
 
-def test_asynchronous_clients_up_to_the_limit(
-    episode: tuple[Truth, str], stock: StockPython
-) -> None:
+def test_asynchronous_clients_up_to_the_limit(episode: tuple[Truth, str], peer: PeerPython) -> None:
     truth, url = episode
-    found = stock.call(
+    found = peer.call(
         "tests.openenv.clients:one_too_many",
         url=url,
         actions=truth.actions,
@@ -176,10 +174,10 @@ def test_asynchronous_clients_up_to_the_limit(
     assert "CAPACITY_REACHED" in told
 
 
-def test_openenv_validate(episode: tuple[Truth, str], stock: StockPython) -> None:
+def test_openenv_validate(episode: tuple[Truth, str], peer: PeerPython) -> None:
     """What ``openenv validate --url`` checks."""
     _, url = episode
-    report = stock.call(
+    report = peer.call(
         "openenv.cli._validation:validate_running_environment", base_url=url, timeout_s=60.0
     )
     assert report["passed"], report

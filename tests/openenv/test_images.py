@@ -16,7 +16,7 @@ from openenv_gym.errors import OptionError, SessionLostError, StartError
 from openenv_gym_envs.atari import AtariAction, AtariEnv
 from openenv_gym_transports.containers import owner
 from openenv_gym_transports.images.provide import provide
-from tests.openenv.image import stock_image
+from tests.openenv.image import openenv_image
 from tests.openenv.ours import REMOTE, warned
 from tests.openenv.peers import requires_peers
 
@@ -31,7 +31,7 @@ START_LIMIT = 120.0
 
 @pytest.fixture(scope="module")
 def image(engine: DockerClient) -> str:
-    return stock_image(engine)
+    return openenv_image(engine)
 
 
 @pytest.fixture(autouse=True)

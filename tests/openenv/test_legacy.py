@@ -14,15 +14,15 @@ from openenv_gym.errors import (
     ConnectError,
     EnvironmentFailedError,
     ExchangeTimeoutError,
+    OpenEnvServerWarning,
     OptionError,
     SessionLostError,
     SpaceError,
     StepLostError,
-    StockServerWarning,
 )
 from openenv_gym_envs.connect4 import Connect4Action, Connect4Env
 from tests.openenv.ours import REMOTE, warned
-from tests.openenv.peers import LEGACY, StockServer, requires_peers, stock_server
+from tests.openenv.peers import LEGACY, PeerServer, peer_server, requires_peers
 from tests.servers import Proxy, eventually
 
 pytestmark = requires_peers
@@ -34,8 +34,8 @@ SLOW = 6  # a piece in that column takes a second
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[StockServer]:
-    with stock_server("tests.openenv.legacy:app", peer=LEGACY) as server:
+def server() -> Iterator[PeerServer]:
+    with peer_server("tests.openenv.legacy:app", peer=LEGACY) as server:
         yield server
 
 
@@ -44,7 +44,7 @@ def shared(url: str, **keywords: Any) -> gymnasium.Env[Any, Any]:
     return warned(lambda: gymnasium.make(CONNECT4, url=url, **keywords), SHARED)
 
 
-def test_an_episode_of_a_known_environment(server: StockServer) -> None:
+def test_an_episode_of_a_known_environment(server: PeerServer) -> None:
     env = shared(server.url)
     assert env.action_space == Discrete(7)
     assert env.observation_space == Box(-1, 1, (6, 7), np.int8)
@@ -60,9 +60,9 @@ def test_an_episode_of_a_known_environment(server: StockServer) -> None:
     env.close()
 
 
-def test_an_unknown_environment(server: StockServer) -> None:
+def test_an_unknown_environment(server: PeerServer) -> None:
     """Such a server has no schemas: of observations data tells, of actions nothing."""
-    with pytest.warns(StockServerWarning), pytest.raises(SpaceError) as caught:
+    with pytest.warns(OpenEnvServerWarning), pytest.raises(SpaceError) as caught:
         gymnasium.make(REMOTE, url=server.url)
     assert 'action_space={"type": "Dict"' in str(caught.value)
     assert "observation.board: integers without bounds, of the shape (6, 7)" in str(caught.value)
@@ -75,19 +75,19 @@ def test_an_unknown_environment(server: StockServer) -> None:
     env.close()
 
 
-def test_the_typed_client(server: StockServer) -> None:
+def test_the_typed_client(server: PeerServer) -> None:
     client = warned(lambda: Connect4Env(base_url=server.url, transport="http"), SHARED)
     with client as env:
         env.reset()
         assert env.step(Connect4Action(column=1)).observation.board[5][1] == 1
 
 
-def test_another_client_resets_it(server: StockServer) -> None:
+def test_another_client_resets_it(server: PeerServer) -> None:
     env, other = shared(server.url), shared(server.url)
     env.reset()
     env.step(0)
     other.reset()
-    with pytest.raises(SessionLostError, match="is shared"):
+    with pytest.raises(SessionLostError, match="clients share it"):
         env.step(0)
     board, _ = env.reset()
     assert not board.any()
@@ -97,7 +97,7 @@ def test_another_client_resets_it(server: StockServer) -> None:
 
 
 @pytest.mark.parametrize("fault", ["after", "mid"])
-def test_a_step_that_was_carried_out_is_told_to_be_lost(server: StockServer, fault: str) -> None:
+def test_a_step_that_was_carried_out_is_told_to_be_lost(server: PeerServer, fault: str) -> None:
     with Proxy(server.port) as proxy:
         env = shared(f"http://127.0.0.1:{proxy.port}")
         env.reset()
@@ -110,7 +110,7 @@ def test_a_step_that_was_carried_out_is_told_to_be_lost(server: StockServer, fau
         env.close()
 
 
-def test_nobody_knows_whether_a_step_is_still_to_come(server: StockServer) -> None:
+def test_nobody_knows_whether_a_step_is_still_to_come(server: PeerServer) -> None:
     with Proxy(server.port) as proxy:
         env = shared(f"http://127.0.0.1:{proxy.port}")
         env.reset()
@@ -123,7 +123,7 @@ def test_nobody_knows_whether_a_step_is_still_to_come(server: StockServer) -> No
         env.close()
 
 
-def test_a_slow_step(server: StockServer) -> None:
+def test_a_slow_step(server: PeerServer) -> None:
     env = shared(server.url, timeout=0.4)
     env.reset()
     with pytest.raises(ExchangeTimeoutError, match=r"No reply within 0\.4 s"):
@@ -141,7 +141,7 @@ def test_a_slow_step(server: StockServer) -> None:
     env.close()
 
 
-def test_an_error_of_the_environment(server: StockServer) -> None:
+def test_an_error_of_the_environment(server: PeerServer) -> None:
     spaces = {"board": BOARD, "action.column": {"type": "Discrete", "n": 9}}
     spaces["legal_actions"] = None  # type: ignore[assignment]
     env = warned(lambda: gymnasium.make(REMOTE, url=server.url, spaces=spaces), SHARED)
@@ -151,7 +151,7 @@ def test_an_error_of_the_environment(server: StockServer) -> None:
     env.close()
 
 
-def test_one_environment_is_not_for_several_lanes(server: StockServer) -> None:
+def test_one_environment_is_not_for_several_lanes(server: PeerServer) -> None:
     with pytest.raises(OptionError, match="2 lanes cannot share"):
         gymnasium.make_vec(CONNECT4, num_envs=2, url=server.url)
     envs = warned(lambda: gymnasium.make_vec(CONNECT4, num_envs=1, url=server.url), SHARED)
@@ -160,20 +160,20 @@ def test_one_environment_is_not_for_several_lanes(server: StockServer) -> None:
     envs.close()
 
 
-def test_options_of_a_reset(server: StockServer) -> None:
+def test_options_of_a_reset(server: PeerServer) -> None:
     env = shared(server.url)
     with pytest.raises(OptionError, match="leave \\['board'\\] out"):
         env.reset(options={"board": 3})
     env.close()
 
 
-def test_over_a_websocket(server: StockServer) -> None:
+def test_over_a_websocket(server: PeerServer) -> None:
     with pytest.raises(ConnectError, match=f'transport="http", url="{server.url}"'):
         gymnasium.make(CONNECT4, url=server.ws_url)
 
 
 def test_a_server_that_is_gone() -> None:
-    with stock_server("tests.openenv.legacy:app", peer=LEGACY) as server:
+    with peer_server("tests.openenv.legacy:app", peer=LEGACY) as server:
         env = shared(server.url, timeout=1.0)
         env.reset()
         server.process.kill()

@@ -1,7 +1,7 @@
 """Every client with every server: the same episode, whoever speaks with whom.
 
-A cell of the matrix is a :class:`Case`, a client and a server. What the stock client gets from the
-stock server is the truth that the other cells are held to.
+A cell of the matrix is a :class:`Case`, a client and a server. What OpenEnv's client gets from the
+OpenEnv's server is the truth that the other cells are held to.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from openenv_gym.env import OpenEnvGym
 from openenv_gym.testing.trajectory import play, same
 from tests.openenv.counterparts import NESTED, SENSORS
 from tests.openenv.ours import warned
-from tests.openenv.peers import StockPython, StockServer, requires_peers, stock_server
+from tests.openenv.peers import PeerPython, PeerServer, peer_server, requires_peers
 from tests.servers import serving
 
 pytestmark = requires_peers
@@ -31,11 +31,11 @@ class Case:
     """An environment that both servers have, and an episode of it.
 
     Attributes:
-        name: Below which path the stock server has it.
+        name: Below which path OpenEnv's server has it.
         ours: What our server is to serve.
-        actions: Of the episode, as the fields of the stock action.
-        options: Of our environment, so that it does what the stock one does.
-        more: Fields that our observation has and the stock one has not.
+        actions: Of the episode, as the fields of OpenEnv's action.
+        options: Of our environment, so that it does what OpenEnv's does.
+        more: Fields that our observation has and OpenEnv's has not.
     """
 
     name: str
@@ -82,9 +82,9 @@ RESET = {"seed": 3, "episode_id": "episode-1"}
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Iterator[StockServer]:
-    """The stock server, with each case below its name."""
-    with stock_server("tests.openenv.environments:everything") as server:
+def theirs() -> Iterator[PeerServer]:
+    """OpenEnv's server, with each case below its name."""
+    with peer_server("tests.openenv.environments:everything") as server:
         yield server
 
 
@@ -99,15 +99,15 @@ def ours() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def truth(stock: StockPython, theirs: StockServer) -> Any:
-    """The episode of a case, between the stock client and the stock server."""
+def truth(peer: PeerPython, theirs: PeerServer) -> Any:
+    """The episode of a case, between OpenEnv's client and OpenEnv's server."""
 
     @cache
     def played(name: str) -> Any:
         case = next(case for case in CASES if case.name == name)
         actions = list(case.actions)
         url = f"{theirs.url}/{name}"
-        return stock.call("tests.openenv.clients:play", url=url, actions=actions, reset=RESET)
+        return peer.call("tests.openenv.clients:play", url=url, actions=actions, reset=RESET)
 
     return played
 
@@ -121,7 +121,7 @@ def less(result: dict[str, Any], more: frozenset[str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_the_stock_server_ends_the_episode(case: Case, truth: Any) -> None:
+def test_openenvs_server_ends_the_episode(case: Case, truth: Any) -> None:
     results = truth(case.name)["results"]
     assert len(results) == len(case.actions) + 1
     assert [result["done"] for result in results[:-1]] == [False] * len(case.actions)
@@ -129,10 +129,10 @@ def test_the_stock_server_ends_the_episode(case: Case, truth: Any) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_stock_client_with_our_server(
-    case: Case, stock: StockPython, ours: dict[str, str], truth: Any
+def test_openenv_client_with_our_server(
+    case: Case, peer: PeerPython, ours: dict[str, str], truth: Any
 ) -> None:
-    played = stock.call(
+    played = peer.call(
         "tests.openenv.clients:play", url=ours[case.name], actions=list(case.actions), reset=RESET
     )
     expected = truth(case.name)
@@ -143,10 +143,10 @@ def test_stock_client_with_our_server(
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_asynchronous_stock_clients_with_our_server(
-    case: Case, stock: StockPython, ours: dict[str, str], truth: Any
+def test_asynchronous_openenv_clients_with_our_server(
+    case: Case, peer: PeerPython, ours: dict[str, str], truth: Any
 ) -> None:
-    played = stock.call(
+    played = peer.call(
         "tests.openenv.clients:play_async",
         url=ours[case.name],
         actions=list(case.actions),
@@ -161,7 +161,7 @@ def test_asynchronous_stock_clients_with_our_server(
 
 
 def played(client: EnvClient[Any, Any, Any], case: Case) -> dict[str, Any]:
-    """The episode with our typed client, in the form that the stock one has it."""
+    """The episode with our typed client, in the form that OpenEnv's has it."""
     with client:
         results = [client.reset(**RESET)]
         states = [client.state().model_dump(mode="json")]
@@ -193,25 +193,25 @@ def without_nan(value: Any) -> Any:
 
 
 def check_results(found: list[dict[str, Any]], expected: list[dict[str, Any]], case: Case) -> None:
-    """Checks that our client was told what the stock one was."""
+    """Checks that our client was told what OpenEnv's client was."""
     rewards = [result["reward"] for result in expected]
     # There is no reward of a reset in Gymnasium.
     assert [own["reward"] for own in found] == [0.0, *(told or 0.0 for told in rewards[1:])]
-    for own, stock in zip(found, expected, strict=True):
+    for own, wanted in zip(found, expected, strict=True):
         own = less(own, case.more)
-        assert without_nan(own["observation"]) == stock["observation"]
-        assert own["done"] is stock["done"]
-        assert own["metadata"] == (stock["metadata"] or {})
+        assert without_nan(own["observation"]) == wanted["observation"]
+        assert own["done"] is wanted["done"]
+        assert own["metadata"] == (wanted["metadata"] or {})
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_our_client_with_the_stock_server(case: Case, theirs: StockServer, truth: Any) -> None:
+def test_our_client_with_openenvs_server(case: Case, theirs: PeerServer, truth: Any) -> None:
     url = f"{theirs.url}/{case.name}"
     episode = played(warned(lambda: client_class(case.ours)(base_url=url)), case)
     expected = truth(case.name)
     check_results(episode["results"], expected["results"], case)
-    for own, stock in zip(episode["states"], expected["states"], strict=True):
-        assert stock.items() <= own.items()
+    for own, wanted in zip(episode["states"], expected["states"], strict=True):
+        assert wanted.items() <= own.items()
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -222,7 +222,7 @@ def test_our_client_with_our_server(case: Case, ours: dict[str, str], truth: Any
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_same_trajectory_at_both_servers(
-    case: Case, ours: dict[str, str], theirs: StockServer
+    case: Case, ours: dict[str, str], theirs: PeerServer
 ) -> None:
     here = OpenEnvGym(case.ours, url=ours[case.name].replace("http", "ws"))
     with closing(here):

@@ -12,7 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.openenv.frames import strange_value
-from tests.openenv.peers import StockPython, StockServer, requires_peers, stock_server
+from tests.openenv.peers import PeerPython, PeerServer, peer_server, requires_peers
 from tests.openenv.test_websocket import LIMIT, talk
 from tests.servers import Served, eventually, serving
 
@@ -49,8 +49,8 @@ def ours() -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Iterator[StockServer]:
-    with stock_server(ECHO) as server:
+def theirs() -> Iterator[PeerServer]:
+    with peer_server(ECHO) as server:
         yield server
 
 
@@ -76,21 +76,23 @@ def sent(url: str, request: dict[str, Any]) -> Any:
 
 @requires_peers
 @pytest.mark.parametrize("ask", [posted, framed, sent])
-def test_what_a_stock_server_answers_so_do_we(ask: Any, ours: Served, theirs: StockServer) -> None:
+def test_what_a_server_of_openenv_answers_so_do_we(
+    ask: Any, ours: Served, theirs: PeerServer
+) -> None:
     for fields in REQUESTS:
         request = {"jsonrpc": "2.0", **fields}
         mine, wanted = ask(ours.url("http"), request), ask(theirs.url, request)
-        message, stock_message = (told["error"].pop("message") for told in (mine, wanted))
+        message, openenv_message = (told["error"].pop("message") for told in (mine, wanted))
         assert mine == wanted, request
-        if stock_message.startswith("Invalid request"):  # where theirs is Pydantic's own text
+        if openenv_message.startswith("Invalid request"):  # where theirs is Pydantic's own text
             assert message.startswith("Invalid request: ")
         else:
-            assert message == stock_message
+            assert message == openenv_message
 
 
 @requires_peers
-def test_the_stock_client_of_tools(ours: Served, stock: StockPython) -> None:
-    told = stock.call("tests.openenv.clients:call_tool", url=ours.url("http"), name="step")
+def test_the_openenv_client_of_tools(ours: Served, peer: PeerPython) -> None:
+    told = peer.call("tests.openenv.clients:call_tool", url=ours.url("http"), name="step")
     assert told["listed"] == ["reset", "step"]
     assert "There is no running episode" in told["error"]
     eventually(lambda: len(ours.sessions) == 0)

@@ -1,4 +1,4 @@
-"""Spaces at stock servers: of the models that are known here, of schemas, of data, as given."""
+"""Spaces at servers of OpenEnv: from known models, schemas, data, or as given."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import (
     ConnectError,
     EnvironmentFailedError,
+    OpenEnvServerWarning,
     OptionError,
     ProtocolError,
     RegistryError,
     SpaceError,
-    StockServerWarning,
 )
 from openenv_gym.spaces.describe import describe
 from openenv_gym.spaces.utf8 import Utf8
 from openenv_gym.trl import environment_factory
 from tests.openenv.ours import REMOTE, remote, warned
-from tests.openenv.peers import StockServer, requires_peers, stock_server
+from tests.openenv.peers import PeerServer, peer_server, requires_peers
 from tests.servers import eventually, serving
 
 pytestmark = requires_peers
@@ -36,8 +36,8 @@ TEXT = {"type": "Utf8", "max_length": 99}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[StockServer]:
-    with stock_server("tests.openenv.environments:everything") as server:
+def server() -> Iterator[PeerServer]:
+    with peer_server("tests.openenv.environments:everything") as server:
         yield server
 
 
@@ -46,15 +46,15 @@ def sources(env: gymnasium.Env[Any, Any]) -> dict[str, str]:
     return found
 
 
-def refused(server: StockServer, name: str, **keywords: Any) -> SpaceError:
+def refused(server: PeerServer, name: str, **keywords: Any) -> SpaceError:
     """The error of an environment that does not tell its Spaces."""
-    with pytest.warns(StockServerWarning), pytest.raises(SpaceError) as caught:
+    with pytest.warns(OpenEnvServerWarning), pytest.raises(SpaceError) as caught:
         gymnasium.make(REMOTE, url=f"{server.ws_url}/{name}", **keywords)
     return caught.value
 
 
 class TestKnown:
-    def test_models_of_the_id(self, server: StockServer) -> None:
+    def test_models_of_the_id(self, server: PeerServer) -> None:
         with remote(f"{server.ws_url}/connect4", "openenv/Connect4-v0") as env:
             assert env.action_space == Discrete(7)
             assert env.observation_space == Box(-1, 1, (6, 7), np.int8)
@@ -66,11 +66,11 @@ class TestKnown:
             assert info["action_mask"].tolist() == [1, 1, 1, 0, 1, 1, 1]
 
     @pytest.mark.filterwarnings("ignore:.*not within the observation space:UserWarning")
-    def test_check_env(self, server: StockServer) -> None:
+    def test_check_env(self, server: PeerServer) -> None:
         with remote(f"{server.ws_url}/connect4", "openenv/Connect4-v0") as env:
             check_env(env.unwrapped, skip_render_check=True, skip_close_check=True)
 
-    def test_shapes_that_the_servers_options_decide(self, server: StockServer) -> None:
+    def test_shapes_that_the_servers_options_decide(self, server: PeerServer) -> None:
         with remote(f"{server.ws_url}/screen", "openenv/Atari-v0") as env:
             assert env.action_space == Discrete(6)
             assert env.observation_space == Box(0, 255, (4, 3, 2), np.uint8)
@@ -84,27 +84,30 @@ class TestKnown:
             _, info = env.reset()
             assert info["action_mask"].tolist() == [1, 1, 0, 0, 1]
 
-    def test_another_environment_than_the_servers(self, server: StockServer) -> None:
-        with pytest.warns(StockServerWarning), pytest.raises(RegistryError, match=REMOTE) as caught:
+    def test_another_environment_than_the_servers(self, server: PeerServer) -> None:
+        with (
+            pytest.warns(OpenEnvServerWarning),
+            pytest.raises(RegistryError, match=REMOTE) as caught,
+        ):
             gymnasium.make("openenv/Chess-v0", url=f"{server.ws_url}/connect4")
         assert caught.value.fields["fields"] == ["column"]
 
     @pytest.mark.parametrize(
         ("keywords", "said"),
         [
-            ({"opponent": "greedy"}, "set up by whoever serves it"),
-            ({"render_mode": "ansi"}, "renders nothing"),
+            ({"opponent": "greedy"}, "set up at the server"),
+            ({"render_mode": "ansi"}, "cannot render"),
         ],
     )
     def test_what_only_its_owner_can_set(
-        self, server: StockServer, keywords: dict[str, Any], said: str
+        self, server: PeerServer, keywords: dict[str, Any], said: str
     ) -> None:
-        with pytest.warns(StockServerWarning), pytest.raises(OptionError, match=said):
+        with pytest.warns(OpenEnvServerWarning), pytest.raises(OptionError, match=said):
             gymnasium.make("openenv/Chess-v0", url=f"{server.ws_url}/chess", **keywords)
 
 
 class TestUnknown:
-    def test_schemas(self, server: StockServer) -> None:
+    def test_schemas(self, server: PeerServer) -> None:
         with remote(f"{server.ws_url}/nested") as env:
             assert set(sources(env).values()) == {"schema"}
             assert sources(env)["action.by.x"] == "schema"
@@ -114,7 +117,7 @@ class TestUnknown:
             assert env.observation_space.contains(seen)
             check_env(env.unwrapped, skip_render_check=True, skip_close_check=True)
 
-    def test_bounds_of_the_actions_in_data(self, server: StockServer) -> None:
+    def test_bounds_of_the_actions_in_data(self, server: PeerServer) -> None:
         with remote(f"{server.ws_url}/control", spaces={"pixels": None}) as env:
             assert env.action_space == Box(
                 np.array([-1.0, -2.0]), np.array([1.0, 2.0]), dtype=np.float64
@@ -130,7 +133,7 @@ class TestUnknown:
             seen, *_ = env.step(np.array([0.5, -1.5]))
             assert seen["position"].tolist() == [0.5, -1.5]
 
-    def test_legal_actions_are_a_mask(self, server: StockServer) -> None:
+    def test_legal_actions_are_a_mask(self, server: PeerServer) -> None:
         left_out = ["game_name", "game_params", "game_phase", "current_player_id"]
         spaces = dict.fromkeys([*left_out, "opponent_last_action"])
         with remote(f"{server.ws_url}/board", spaces=spaces) as env:
@@ -142,7 +145,7 @@ class TestUnknown:
             assert info["game_phase"] == "playing"
             assert env.unwrapped.action_masks().tolist() == [True, True, False, False, True]
 
-    def test_a_flat_list_has_the_shape_beside_it(self, server: StockServer) -> None:
+    def test_a_flat_list_has_the_shape_beside_it(self, server: PeerServer) -> None:
         left_out = ["game_name", "obs_type", "full_action_space"]
         left_out += ["lives", "episode_frame_number", "frame_number"]
         spaces = dict.fromkeys(left_out)
@@ -151,7 +154,7 @@ class TestUnknown:
             screen, _ = env.reset()
             assert screen[3, 2].tolist() == [22, 23]
 
-    def test_one_error_lists_all_that_is_missing(self, server: StockServer) -> None:
+    def test_one_error_lists_all_that_is_missing(self, server: PeerServer) -> None:
         error = refused(server, "chess")
         listed = ["action.move", "observation.fen", "observation.legal_moves[]"]
         assert error.fields["fields"] == [*listed, "observation.result"]
@@ -161,7 +164,7 @@ class TestUnknown:
         again = pickle.loads(pickle.dumps(error))
         assert (str(again), again.fields) == (str(error), error.fields)
 
-    def test_the_error_helps_on(self, server: StockServer) -> None:
+    def test_the_error_helps_on(self, server: PeerServer) -> None:
         """What it says to pass, with the dots filled in, is all that is needed."""
         error = refused(server, "connect4")
         advice = str(error).partition("spaces=")[2].partition("\nNone")[0]
@@ -169,13 +172,13 @@ class TestUnknown:
         with remote(f"{server.ws_url}/connect4", spaces=spaces) as env:
             assert env.observation_space == Box(-1, 1, (6, 7), np.int64)
 
-    def test_a_server_tells_its_name(self, server: StockServer) -> None:
+    def test_a_server_tells_its_name(self, server: PeerServer) -> None:
         with remote(f"{server.ws_url}/echo", "openenv/Echo-v0") as env:
             assert env.unwrapped.isolation["url"].startswith(server.ws_url)
 
 
 class TestGiven:
-    def test_by_field(self, server: StockServer) -> None:
+    def test_by_field(self, server: PeerServer) -> None:
         spaces = {"message": TEXT, "echoed_message": Utf8(99), "message_length": None}
         with remote(f"{server.ws_url}/echo", spaces=spaces) as env:
             assert env.action_space == env.observation_space == Utf8(99)
@@ -188,7 +191,7 @@ class TestGiven:
             assert (seen, reward) == ("Hi!", pytest.approx(0.3))
             assert info == {"original_message": "Hi!", "step": 1, "message_length": 3}
 
-    def test_as_a_whole(self, server: StockServer) -> None:
+    def test_as_a_whole(self, server: PeerServer) -> None:
         observed = Dict({"echoed_message": Utf8(99), "message_length": Discrete(100)})
         with remote(
             f"{server.ws_url}/echo",
@@ -201,7 +204,7 @@ class TestGiven:
             env.reset()
             assert env.step("Hi!")[0] == {"echoed_message": "Hi!", "message_length": 3}
 
-    def test_in_a_list(self, server: StockServer) -> None:
+    def test_in_a_list(self, server: PeerServer) -> None:
         texts = ["move", "fen", "legal_moves[]", "result"]
         with remote(f"{server.ws_url}/chess", spaces=dict.fromkeys(texts, TEXT)) as env:
             assert env.observation_space["legal_moves"] == Sequence(Utf8(99))
@@ -209,7 +212,7 @@ class TestGiven:
             assert len(seen["legal_moves"]) == 20
             assert env.observation_space.contains(seen)
 
-    def test_what_does_not_fit_the_data(self, server: StockServer) -> None:
+    def test_what_does_not_fit_the_data(self, server: PeerServer) -> None:
         spaces = {"board": describe(Box(0, 1, (6, 7), np.int8))}
         with remote(f"{server.ws_url}/connect4", spaces=spaces) as env:
             env.reset()
@@ -222,22 +225,26 @@ class TestGiven:
         [
             ({"spaces": {"colunm": TEXT}}, OptionError, "It has action.column"),
             ({"spaces": {"column": None}}, OptionError, "no default"),
-            ({"action_space": TEXT, "observation_space": TEXT}, OptionError, "which field"),
+            (
+                {"action_space": TEXT, "observation_space": TEXT},
+                OptionError,
+                "does not name its field",
+            ),
         ],
     )
     def test_what_is_wrong(
-        self, server: StockServer, keywords: dict[str, Any], error: type[Exception], said: str
+        self, server: PeerServer, keywords: dict[str, Any], error: type[Exception], said: str
     ) -> None:
         keywords = {"spaces": {}, **keywords}
         keywords["spaces"] = {
             **({} if "board" in keywords["spaces"] else {"board": describe(Box(-1, 1, (6, 7)))}),
             **keywords["spaces"],
         }
-        with pytest.warns(StockServerWarning), pytest.raises(error, match=said):
+        with pytest.warns(OpenEnvServerWarning), pytest.raises(error, match=said):
             gymnasium.make(REMOTE, url=f"{server.ws_url}/connect4", **keywords)
 
     @pytest.mark.parametrize("told", ["Box", {"type": "Ball"}, {"type": "Box", "low": "x"}])
-    def test_what_is_no_description(self, server: StockServer, told: Any) -> None:
+    def test_what_is_no_description(self, server: PeerServer, told: Any) -> None:
         with pytest.raises((OptionError, SpaceError), match="Space"):
             gymnasium.make(REMOTE, url=f"{server.ws_url}/connect4", spaces={"board": told})
 
@@ -280,7 +287,7 @@ class TestGiven:
                 gymnasium.make("openenv/Echo-v0", transport=transport, action_space=TEXT)
 
 
-def test_tools_for_trl(server: StockServer) -> None:
+def test_tools_for_trl(server: PeerServer) -> None:
     """A server that renders nothing is not asked to."""
     environment: Any = environment_factory("connect4", url=f"{server.ws_url}/connect4")()
     assert warned(environment.reset).startswith("board: [[0, 0")
@@ -288,7 +295,7 @@ def test_tools_for_trl(server: StockServer) -> None:
 
 
 class TestVector:
-    def test_known(self, server: StockServer) -> None:
+    def test_known(self, server: PeerServer) -> None:
         envs = warned(
             lambda: gymnasium.make_vec(
                 "openenv/Connect4-v0", num_envs=2, url=f"{server.ws_url}/connect4"
@@ -303,8 +310,8 @@ class TestVector:
         finally:
             envs.close()
 
-    def test_unknown_with_workers(self, server: StockServer) -> None:
-        with pytest.warns(StockServerWarning):
+    def test_unknown_with_workers(self, server: PeerServer) -> None:
+        with pytest.warns(OpenEnvServerWarning):
             envs = gymnasium.make_vec(
                 REMOTE,
                 num_envs=4,
@@ -324,11 +331,11 @@ class TestVector:
 
 
 class TestServers:
-    def test_no_word_of_openenv(self, server: StockServer) -> None:
+    def test_no_word_of_openenv(self, server: PeerServer) -> None:
         with pytest.raises((ConnectError, ProtocolError), match="no openenv-gym"):
             gymnasium.make(REMOTE, url=f"{server.ws_url}/nothing")
 
-    def test_an_address_for_http_is_taken_by_websocket(self, server: StockServer) -> None:
+    def test_an_address_for_http_is_taken_by_websocket(self, server: PeerServer) -> None:
         with remote(f"{server.url}/nested") as env:
             env.action_space.seed(0)
             first, _ = env.reset(seed=1)
@@ -349,7 +356,7 @@ class TestServers:
             assert sources(env) == {}
             env.close()
 
-    def test_timing(self, server: StockServer) -> None:
+    def test_timing(self, server: PeerServer) -> None:
         env = warned(lambda: OpenEnvGym("connect4", url=f"{server.ws_url}/connect4", timing=True))
         try:
             env.reset()

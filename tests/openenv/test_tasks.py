@@ -13,8 +13,8 @@ import pytest
 
 from openenv_gym.errors import OptionError
 from tests.openenv.ours import remote
-from tests.openenv.peers import StockPython, StockServer, requires_peers, stock_server
-from tests.openenv.test_hosting import CLIENTS, HOSTED, ours
+from tests.openenv.peers import PeerPython, PeerServer, peer_server, requires_peers
+from tests.openenv.test_adapted import ADAPTED, CLIENTS, ours
 
 pytestmark = [requires_peers, pytest.mark.timeout(300)]
 
@@ -25,8 +25,8 @@ HELD_OUT = [{"id": f"held-out-{index}", "sum": [index, 9]} for index in range(2)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[StockServer]:
-    with stock_server("tests.openenv.toolbox:everything") as server:
+def server() -> Iterator[PeerServer]:
+    with peer_server("tests.openenv.toolbox:everything") as server:
         yield server
 
 
@@ -40,17 +40,17 @@ def play(env: gymnasium.Env[Any, Any]) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def truth(server: StockServer, stock: StockPython) -> list[Any]:
+def truth(server: PeerServer, peer: PeerPython) -> list[Any]:
     episodes = []
     for split, index, answer in TASKS:
         asked = {"actions": [{"answer": answer}], "reset": {"split": split, "index": index}}
-        told = stock.call(f"{CLIENTS}:play", url=f"{server.url}/quiz", **asked)["results"]
+        told = peer.call(f"{CLIENTS}:play", url=f"{server.url}/quiz", **asked)["results"]
         questions = [one["observation"]["question"] for one in told]
         episodes.append([*questions, told[1]["reward"], told[1]["done"], False])
     return episodes
 
 
-def test_at_its_own_server(server: StockServer, truth: list[Any]) -> None:
+def test_at_its_own_server(server: PeerServer, truth: list[Any]) -> None:
     with remote(f"{server.ws_url}/quiz") as env:
         assert env.unwrapped.tasks() == {"train": TRAIN, "held-out": HELD_OUT}
         assert env.unwrapped.tasks("held-out") == HELD_OUT
@@ -60,10 +60,10 @@ def test_at_its_own_server(server: StockServer, truth: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("transport", ["inprocess", "process"])
-def test_in_our_hands(transport: str, stock: StockPython, truth: list[Any]) -> None:
-    stock.call(f"{HOSTED}:register", id="stock/Quiz-v0", environment=QUIZ)
+def test_in_our_hands(transport: str, peer: PeerPython, truth: list[Any]) -> None:
+    peer.call(f"{ADAPTED}:register", id="peer/Quiz-v0", environment=QUIZ)
     options = {"transport": transport}
-    told = stock.call(f"{HOSTED}:play_tasks", id="stock/Quiz-v0", tasks=TASKS, options=options)
+    told = peer.call(f"{ADAPTED}:play_tasks", id="peer/Quiz-v0", tasks=TASKS, options=options)
     assert told["tasks"] == {"train": TRAIN, "held-out": HELD_OUT}
     assert [[*one[:5]] for one in told["episodes"]] == truth
     scores = [one[5]["rubric"] for one in told["episodes"]]
@@ -73,7 +73,7 @@ def test_in_our_hands(transport: str, stock: StockPython, truth: list[Any]) -> N
 
 
 def test_behind_our_server(
-    server: StockServer, stock: StockPython, truth: list[Any], tmp_path: Path
+    server: PeerServer, peer: PeerPython, truth: list[Any], tmp_path: Path
 ) -> None:
     with ours(QUIZ, log=tmp_path / "log") as url:
         with closing(gymnasium.make("openenv/Remote-v0", url=url)) as env:
@@ -82,7 +82,7 @@ def test_behind_our_server(
         asked: dict[str, Any] = {"actions": [{"answer": 10}]}
         asked["reset"] = {"split": "held-out", "index": 1}
         mine, theirs = (
-            stock.call(f"{CLIENTS}:play", url=one, **asked)["results"]
+            peer.call(f"{CLIENTS}:play", url=one, **asked)["results"]
             for one in (url, f"{server.url}/quiz")
         )
         assert mine == theirs

@@ -16,15 +16,15 @@ from openenv_gym.client import CallToolAction, ToolClient
 from openenv_gym.errors import (
     ActionError,
     EnvironmentFailedError,
+    OpenEnvServerWarning,
     OptionError,
     SpaceError,
-    StockServerWarning,
 )
 from openenv_gym.trl import environment_factory
 from tests.openenv.calls import call, episode
 from tests.openenv.ours import REMOTE, remote
-from tests.openenv.peers import StockPython, StockServer, requires_peers, stock_server
-from tests.openenv.test_hosting import CLIENTS, HOSTED, ours
+from tests.openenv.peers import PeerPython, PeerServer, peer_server, requires_peers
+from tests.openenv.test_adapted import ADAPTED, CLIENTS, ours
 
 pytestmark = [requires_peers, pytest.mark.timeout(300)]
 
@@ -32,13 +32,13 @@ TOOLBOX = "tests.openenv.toolbox"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[StockServer]:
-    with stock_server(f"{TOOLBOX}:everything") as server:
+def server() -> Iterator[PeerServer]:
+    with peer_server(f"{TOOLBOX}:everything") as server:
         yield server
 
 
 def check_same(outcomes: list[Any], told: list[Any]) -> None:
-    """Checks what our environment gave against what the stock client got."""
+    """Checks what our environment gave against what OpenEnv's client got."""
     for (observation, info, reward, terminated, truncated), wanted in zip(
         outcomes, told, strict=True
     ):
@@ -57,7 +57,7 @@ def check_same(outcomes: list[Any], told: list[Any]) -> None:
             assert json.loads(observation["result"]) == wanted["metadata"]
 
 
-def test_tools_with_bounded_arguments(server: StockServer, stock: StockPython) -> None:
+def test_tools_with_bounded_arguments(server: PeerServer, peer: PeerPython) -> None:
     url = f"{server.url}/safe"
     with remote(f"{server.ws_url}/safe") as env:
         assert str(env.action_space) == (
@@ -70,7 +70,7 @@ def test_tools_with_bounded_arguments(server: StockServer, stock: StockPython) -
         for seed in range(3):
             outcomes, actions = episode(env, seed, 200)
             assert outcomes[-1][3]
-            told = stock.call(f"{CLIENTS}:play", url=url, actions=actions, reset={"seed": seed})
+            told = peer.call(f"{CLIENTS}:play", url=url, actions=actions, reset={"seed": seed})
             check_same(outcomes, told["results"])
         assert env.unwrapped.state()["step_count"] == len(actions)
     with remote(f"{server.ws_url}/safe", actions="json") as env:
@@ -80,7 +80,7 @@ def test_tools_with_bounded_arguments(server: StockServer, stock: StockPython) -
         assert (observation["result"], "7" in observation["error"]) == ("", True)
 
 
-def test_one_tool_is_its_arguments(server: StockServer) -> None:
+def test_one_tool_is_its_arguments(server: PeerServer) -> None:
     with remote(f"{server.ws_url}/lever") as env:
         assert str(env.action_space) == "Dict('arm': Discrete(4))"
         env.reset(seed=1)
@@ -96,7 +96,7 @@ DESK += [call("nope"), call("echo"), call("echo", message="x", of=1)]
 
 
 @pytest.mark.parametrize("name", ["desk", "scripted"])
-def test_tools_with_free_arguments(name: str, server: StockServer, stock: StockPython) -> None:
+def test_tools_with_free_arguments(name: str, server: PeerServer, peer: PeerPython) -> None:
     with remote(f"{server.ws_url}/{name}") as env:
         assert str(env.action_space) == (
             "Dict('tool': Discrete(3), 'arguments': JsonText(object, max_length=65536))"
@@ -114,7 +114,7 @@ def test_tools_with_free_arguments(name: str, server: StockServer, stock: StockP
         assert outcomes[3][0] == {"tool_name": "nothing", "result": "", "error": ""}
         outcomes[3] = (outcomes[3][0], {"result": "null"}, *outcomes[3][2:])
         url = f"{server.url}/{name}"
-        told = stock.call(f"{CLIENTS}:play", url=url, actions=played, reset={"seed": 0})["results"]
+        told = peer.call(f"{CLIENTS}:play", url=url, actions=played, reset={"seed": 0})["results"]
         told[3]["observation"]["result"]["data"] = ""
         check_same(outcomes[:3] + outcomes[4:], told[:3] + told[4:])
         env.action_space.seed(0)
@@ -122,7 +122,7 @@ def test_tools_with_free_arguments(name: str, server: StockServer, stock: StockP
             assert env.observation_space.contains(env.step(env.action_space.sample())[0])
 
 
-def test_tools_that_are_there_after_a_reset_only(server: StockServer) -> None:
+def test_tools_that_are_there_after_a_reset_only(server: PeerServer) -> None:
     with remote(f"{server.ws_url}/forge") as env:
         assert str(env.action_space["tool"]) == "Utf8(256, min_length=0)"
         env.reset()
@@ -139,10 +139,10 @@ def test_a_form_for_actions_that_call_no_tools() -> None:
 
 
 @pytest.mark.parametrize("transport", ["inprocess", "process"])
-def test_over_our_transports(transport: str, server: StockServer, stock: StockPython) -> None:
-    stock.call(f"{HOSTED}:register", id="stock/Safe-v0", environment=f"{TOOLBOX}:Safe")
-    played = stock.call(
-        f"{HOSTED}:play_tools", id="stock/Safe-v0", seeds=[0, 1], options={"transport": transport}
+def test_over_our_transports(transport: str, server: PeerServer, peer: PeerPython) -> None:
+    peer.call(f"{ADAPTED}:register", id="peer/Safe-v0", environment=f"{TOOLBOX}:Safe")
+    played = peer.call(
+        f"{ADAPTED}:play_tools", id="peer/Safe-v0", seeds=[0, 1], options={"transport": transport}
     )
     with remote(f"{server.ws_url}/safe") as env:
         for seed, one in enumerate(played):
@@ -151,9 +151,9 @@ def test_over_our_transports(transport: str, server: StockServer, stock: StockPy
             assert one["outcomes"] == json.loads(json.dumps(outcomes))
 
 
-def test_lanes(stock: StockPython) -> None:
-    stock.call(f"{HOSTED}:register", id="stock/Lanes-v1", environment=f"{TOOLBOX}:Lever")
-    paid = stock.call(f"{HOSTED}:play_lanes", id="stock/Lanes-v1", lanes=2, steps=3)
+def test_lanes(peer: PeerPython) -> None:
+    peer.call(f"{ADAPTED}:register", id="peer/Lanes-v1", environment=f"{TOOLBOX}:Lever")
+    paid = peer.call(f"{ADAPTED}:play_lanes", id="peer/Lanes-v1", lanes=2, steps=3)
     assert len(paid) == 3
 
 
@@ -166,18 +166,18 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def test_the_stock_client_of_steps(url: str, server: StockServer, stock: StockPython) -> None:
+def test_the_openenv_client_of_steps(url: str, server: PeerServer, peer: PeerPython) -> None:
     actions = [{"type": "list_tools"}, *DESK]
     mine, theirs = (
-        stock.call(f"{CLIENTS}:play", url=one, actions=actions, reset={"seed": 4})
+        peer.call(f"{CLIENTS}:play", url=one, actions=actions, reset={"seed": 4})
         for one in (url, f"{server.url}/desk")
     )
     assert mine == theirs
 
 
-def test_the_stock_client_of_tools(url: str, server: StockServer, stock: StockPython) -> None:
+def test_the_openenv_client_of_tools(url: str, server: PeerServer, peer: PeerPython) -> None:
     mine, theirs = (
-        stock.call(f"{CLIENTS}:call_tool", url=one, name="echo")
+        peer.call(f"{CLIENTS}:call_tool", url=one, name="echo")
         for one in (url, f"{server.url}/desk")
     )
     assert mine == theirs
@@ -194,7 +194,7 @@ def test_the_stock_client_of_tools(url: str, server: StockServer, stock: StockPy
         {"method": "tools/call", "params": {"name": "nope", "arguments": {}}},
     ],
 )
-def test_the_methods_of_mcp(url: str, server: StockServer, request_: dict[str, Any]) -> None:
+def test_the_methods_of_mcp(url: str, server: PeerServer, request_: dict[str, Any]) -> None:
     mine, theirs = (
         httpx.post(f"{one}/mcp", json={"jsonrpc": "2.0", "id": 1, **request_}, timeout=60.0).json()
         for one in (url, f"{server.url}/desk")
@@ -202,7 +202,7 @@ def test_the_methods_of_mcp(url: str, server: StockServer, request_: dict[str, A
     assert mine == theirs
 
 
-def test_schemas(url: str, server: StockServer) -> None:
+def test_schemas(url: str, server: PeerServer) -> None:
     mine, theirs = (httpx.get(f"{one}/schema").json() for one in (url, f"{server.url}/desk"))
     for side in ("action", "observation", "reset_observation"):
         assert mine[side] == theirs[side]
@@ -222,10 +222,10 @@ def test_our_client_at_our_server(scheme: str, url: str) -> None:
 # Clients
 
 
-def test_the_typed_client(server: StockServer, url: str) -> None:
+def test_the_typed_client(server: PeerServer, url: str) -> None:
     for at in (f"{server.url}/desk", url):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", StockServerWarning)
+            warnings.simplefilter("ignore", OpenEnvServerWarning)
             client = ToolClient(base_url=at)
         with client:
             assert client.reset(seed=1).observation.result == '{"task":""}'
@@ -248,9 +248,9 @@ def test_the_typed_client(server: StockServer, url: str) -> None:
         type("EchoTools", (ToolClient,), {"environment": "echo"})()
 
 
-def test_a_method_for_each_tool(server: StockServer) -> None:
+def test_a_method_for_each_tool(server: PeerServer) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StockServerWarning)
+        warnings.simplefilter("ignore", OpenEnvServerWarning)
         made = environment_factory(REMOTE, url=f"{server.ws_url}/safe")
         turn = inspect.signature(made.turn)
         assert str(turn) == "(self, dial: int, by: int = 1) -> str"
@@ -274,9 +274,9 @@ def test_a_method_for_each_tool(server: StockServer) -> None:
         player._close()
 
 
-def test_the_client_of_an_id(stock: StockPython) -> None:
-    stock.call(f"{HOSTED}:register", id="stock/Desk-v0", environment=f"{TOOLBOX}:Desk")
-    told = stock.call(
-        f"{HOSTED}:call_tool", id="stock/Desk-v0", name="echo", arguments={"message": "Hi"}
+def test_the_client_of_an_id(peer: PeerPython) -> None:
+    peer.call(f"{ADAPTED}:register", id="peer/Desk-v0", environment=f"{TOOLBOX}:Desk")
+    told = peer.call(
+        f"{ADAPTED}:call_tool", id="peer/Desk-v0", name="echo", arguments={"message": "Hi"}
     )
     assert told == {"client": "DeskEnv", "tools": ["echo", "fail", "nothing"], "result": "Hi"}

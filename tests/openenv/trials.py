@@ -46,7 +46,7 @@ class LedgerEnvironment(Environment[LedgerAction, LedgerObservation, State]):
     ) -> LedgerObservation:
         self._steps = 0
         self._state = State(episode_id=episode_id)
-        return self._told()
+        return self._observe()
 
     def step(
         self, action: LedgerAction, timeout_s: float | None = None, **_: Any
@@ -57,9 +57,9 @@ class LedgerEnvironment(Environment[LedgerAction, LedgerObservation, State]):
         self._state.step_count += action.counts
         if action.fails:
             raise RuntimeError("as it was told to")
-        return self._told()
+        return self._observe()
 
-    def _told(self) -> LedgerObservation:
+    def _observe(self) -> LedgerObservation:
         return LedgerObservation(
             born=self._born, total=self._total, steps=self._steps, reward=float(self._steps)
         )
@@ -95,15 +95,15 @@ class ScreenEnvironment(Environment[ScreenAction, ScreenObservation, State]):
         self, seed: int | None = None, episode_id: str | None = None, **_: Any
     ) -> ScreenObservation:
         self._frame = 0
-        return self._told()
+        return self._observe()
 
     def step(
         self, action: ScreenAction, timeout_s: float | None = None, **_: Any
     ) -> ScreenObservation:
         self._frame += 1
-        return self._told()
+        return self._observe()
 
-    def _told(self) -> ScreenObservation:
+    def _observe(self) -> ScreenObservation:
         screen = (np.arange(24) + self._frame) % 256
         return ScreenObservation(
             screen=screen.tolist(),
@@ -141,15 +141,15 @@ class BoardEnvironment(Environment[BoardAction, BoardObservation, State]):
         self, seed: int | None = None, episode_id: str | None = None, **_: Any
     ) -> BoardObservation:
         self._steps = 0
-        return self._told()
+        return self._observe()
 
     def step(
         self, action: BoardAction, timeout_s: float | None = None, **_: Any
     ) -> BoardObservation:
         self._steps += 1
-        return self._told()
+        return self._observe()
 
-    def _told(self) -> BoardObservation:
+    def _observe(self) -> BoardObservation:
         return BoardObservation(
             info_state=[0.5, 0.0, float(self._steps)],
             legal_actions=[0, 3] if self._steps % 2 else [0, 1, 4],
@@ -181,14 +181,14 @@ class ControlEnvironment(Environment[ControlAction, ControlObservation, ControlS
     def reset(
         self, seed: int | None = None, episode_id: str | None = None, **_: Any
     ) -> ControlObservation:
-        return self._told([0.0, 0.0])
+        return self._observe([0.0, 0.0])
 
     def step(
         self, action: ControlAction, timeout_s: float | None = None, **_: Any
     ) -> ControlObservation:
-        return self._told(action.values)
+        return self._observe(action.values)
 
-    def _told(self, values: list[float]) -> ControlObservation:
+    def _observe(self, values: list[float]) -> ControlObservation:
         return ControlObservation(observations={"position": values, "speed": [0.25]}, reward=0.0)
 
     @property

@@ -19,7 +19,7 @@ from openenv_gym.testing import same
 from tests.spaces.strategies import every, seeds
 
 
-def told(space: Space[Any]) -> Space[Any]:
+def round_trip(space: Space[Any]) -> Space[Any]:
     return parse(json.loads(json.dumps(describe(space), allow_nan=False)))
 
 
@@ -42,7 +42,7 @@ def told(space: Space[Any]) -> Space[Any]:
 @example(spaces.Dict([(1, spaces.Discrete(2)), ("1", spaces.Discrete(3))]), 0)
 @settings(max_examples=150)
 def test_what_is_told_is_the_same_space(space: Space[Any], seed: int) -> None:
-    again = told(space)
+    again = round_trip(space)
     assert again == space
     assert type(again) is type(space)
     assert (again.dtype, again.shape) == (space.dtype, space.shape)
@@ -54,20 +54,20 @@ def test_what_is_told_is_the_same_space(space: Space[Any], seed: int) -> None:
 
 @given(every)
 def test_telling_twice_says_the_same(space: Space[Any]) -> None:
-    assert describe(told(space)) == describe(space)
+    assert describe(round_trip(space)) == describe(space)
 
 
 def test_the_order_of_keys_and_characters_is_kept() -> None:
     """It decides how a Space flattens."""
     space = spaces.Dict([("z", spaces.Discrete(2)), ("a", spaces.Discrete(3))])
     value = {"z": np.int64(1), "a": np.int64(0)}
-    assert same(flatten(told(space), value), flatten(space, value))
+    assert same(flatten(round_trip(space), value), flatten(space, value))
     text = spaces.Text(3, charset="cba")
-    assert same(flatten(told(text), "ab"), flatten(text, "ab"))
+    assert same(flatten(round_trip(text), "ab"), flatten(text, "ab"))
 
 
 def test_integer_bounds_that_were_infinite_still_are() -> None:
-    space = told(spaces.Box(-np.inf, np.inf, (2,), np.int32))
+    space = round_trip(spaces.Box(-np.inf, np.inf, (2,), np.int32))
     assert isinstance(space, spaces.Box)
     assert not space.bounded_below.any()
     assert not space.bounded_above.any()

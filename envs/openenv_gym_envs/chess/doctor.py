@@ -9,6 +9,6 @@ def check() -> str:
     Raises:
         MissingDependencyError: It was not found.
     """
-    from openenv_gym_envs.chess.stockfish import find
+    from openenv_gym_envs.chess.uci_engine import find
 
     return find(None)

@@ -96,7 +96,7 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
             self._opponent = GreedyOpponent()
         elif opponent == "stockfish":
             # Imported here, so that the other opponents do not load it.
-            from openenv_gym_envs.chess.stockfish import StockfishOpponent
+            from openenv_gym_envs.chess.uci_engine import StockfishOpponent
 
             self._opponent = StockfishOpponent(
                 stockfish_path, stockfish_depth, stockfish_nodes, stockfish_timeout

@@ -87,7 +87,7 @@ class SandboxExecutor(Executor):
             return self._with("", "", "the sandbox broke", _LOST)
         if reply.fate == "answered":
             return Outcome(reply.stdout, reply.stderr, reply.status, reply.syntax_error)
-        fate, status = self._told(reply)
+        fate, status = self._fate_of(reply)
         return self._with(reply.stdout, reply.stderr, fate, status)
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class SandboxExecutor(Executor):
             ) from error
         return sandbox
 
-    def _told(self, reply: _Reply) -> tuple[str, int]:
+    def _fate_of(self, reply: _Reply) -> tuple[str, int]:
         """What became of the worker, and the exit code that says so."""
         if reply.fate == "timeout":
             return f"killed after {self._timeout:g} s", _TIMED_OUT

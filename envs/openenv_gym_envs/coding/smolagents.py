@@ -51,7 +51,7 @@ class SmolagentsExecutor(Executor):
         finally:
             self._random = random.getstate()
             random.setstate(others)
-        told = together(done.logs, None if done.output is None else _told(done.output))
+        told = together(done.logs, None if done.output is None else _to_text(done.output))
         return Outcome(cut(told, self._output), "", 0, syntax_error)
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ def _is_no_python(code: str) -> bool:
     return False
 
 
-def _told(value: object) -> str:
+def _to_text(value: object) -> str:
     try:
         return json.dumps(value)
     except (TypeError, ValueError, RecursionError):

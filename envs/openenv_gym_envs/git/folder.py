@@ -12,9 +12,9 @@ import msgspec
 
 from openenv_gym.errors import EnvironmentFailedError, MissingDependencyError
 from openenv_gym_envs.sandbox.boundary import WORKSPACE, View
-from openenv_gym_envs.sandbox.inside.git_host import LONGEST
 from openenv_gym_envs.sandbox.inside.git_http import Request, Response
 from openenv_gym_envs.sandbox.inside.git_process import GIT
+from openenv_gym_envs.sandbox.inside.git_warden import LONGEST
 from openenv_gym_envs.sandbox.process import Sandbox, SandboxLostError
 
 _SPACE = 256 << 20  # bytes
@@ -79,7 +79,7 @@ class Folder:
         self._sandbox = self._start()
 
     def _start(self) -> Sandbox:
-        return Sandbox("git_host", {"memory": _MEMORY}, View(space=_SPACE, programs=True))
+        return Sandbox("git_warden", {"memory": _MEMORY}, View(space=_SPACE, programs=True))
 
     def clear(self) -> None:
         """Empty it; makes it anew, where it broke."""

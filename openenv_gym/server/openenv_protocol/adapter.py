@@ -67,14 +67,14 @@ class JsonAdapter(Adapter):
 
     @abstractmethod
     def _begin(self, seed: int | None, options: dict[str, Any]) -> Any:
-        """Begins an episode; gives what :meth:`_told` takes."""
+        """Begins an episode; gives what :meth:`_convert` takes."""
 
     @abstractmethod
     def _advance(self, action: Any) -> Any:
-        """Carries out an action; gives what :meth:`_told` takes."""
+        """Carries out an action; gives what :meth:`_convert` takes."""
 
     @abstractmethod
-    def _told(self, outcome: Any) -> StepOutcome:
+    def _convert(self, outcome: Any) -> StepOutcome:
         """The observation as JSON, the metadata as info."""
 
     def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
@@ -82,13 +82,13 @@ class JsonAdapter(Adapter):
         outcome = self._begin(seed, options)
         self._asked_id, self._made_id = options.get("episode_id"), str(uuid.uuid4())
         self._steps = 0
-        return self._told(outcome)
+        return self._convert(outcome)
 
     def step(self, action: Any) -> StepOutcome:
         """Implements Adapter.step."""
         outcome = self._advance(action)
         self._steps += 1  # before what may fail though the step was made
-        return self._told(outcome)
+        return self._convert(outcome)
 
     def state(self) -> dict[str, Any]:
         """Implements Adapter.state: with the episode's id and the steps in it.
@@ -161,7 +161,7 @@ class JsonModelAdapter(JsonAdapter):
     def _advance(self, action: Any) -> Any:
         return self._environment.step(action)
 
-    def _told(self, outcome: Any) -> StepOutcome:
+    def _convert(self, outcome: Any) -> StepOutcome:
         fields = outcome.__pydantic_serializer__.to_python(
             outcome, mode="json", exclude=_BESIDE, fallback=plain
         )
@@ -220,7 +220,7 @@ class JsonGymnasiumAdapter(JsonAdapter):
     def _advance(self, action: Any) -> StepOutcome:
         return self._hosted.step(action)
 
-    def _told(self, outcome: StepOutcome) -> StepOutcome:
+    def _convert(self, outcome: StepOutcome) -> StepOutcome:
         observation, reward, terminated, truncated, info = outcome
         if truncated:
             info = {**info, TRUNCATED: True}
@@ -277,7 +277,7 @@ class JsonToolAdapter(JsonAdapter):
     def _advance(self, action: Any) -> Payload:
         return self._environment.carry_out(action)
 
-    def _told(self, outcome: Payload) -> StepOutcome:
+    def _convert(self, outcome: Payload) -> StepOutcome:
         fields, metadata = outcome["observation"], outcome.get("metadata") or {}
         truncated = metadata.get(TRUNCATED) is True
         return fields, outcome["reward"], outcome["done"], truncated, metadata

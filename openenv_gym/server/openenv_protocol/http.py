@@ -75,7 +75,7 @@ class _Refused(Exception):  # noqa: N818  # a response, raised
         self.response = response
 
 
-class StockRoutes:
+class OpenEnvRoutes:
     """The routes.
 
     Args:

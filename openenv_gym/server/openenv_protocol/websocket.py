@@ -47,7 +47,7 @@ _MESSAGES: Mapping[str, type[BaseModel]] = {
 }
 
 
-class StockWebSocket:
+class OpenEnvWebSocket:
     """An ASGI application for WebSockets whose handshake event was received.
 
     Args:

@@ -18,13 +18,13 @@ from starlette.routing import Route
 
 from openenv_gym.errors import OpenEnvGymError
 from openenv_gym.server.openenv_protocol.exchange import carrier, error_body
-from openenv_gym.server.openenv_protocol.http import StockRoutes, answering
+from openenv_gym.server.openenv_protocol.http import OpenEnvRoutes, answering
 from openenv_gym.server.openenv_protocol.lobby import Lobby
 from openenv_gym.wire.messages import Frame, Render, Reply
 
 PATH = "/web"
 
-Told = tuple[int, bytes, str | None]
+WebReply = tuple[int, bytes, str | None]
 """Status, body and content type."""
 
 
@@ -33,12 +33,12 @@ class WebRoutes:
 
     Args:
         lobby: Where sessions begin, with something to see.
-        stock: The routes that the page plays by.
+        openenv: The routes that the page plays by.
     """
 
-    def __init__(self, lobby: Lobby, stock: StockRoutes) -> None:
+    def __init__(self, lobby: Lobby, openenv: OpenEnvRoutes) -> None:
         self._lobby = lobby
-        self._stock = stock
+        self._openenv = openenv
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -57,15 +57,15 @@ class WebRoutes:
         return Response(text, media_type="text/html", headers=headers)
 
     async def _frame(self, request: Request) -> Response:
-        id = self._stock.session_of(request)
+        id = self._openenv.session_of(request)
         known = self._lobby.known
         if known is None or not known.metadata.get("render_modes"):
             return Response(status_code=204)  # there is nothing to see
-        status, body, kind = await self._stock.reply(id, Render(), _FRAME)
+        status, body, kind = await self._openenv.reply(id, Render(), _FRAME)
         return Response(body, status, media_type=kind, headers={"Cache-Control": "no-store"})
 
 
-def _told(reply: Reply) -> Told:
+def _picture(reply: Reply) -> WebReply:
     assert isinstance(reply, Frame)
     if isinstance(reply.frame, str):
         return 200, reply.frame.encode(), "text/plain"
@@ -74,11 +74,11 @@ def _told(reply: Reply) -> Told:
     return 200, png(reply.frame), "image/png"
 
 
-def _refused(error: OpenEnvGymError) -> Told:
+def _refused(error: OpenEnvGymError) -> WebReply:
     return *error_body(error), "application/json"
 
 
-_FRAME = carrier(_told, _refused)
+_FRAME = carrier(_picture, _refused)
 
 
 def png(picture: NDArray[Any]) -> bytes:

@@ -49,10 +49,10 @@ class OpenEnvCoreAdapter(ModelAdapter):
         self._scores = RubricScores(environment)
 
     def _task_provider(self, subject: str) -> Any:
-        return cast("StockEnvironment", self.environment).inner
+        return cast("OpenEnvCoreEnvironment", self.environment).inner
 
     def _awaited(self, value: Any) -> Any:
-        return cast("StockEnvironment", self.environment).awaited(value)
+        return cast("OpenEnvCoreEnvironment", self.environment).awaited(value)
 
     def _outcome(self, observation: Any) -> StepOutcome:
         # A copy: what is added to it is none of the environment's, which may have kept it.
@@ -67,7 +67,7 @@ class OpenEnvCoreAdapter(ModelAdapter):
         return self._to_space(observation), reward, terminated, truncated, info
 
 
-class StockEnvironment(Environment[Any, Any, Any]):
+class OpenEnvCoreEnvironment(Environment[Any, Any, Any]):
     """An environment of ``openenv.core`` in the shape of ours.
 
     Args:
@@ -108,7 +108,7 @@ class StockEnvironment(Environment[Any, Any, Any]):
         return self._given
 
     def reset(self, **options: Any) -> Any:
-        """Begins an episode."""
+        """Begin an episode."""
         return self._reset(**options)
 
     def step(self, action: Any) -> Any:
@@ -129,12 +129,12 @@ class StockEnvironment(Environment[Any, Any, Any]):
 
 
 @functools.cache
-def adapted_class(kind: Any, models: Models) -> type[StockEnvironment]:
+def adapted_class(kind: Any, models: Models) -> type[OpenEnvCoreEnvironment]:
     """Return a subclass with those models, whose reset has the signature of that class's reset."""
     inner = kind.reset_async if overrides(kind, "reset_async") else kind.reset
 
     @functools.wraps(inner)
-    def reset(self: StockEnvironment, **options: Any) -> Any:
+    def reset(self: OpenEnvCoreEnvironment, **options: Any) -> Any:
         return self._reset(**options)
 
     signature = inspect.signature(inner)
@@ -155,7 +155,7 @@ def adapted_class(kind: Any, models: Models) -> type[StockEnvironment]:
         "state_type": models.state,
         "reset": reset,
     }
-    return type(f"Adapted{kind.__name__}", (StockEnvironment,), attributes)
+    return type(f"Adapted{kind.__name__}", (OpenEnvCoreEnvironment,), attributes)
 
 
 def _given_spaces(models: Models, entry: Entry) -> dict[str, Space[Any] | None]:
@@ -173,7 +173,7 @@ def _given_spaces(models: Models, entry: Entry) -> dict[str, Space[Any] | None]:
 
 
 def _check_spaces(models: Models, given: Mapping[str, Space[Any] | None], entry: Entry) -> None:
-    """Raises one error for all fields of both models that make no Space."""
+    """Raise one error for all fields of both models that make no Space."""
     lines: list[str] = []
     causes: list[SpaceError] = []
     for model in (models.action, models.observation):

@@ -39,7 +39,7 @@ class EventLoop:
             raise
 
     def close(self) -> None:
-        """Ends the loop, and what still runs in it; a second call does nothing."""
+        """End the loop, and what still runs in it; a second call does nothing."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return

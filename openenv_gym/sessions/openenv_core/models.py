@@ -26,7 +26,7 @@ class Models(NamedTuple):
     state: type[BaseModel]
 
 
-def is_stock_class(kind: Any) -> bool:
+def is_openenv_class(kind: Any) -> bool:
     """Whether it is a class derived from the ``Environment`` of OpenEnv's own package."""
     return isinstance(kind, type) and any(_is_base(base) for base in kind.__mro__)
 

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from openenv_gym.errors import EnvironmentFailedError
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import reset_keywords
-from openenv_gym.sessions.openenv_core.adapter import StockEnvironment, adapted_class
+from openenv_gym.sessions.openenv_core.adapter import OpenEnvCoreEnvironment, adapted_class
 from openenv_gym.sessions.openenv_core.loop import EventLoop
 from openenv_gym.sessions.openenv_core.models import Models, environment_base, named_models
 from openenv_gym.sessions.openenv_core.rubric import RubricScores
@@ -74,7 +74,7 @@ class CoreToolEnvironment:
         self._base = _mcp_base(kind)
         self._name = entry.name
         adapted = adapted_class(cast("Hashable", kind), self.models)
-        self._adapted: StockEnvironment = adapted(environment, {})
+        self._adapted: OpenEnvCoreEnvironment = adapted(environment, {})
         self._scores = RubricScores(environment)
         self._session: _HeldSession | None = None
         if hasattr(environment, "mcp_session"):

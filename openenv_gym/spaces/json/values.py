@@ -30,7 +30,7 @@ _SHOWN = 80
 
 
 def refuse(place: str, value: Any, why: str) -> NoReturn:
-    """Raises the error for a value that is not in its Space."""
+    """Raise the error for a value that is not in its Space."""
     shown = repr(value)
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
     raise SpaceError(f"{place} is {shown}, {why}.", field=place, value=shown)

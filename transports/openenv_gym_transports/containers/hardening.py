@@ -163,7 +163,7 @@ def isolation(attributes: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
     host = attributes["HostConfig"]
     config = attributes["Config"]
     options = host["SecurityOpt"] or []
-    files = mounts.told(attributes)
+    files = mounts.user_mounts(attributes)
     return {
         "boundary": "container",
         "container": attributes["Id"],

@@ -12,7 +12,7 @@ from openenv_gym.errors import OptionError
 if TYPE_CHECKING:
     from docker.types import Mount
 
-__all__ = ["binds", "checked", "told"]
+__all__ = ["binds", "checked", "user_mounts"]
 
 # What images and the engine have there is not to be hidden.
 TAKEN = frozenset(
@@ -96,7 +96,7 @@ def binds(mounts: Mapping[str, str]) -> list[Mount]:
     return asked
 
 
-def told(attributes: Mapping[str, Any]) -> dict[str, str]:
+def user_mounts(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Paths on this host by those in the container, as the engine tells them.
 
     Args:

@@ -10,7 +10,7 @@ from openenv_gym.transport import Link, LinkSettings
 from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym_transports.containers.hardening import SERVED
 from openenv_gym_transports.containers.owned import OwnedContainer
-from openenv_gym_transports.openenv_servers.server import StockServer
+from openenv_gym_transports.openenv_servers.server import OpenEnvServer
 from openenv_gym_transports.websocket import WebSocketTransport
 
 _PAUSE = 0.05
@@ -58,7 +58,7 @@ def wait(owned: OwnedContainer, start_timeout: float) -> None:
         StartError: It does not start in time.
     """
     port = owned.isolation["port"]
-    server = StockServer(f"http://127.0.0.1:{port}", {}, proxies=False)
+    server = OpenEnvServer(f"http://127.0.0.1:{port}", {}, proxies=False)
     deadline = monotonic() + start_timeout
     while monotonic() < deadline:
         # Docker's proxy of the port answers from the start, if only by hanging up.

@@ -1,5 +1,5 @@
-"""Talking to servers of OpenEnv's own make, which know nothing of openenv-gym.
+"""Clients of OpenEnv's own servers, which do not know openenv-gym.
 
-Their protocol is JSON in the terms of the environment's models, so here, at the client's end, is
-what else is at the server's: the session, and the conversion between values of the Spaces and JSON.
+Their protocol is JSON with the fields of the environment's models. So the session, and the
+conversion between values of the Spaces and JSON, are here at the client's end.
 """

@@ -1,4 +1,4 @@
-"""Which of OpenEnv's own servers it is that answers, and how to speak with that one."""
+"""Finds out which kind of OpenEnv server answers, and opens a session there."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from websockets.exceptions import InvalidHandshake
 from openenv_gym.errors import (
     ConnectError,
     EnvironmentFailedError,
+    OpenEnvServerWarning,
     OptionError,
     ServerFullError,
     SessionLostError,
-    StockServerWarning,
     TransportError,
 )
 from openenv_gym.sessions.payload import Conversation
@@ -29,7 +29,7 @@ from openenv_gym_transports.openenv_servers.dialogue import Dialogue
 from openenv_gym_transports.openenv_servers.given import Given
 from openenv_gym_transports.openenv_servers.legacy import LegacyDialogue
 from openenv_gym_transports.openenv_servers.link import OpenEnvServerLink
-from openenv_gym_transports.openenv_servers.server import Schemas, StockServer
+from openenv_gym_transports.openenv_servers.server import OpenEnvServer, Schemas
 
 _FACTS_LIMIT = 10.0
 
@@ -44,32 +44,32 @@ def over_websocket(
     timeout: float | None,
     resumable: bool,
 ) -> Link:
-    """Open a session on a server that selected no subprotocol of ours.
+    """Open a session on a server that did not select our subprotocol.
 
     Args:
         server: The server, by the address of its WebSocket.
-        request: Opens the session.
-        settings: What the user of the link decides about it.
-        socket: The WebSocket by which it was found; the caller closes it if this fails.
-        refusal: The error, if it does not speak OpenEnv's protocol either.
+        request: The request that opens the session.
+        settings: Settings of the link.
+        socket: The WebSocket to the server; the caller closes it if this function fails.
+        refusal: The error to raise if the server does not speak OpenEnv's protocol either.
         timeout: Seconds to wait for a reply.
-        resumable: Make sessions that outlive their WebSockets.
+        resumable: Whether to make sessions that outlive their WebSockets.
 
     Raises:
-        TransportError: It does not, or it is not of use.
+        TransportError: The server does not speak OpenEnv's protocol, or cannot be used.
     """
-    given = _spaces_given(request)
+    given = _read_given(request)
     headers = _without_session(server.headers)
-    routes = StockServer(_base(server.url, "/ws"), headers, proxies=False)
+    routes = OpenEnvServer(_base(server.url, "/ws"), headers, proxies=False)
     try:
         schemas, label = routes.schemas(_FACTS_LIMIT), routes.name(_FACTS_LIMIT)
     except OSError as error:
         raise refusal from error
     if schemas.action is None:
-        raise refusal  # whatever it is, it is none of OpenEnv's
+        raise refusal  # this is not a server of OpenEnv
     _warn(
-        f"The server at {routes.url} does not know openenv-gym: OpenEnv's own protocol is spoken. "
-        "It does not tell whether its environment heeds seeds, or marks truncated episodes."
+        f"The server at {routes.url} does not know openenv-gym, so OpenEnv's own protocol is used. "
+        "It does not say whether seeds have an effect or whether an episode was truncated."
     )
     sessions = _Sessions(
         routes,
@@ -81,7 +81,7 @@ def over_websocket(
         socket,
         server.gone,
     )
-    return _opened(
+    return _open(
         OpenEnvServerLink(
             server,
             routes,
@@ -96,27 +96,29 @@ def over_websocket(
 
 
 def without_websocket(server: Server, refusal: TransportError) -> TransportError:
-    """Return the error for a server that has no WebSocket; legacy ones have none."""
-    routes = StockServer(_base(server.url, "/ws"), _without_session(server.headers), proxies=False)
+    """Return the error for a server without a WebSocket, such as a legacy server."""
+    routes = OpenEnvServer(
+        _base(server.url, "/ws"), _without_session(server.headers), proxies=False
+    )
     try:
         if routes.release(_FACTS_LIMIT) != "legacy":
             return refusal
     except OSError:
         return refusal
     return ConnectError(
-        f"The server at {routes.url} is of openenv-core 0.1, which has no WebSocket: take "
+        f"The server at {routes.url} is of openenv-core 0.1, which has no WebSocket: use "
         f'transport="http", url="{routes.url}".',
         url=routes.url,
     )
 
 
-def _spaces_given(request: Open | OpenVector) -> Given:
+def _read_given(request: Open | OpenVector) -> Given:
     """Return the Spaces that the caller gives."""
     return Given(request.action_space, request.observation_space, request.spaces)
 
 
-def _opened(link: OpenEnvServerLink, request: Open | OpenVector) -> Link:
-    """Open the session of a link, which has the Spaces that are given already."""
+def _open(link: OpenEnvServerLink, request: Open | OpenVector) -> Link:
+    """Open the session of a link, which has the caller's Spaces already."""
     try:
         link.handle(
             structs.replace(request, spaces=None, action_space=None, observation_space=None)
@@ -129,30 +131,30 @@ def _opened(link: OpenEnvServerLink, request: Open | OpenVector) -> Link:
 
 @dataclass
 class _Sessions:
-    """Begins sessions over WebSockets; the arguments are those of :func:`over_websocket`."""
+    """Begins sessions over WebSockets, with the arguments of :func:`over_websocket`."""
 
-    server: StockServer
+    server: OpenEnvServer
     url: str
     headers: Mapping[str, str]
     timeout: float | None
     start_timeout: float
     resumable: bool
-    # What the server was found by. If sessions are to be resumable it names one that is none: a
-    # server that minds that attaches sessions, and one that does not has made one.
+    # The WebSocket to the server. For resumable sessions it names a session that does not exist: a
+    # server that refuses it can attach sessions, any other has made a session.
     found: WebSocket | None
     gone: Callable[[], str | None]
     begun: int = 0
 
     def begin(self, counts: bool) -> Dialogue:
-        """Begins a session.
+        """Begin a session.
 
         Args:
-            counts: Its environment is known to count its steps.
+            counts: Whether the environment is known to count its steps.
         """
         try:
             return self._begin(counts)
         except ServerFullError as error:
-            # Those of the lanes before are free again, as all lanes are closed now.
+            # All lanes are closed now, so that the sessions of earlier lanes are free again.
             error.fields["free"] = self.begun
             raise
 
@@ -160,7 +162,7 @@ class _Sessions:
         socket, self.found = self.found, None
         if socket is not None:
             try:
-                dialogue = self._begun(counts, None, socket)
+                dialogue = self._make_dialogue(counts, None, socket)
             except EnvironmentFailedError as error:
                 if not (self.resumable and error.fields.get("code") == "SESSION_ERROR"):
                     raise
@@ -175,11 +177,13 @@ class _Sessions:
                 )
         except (OSError, InvalidHandshake) as error:
             raise ConnectError(
-                f"The server at {self.server.url} gave no session: {error}.", url=self.url
+                f"The server at {self.server.url} did not make a session: {error}.", url=self.url
             ) from error
-        return self._begun(counts, session, None if session else socket)
+        return self._make_dialogue(counts, session, None if session else socket)
 
-    def _begun(self, counts: bool, session: str | None, socket: WebSocket | None) -> Dialogue:
+    def _make_dialogue(
+        self, counts: bool, session: str | None, socket: WebSocket | None
+    ) -> Dialogue:
         dialogue = Dialogue(
             self.server,
             self.url,
@@ -195,9 +199,9 @@ class _Sessions:
         except SessionLostError as error:
             dialogue.close()
             raise ConnectError(
-                f"The server at {self.server.url} gave a session and does not know it: {error} Has "
-                "it several worker processes? Serve with one, or give the transport option "
-                "resumable=False.",
+                f"The server at {self.server.url} made a session but does not know it: {error} "
+                "Perhaps it has several worker processes: serve with one, or give the transport "
+                "option resumable=False.",
                 url=self.url,
             ) from error
         except BaseException:
@@ -215,21 +219,21 @@ def over_http(
     refusal: TransportError,
     timeout: float | None,
 ) -> Link:
-    """Open a session on a server that does not know our route.
+    """Open a session on a server that does not have our route.
 
     Args:
         server: The server, by the address of our route.
-        request: Opens the session.
-        settings: What the user of the link decides about it.
-        refusal: The error, if it does not speak OpenEnv's protocol either.
+        request: The request that opens the session.
+        settings: Settings of the link.
+        refusal: The error to raise if the server does not speak OpenEnv's protocol either.
         timeout: Seconds to wait for a reply.
 
     Raises:
-        OptionError: It has one environment, and several are wanted.
-        ConnectError: It is none of OpenEnv's.
+        OptionError: The server has one environment, and several are requested.
+        ConnectError: This is not a server of OpenEnv.
     """
-    given = _spaces_given(request)
-    routes = StockServer(
+    given = _read_given(request)
+    routes = OpenEnvServer(
         _base(server.url, "/exchange"), _without_session(server.headers), proxies=True
     )
     try:
@@ -244,14 +248,14 @@ def over_http(
     if lanes > 1:
         raise OptionError(
             f"The legacy server at {routes.url} has one environment, which {lanes} lanes cannot "
-            "share. Take num_envs=1, or a server of openenv 0.2 or later.",
+            "share. Use num_envs=1, or a server of openenv 0.2 or later.",
             url=routes.url,
         )
     _warn(
         f"The server at {routes.url} is of openenv-core 0.1: it has one environment, which all of "
-        "its clients share, so let no one else use it meanwhile. Its resets take no seeds."
+        "its clients share, so make sure that nobody else uses it. Its resets take no seeds."
     )
-    return _opened(
+    return _open(
         OpenEnvServerLink(
             server,
             routes,
@@ -272,10 +276,10 @@ def _by_websocket(
     url: str,
     timeout: float | None,
 ) -> Link:
-    """Open a session over a WebSocket at a server that holds no episode over HTTP.
+    """Open a session over a WebSocket at a server that keeps no episode over HTTP.
 
-    It makes a new environment for each request, so OpenEnv's own clients take its WebSocket too,
-    whatever the scheme of the address that they are given.
+    The server makes a new environment for each HTTP request, so OpenEnv's own clients use its
+    WebSocket too, whatever the scheme of the address.
     """
     from openenv_gym_transports.websocket import WebSocketTransport
 
@@ -290,18 +294,18 @@ def _by_websocket(
 
 
 def converse(server: Server, *, timeout: float | None, resumable: bool) -> Conversation:
-    """Begin a session that is spoken with in JSON, at a server of OpenEnv's own make or of ours.
+    """Begin a session in JSON at a server, which may be OpenEnv's own or ours.
 
     Args:
         server: The server, by the address of its WebSocket.
         timeout: Seconds to wait for a reply.
-        resumable: Make a session that outlives its WebSocket.
+        resumable: Whether to make a session that outlives its WebSocket.
 
     Raises:
-        TransportError: There is no such server, or it refuses.
+        TransportError: The server cannot be reached, or refuses.
     """
     headers = _without_session(server.headers)
-    routes = StockServer(_base(server.url, "/ws"), headers, proxies=False)
+    routes = OpenEnvServer(_base(server.url, "/ws"), headers, proxies=False)
     try:
         release = routes.release(min(_FACTS_LIMIT, server.start_timeout))
     except OSError as error:
@@ -319,11 +323,11 @@ def _without_session(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _base(url: str, path: str) -> str:
-    """What is before the routes, as HTTP knows it."""
+    """Return the address before the routes, for HTTP."""
     parts = urlsplit(url)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     return urlunsplit((scheme, parts.netloc, parts.path.removesuffix(path), "", ""))
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, StockServerWarning, stacklevel=2)
+    warnings.warn(text, OpenEnvServerWarning, stacklevel=2)

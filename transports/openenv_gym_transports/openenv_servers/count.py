@@ -1,4 +1,4 @@
-"""Whether a step whose reply is lost was carried out, by the environment's own count of steps."""
+"""The environment's own count of steps, which shows whether a step without a reply ran."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 class StepCount:
     """Follows ``state.step_count`` of one environment.
 
-    What it counts is the environment's affair: some count the moves of opponents too, some nothing
-    at all. So a count that grew tells that the step was carried out, but one that did not grow
-    tells that it was not only where each step so far made it grow.
+    Each environment decides what it counts: some count opponents' moves too, some count nothing. So
+    if the count grew the step was carried out, but if it did not grow the step was not carried out
+    only where each step so far made it grow.
 
     Args:
-        trusted: The environment is known to count each step.
+        trusted: Whether the environment is known to count each step.
     """
 
     def __init__(self, *, trusted: bool = False) -> None:
@@ -22,18 +22,18 @@ class StepCount:
         self._known: tuple[Any, int] | None = None
 
     def begin(self, state: Mapping[str, Any] | None) -> None:
-        """Takes note of the state after a reset."""
+        """Record the state after a reset."""
         self._known = _count(state)
 
     def follow(self, state: Mapping[str, Any] | None) -> None:
-        """Takes note of the state after a step that was carried out."""
+        """Record the state after a step that was carried out."""
         before, self._known = self._known, _count(state)
         if before is not None and self._known is not None:
             grew = self._known[1] > before[1]
             self._grows = grew if self._grows is None else grew and self._grows
 
-    def tell(self, state: Mapping[str, Any] | None) -> bool | None:
-        """Whether a step was carried out since; None if that cannot be known.
+    def executed(self, state: Mapping[str, Any] | None) -> bool | None:
+        """Return whether a step was carried out since; None if that is unknown.
 
         Args:
             state: The state now.
@@ -47,6 +47,6 @@ class StepCount:
 
 
 def _count(state: Mapping[str, Any] | None) -> tuple[Any, int] | None:
-    """The episode and its steps so far."""
+    """Return the episode and its steps so far."""
     steps = None if state is None else state.get("step_count")
     return None if state is None or type(steps) is not int else (state.get("episode_id"), steps)

@@ -1,11 +1,11 @@
-"""One environment on a server of OpenEnv's own make, over a WebSocket: no step lost, none twice.
+"""One environment on OpenEnv's own server, over a WebSocket: no step is lost, none runs twice.
 
-The protocol has no numbers of messages: replies come in the order of the requests. Where a session
-outlives its connection ``state`` is asked with each reset and step, in the same breath, and its
-reply is left in the socket until the next request. When a connection drops during a step, the
-session is attached anew, and the environment's count of steps
-(:mod:`~openenv_gym_transports.openenv_servers.count`) shows whether it was carried out. A server
-attaches a session again only once nothing of the old connection is left.
+The protocol does not number messages: replies come in the order of the requests. Where a session
+outlives its connection, each reset and step is sent together with a request for ``state``, whose
+reply stays in the socket until the next request. When a connection drops during a step, the session
+is attached again, and the environment's count of steps
+(:mod:`~openenv_gym_transports.openenv_servers.count`) shows whether the step was carried out. A
+server attaches a session again only when the old connection is completely gone.
 """
 
 from __future__ import annotations
@@ -35,58 +35,58 @@ from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.links.websocket_client import WebSocket
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.failures import failed, full, not_made, step_lost
-from openenv_gym_transports.openenv_servers.server import StockServer
+from openenv_gym_transports.openenv_servers.server import OpenEnvServer
 
-_CONNECT_LIMIT = 10.0  # seconds that one try to connect may take
-_RETRY_LIMIT = 60.0  # seconds to go on connecting where a reply may take for ever
+_CONNECT_LIMIT = 10.0  # seconds for one try to connect
+_RETRY_LIMIT = 60.0  # seconds of tries to connect where a reply may take forever
 _LONGEST_PAUSE = 0.5
 _CLOSE_LIMIT = 5.0
 _A_MOMENT = 0.001
 
 Take = Callable[[Payload | None], None]
-"""What is done with a reply; None stands for one that told of an error."""
+"""Function that takes a reply; None stands for a reply with an error."""
 
 
 def _drop(reply: Payload | None) -> None:
-    """Takes a reply that is returned, or of no interest."""
+    """Ignore a reply."""
 
 
 class _Due(NamedTuple):
-    """A reply that is under way.
+    """A reply that will arrive.
 
     Attributes:
-        kind: Of which it is, unless it tells of an error.
-        take: What is done with it.
+        kind: Expected kind of the reply, unless it is an error.
+        take: Function that takes the reply.
     """
 
     kind: str
     take: Take
 
 
-class _Refused(Exception):  # noqa: N818  # an error that the server told of
-    def __init__(self, told: Mapping[str, Any]) -> None:
-        super().__init__(str(told.get("message")))
-        self.told = told
-        self.code = str(told.get("code"))
+class _Refused(Exception):  # noqa: N818  # an error that the server reported
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        super().__init__(str(error.get("message")))
+        self.error = error
+        self.code = str(error.get("code"))
 
 
 class Dialogue:
     """A session of one environment.
 
     Args:
-        server: Its routes.
-        url: Address of its WebSocket.
+        server: The server's routes.
+        url: Address of the server's WebSocket.
         headers: Headers of the handshake.
-        session: Id of a session that outlives its WebSocket; None where the server knows none.
-        socket: A WebSocket to begin with. Without a session it is the only one.
-        timeout: Seconds to wait for a reply; None waits for ever.
-        count: What is known of how the environment counts its steps.
-        gone: Tells what became of the server, if that is known to be gone.
+        session: Id of a session that outlives its WebSocket; None where the server has none.
+        socket: The first WebSocket. Without a session it is the only one.
+        timeout: Seconds to wait for a reply; None waits forever.
+        count: The environment's count of steps.
+        gone: Function that returns why the server is gone, if that is known.
     """
 
     def __init__(
         self,
-        server: StockServer,
+        server: OpenEnvServer,
         url: str,
         headers: Mapping[str, str],
         *,
@@ -107,11 +107,11 @@ class Dialogue:
         self._due: deque[_Due] = deque()
         self._finalizer: weakref.finalize[..., Dialogue] | None = None
         if session is not None:
-            # Such a session stays until it is closed, if need be for ever.
+            # Such a session stays until it is closed, possibly forever.
             self._finalizer = weakref.finalize(self, _end, server, session, os.getpid())
 
     def begin(self, limit: float) -> None:
-        """Sees that the session is there.
+        """Check that the session exists.
 
         Raises:
             ServerFullError: All sessions of the server are taken.
@@ -126,14 +126,14 @@ class Dialogue:
                 self._greet(deadline)
         except _Refused as refused:
             if refused.code in ("CAPACITY_REACHED", "FACTORY_ERROR", "SESSION_ERROR"):
-                raise self._told(refused, "make the environment") from refused
+                raise self._error_of(refused, "make the environment") from refused
         except TimeoutError as error:
             raise self._late(limit) from error
         except OSError as error:
             raise self._lost(str(error)) from error
 
     def reset(self, data: Payload) -> Payload:
-        """Begins an episode; after a drop once more, since no harm is in that.
+        """Begin an episode. After a drop it is begun again, which does no harm.
 
         Args:
             data: Keywords of the environment's reset.
@@ -155,13 +155,13 @@ class Dialogue:
             self._send("state")
             return self._receive(deadline)
 
-        return self._insist(attempt, deadline, "tell its state")
+        return self._insist(attempt, deadline, "return its state")
 
     def rpc(self, method: str, params: dict[str, Any]) -> Payload:
-        """Return the result of a method of MCP; after a drop it is called once more.
+        """Return the result of a method of MCP, which is called again after a drop.
 
         Raises:
-            EnvironmentFailedError: The server told of an error, or does not know the method.
+            EnvironmentFailedError: The server reported an error, or does not know the method.
         """
         deadline = self._deadline()
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -177,13 +177,13 @@ class Dialogue:
         return result
 
     def step(self, action: Payload) -> Payload:
-        """Carries out one action, once.
+        """Carry out one action, once.
 
         Raises:
-            StepLostError: It was carried out, or may have been, and what it gave is lost.
+            StepLostError: The step ran, or may have run, and its result is lost.
             SessionLostError: The session is gone.
             ExchangeTimeoutError: There was no reply within the limit.
-            EnvironmentFailedError: The server told of an error.
+            EnvironmentFailedError: The server reported an error.
         """
         deadline = self._deadline()
 
@@ -197,29 +197,29 @@ class Dialogue:
                     raise
                 except OSError as error:
                     self._hang_up()
-                    executed = self._count.tell(self._resume(deadline))
+                    executed = self._count.executed(self._resume(deadline))
                     if executed is not False:
                         raise step_lost(self._url, executed) from error
-                # It did not arrive, and the session is attached anew: once more.
+                # The step did not arrive, and the session is attached again: repeat it.
 
         return self._insist(attempt, deadline, "step")
 
     def _send_count(self, take: Callable[[Payload | None], None]) -> None:
-        """Asks for the count of steps, where it can be of use after a drop."""
+        """Request the count of steps, where it is useful after a drop."""
         if self._session is not None:
             self._send("state", take)
 
     def _insist(self, attempt: Callable[[], Payload], deadline: float, what: str) -> Payload:
-        """Makes an attempt, over as many connections as that takes."""
+        """Make attempts over new connections until one succeeds."""
         while True:
             try:
                 self._settle(deadline)
                 return attempt()
             except _Refused as refused:
-                raise self._told(refused, what) from refused
+                raise self._error_of(refused, what) from refused
             except TimeoutError as error:
                 if self._session is not None:
-                    self._hang_up()  # maybe it is dead, without a sign; the session is not
+                    self._hang_up()  # the connection may be dead; the session is not
                 raise self._late(self._timeout) from error
             except OSError as error:
                 self._hang_up()
@@ -227,19 +227,19 @@ class Dialogue:
                     raise self._lost(str(error)) from error
 
     def _settle(self, deadline: float) -> None:
-        """Takes what is still due, so that the next reply is that of the next request.
+        """Receive the replies that are still due, so that the next reply answers the next request.
 
         Raises:
-            TimeoutError: A request that was given up is still carried out.
+            TimeoutError: A request that was given up is still running.
         """
         try:
             while self._due:
                 with contextlib.suppress(_Refused):
                     self._receive(deadline)
-            if self._attached.ready(0.0):
-                # Pings, or good-bye: a server hangs up on who answers no pings for too long.
+            if self._connected.ready(0.0):
+                # Pings or a closing frame: a server hangs up if pings stay unanswered too long.
                 with contextlib.suppress(TimeoutError):
-                    self._attached.receive(_A_MOMENT)
+                    self._connected.receive(_A_MOMENT)
         except TimeoutError:
             raise
         except OSError:
@@ -247,28 +247,28 @@ class Dialogue:
             self._count.begin(self._resume(deadline))
 
     @property
-    def _attached(self) -> WebSocket:
+    def _connected(self) -> WebSocket:
         if self._socket is None:
             raise ConnectionResetError("it hung up")
         return self._socket
 
     def _send(self, kind: str, take: Take = _drop, data: Payload | None = None) -> None:
-        """Sends a request, whose reply is due from then on."""
+        """Send a request, after which its reply is due."""
         message = {"type": kind} if data is None else {"type": kind, "data": data}
         try:
             frame = json.dumps(message, default=_plain).encode()
         except (TypeError, ValueError) as error:
             raise OptionError(f"JSON cannot hold the data of this {kind}: {error}.") from error
-        socket = self._attached
+        socket = self._connected
         self._due.append(_Due(kind if kind in ("state", "mcp") else "observation", take))
         socket.send(frame, text=True)
 
     def _receive(self, deadline: float) -> Payload:
-        """The reply that is due next."""
+        """Receive the next reply that is due."""
         left = None if deadline == float("inf") else deadline - monotonic()
         if left is not None and left <= 0:
             raise TimeoutError("timed out")
-        received = self._attached.receive(left)
+        received = self._connected.receive(left)
         due = self._due.popleft()
         kind, data = _frame(received, self._url)
         if kind == "error":
@@ -278,26 +278,26 @@ class Dialogue:
             self._hang_up()
             raise ProtocolError(
                 f"The server at {self._url} does not speak OpenEnv's protocol: it answered with "
-                f"{kind!r} where {due.kind!r} was due.",
+                f"{kind!r} where {due.kind!r} was expected.",
                 url=self._url,
             )
         due.take(data)
         return data
 
     def _resume(self, deadline: float) -> Payload | None:
-        """Attaches the session anew.
+        """Attach the session again.
 
         Returns:
-            The environment's state; None where it has none to tell.
+            The environment's state; None where it has none.
 
         Raises:
             SessionLostError: The session is gone, or the server does not answer in time.
-            TimeoutError: It is still busy with what came over the old connection.
+            TimeoutError: The server is still busy with requests of the old connection.
         """
         if self._session is None:
             raise SessionLostError(
                 f"The connection to {self._url} dropped, and the episode is gone with it: only "
-                "servers of openenv 0.5 or later keep a session for a client that comes back "
+                "servers of openenv 0.5 or later keep a session for a client that connects again "
                 "(resumable=True). Make a new environment.",
                 url=self._url,
             )
@@ -317,7 +317,7 @@ class Dialogue:
                     raise self._lost(fate) from error
             self._hang_up()
             if monotonic() + backoff.pause >= end:
-                if busy:  # with what was sent over the old connection
+                if busy:  # with requests of the old connection
                     raise TimeoutError(reason)
                 raise self._lost(reason)
             backoff.wait()
@@ -331,11 +331,11 @@ class Dialogue:
         except _Refused as refused:
             if refused.code != "EXECUTION_ERROR":
                 raise
-            return None  # the session is there, but its environment has no state to tell
+            return None  # the session exists, but its environment has no state
 
     def _greet(self, deadline: float) -> Payload:
-        """Asks for the state over a new connection."""
-        # A server that refuses tells so by itself, and hangs up: then nothing can be sent.
+        """Request the state over a new connection."""
+        # A server that refuses sends an error by itself and hangs up: then nothing can be sent.
         with contextlib.suppress(OSError):
             self._send("state")
         return self._receive(deadline)
@@ -351,8 +351,8 @@ class Dialogue:
 
     def _late(self, limit: float | None) -> ExchangeTimeoutError:
         return ExchangeTimeoutError(
-            f"No reply within {limit} s. The environment may still be at it: reset() waits for it "
-            "anew, close() ends it; timeout= sets the limit.",
+            f"No reply within {limit} s. The environment may still be running the request: reset() "
+            "waits for it again, close() ends it; timeout= sets the limit.",
             timeout=limit,
         )
 
@@ -363,18 +363,18 @@ class Dialogue:
             url=self._url,
         )
 
-    def _told(self, refused: _Refused, what: str) -> EnvironmentFailedError | TransportError:
-        """The error that the server told of."""
+    def _error_of(self, refused: _Refused, what: str) -> EnvironmentFailedError | TransportError:
+        """Return the error that the server reported."""
         if refused.code == "CAPACITY_REACHED":
-            return full(self._url, refused.told)
+            return full(self._url, refused.error)
         if refused.code == "FACTORY_ERROR":
-            return not_made(self._url, refused.told)
+            return not_made(self._url, refused.error)
         if refused.code == "SESSION_ERROR":
-            self._hang_up()  # as it does
-        return failed(self._url, what, refused.told)
+            self._hang_up()  # the server does the same
+        return failed(self._url, what, refused.error)
 
     def close(self) -> None:
-        """Ends the session; a second call does nothing."""
+        """End the session; a second call does nothing."""
         if self._session is None and self._socket is not None:
             with contextlib.suppress(OSError):
                 self._send("close")
@@ -383,24 +383,22 @@ class Dialogue:
             self._finalizer()
 
 
-def _end(server: StockServer, session: str, owner: int) -> None:
-    """Ends a session; a fork of its owner leaves it alone."""
+def _end(server: OpenEnvServer, session: str, owner: int) -> None:
+    """End a session; a fork of its owner leaves it alone."""
     if os.getpid() == owner:
         server.close_session(session, _CLOSE_LIMIT)
 
 
 def _frame(data: bytes | bytearray | memoryview, url: str) -> tuple[Any, Payload]:
-    """The kind of a reply, and its data.
+    """Return the kind of a reply and its data.
 
     Raises:
-        ProtocolError: It is none.
+        ProtocolError: The message is not a reply.
     """
     try:
         frame = json.loads(bytes(data))
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(
-            f"The server at {url} sent what is no JSON: {error}.", url=url
-        ) from error
+        raise ProtocolError(f"The server at {url} sent invalid JSON: {error}.", url=url) from error
     if not isinstance(frame, dict) or not isinstance(frame.get("data"), dict):
         raise ProtocolError(
             f"The server at {url} does not speak OpenEnv's protocol: it sent {str(frame)[:200]}.",
@@ -410,7 +408,7 @@ def _frame(data: bytes | bytearray | memoryview, url: str) -> tuple[Any, Payload
 
 
 def _plain(value: Any) -> Any:
-    """Numbers and arrays of numpy as JSON has them."""
+    """Return a number or an array of numpy as a value of JSON."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise TypeError(f"it has no {type(value).__name__}")
+    raise TypeError(f"{type(value).__name__} has no form in JSON")

@@ -1,10 +1,9 @@
-"""The Spaces of an environment that is known by its server's schemas alone.
+"""The Spaces of an environment that is known only by its server's schemas.
 
-Fields of the action and of the observation make Spaces by their schemas
-(:mod:`openenv_gym.spaces.json.read_schema`), by what the caller gives, and by one observation where
-shapes are visible in data only. A few names mean what they mean in OpenEnv's own environments:
-``legal_actions`` lists the legal values of the action, and ``<name>_shape`` is the shape of the
-flat list ``<name>``.
+The Spaces of the fields come from their schemas (:mod:`openenv_gym.spaces.json.read_schema`), from
+the caller, and from one observation where only data shows a shape. Two names have the meaning of
+OpenEnv's own environments: ``legal_actions`` lists the legal values of the action, and
+``<name>_shape`` is the shape of the flat list ``<name>``.
 """
 
 from __future__ import annotations
@@ -32,20 +31,20 @@ BASE_FIELDS = frozenset({"metadata", "done", "reward", "truncated", "terminated"
 _NAMED = {"type": "Dict", "spaces": {"<field>": {"type": ...}}}
 
 Fields = Mapping[str, Any]
-"""Fields of an action or an observation, as JSON has them."""
+"""Fields of an action or an observation, as values of JSON."""
 
 
 class FieldSpace:
-    """A Space made of the Spaces of fields.
+    """A Space that is built from the Spaces of fields.
 
     Args:
-        side: Of which model.
+        side: The model that has the fields.
         parts: Spaces of the fields, in order.
-        whole: The Space as it was given.
-        left_out: What fields are where they are left out.
+        whole: The whole Space, if the caller gave it.
+        left_out: Values of fields that the server leaves out.
 
     Attributes:
-        space: With one field its Space, with more a Dict of them.
+        space: The Space of a single field, or a Dict for several.
         names: The fields.
     """
 
@@ -71,17 +70,17 @@ class FieldSpace:
             self.space = spaces.Dict([(name, part.space) for name, part in parts.items()])
 
     def to_space(self, fields: Fields) -> Any:
-        """The value that fields stand for.
+        """Convert fields to a value of the Space.
 
         Raises:
-            SpaceError: A field is missing, or not in its Space.
+            SpaceError: A field is missing, or is not in its Space.
         """
         fields = {**self._left_out, **fields}
         missing = self.names - fields.keys()
         if missing:
             raise SpaceError(
                 f"{', '.join(f'{self._side}.{name}' for name in sorted(missing))} is missing in "
-                "what the server sent.",
+                "the server's reply.",
                 fields=sorted(missing),
             )
         if self._only is not None:
@@ -89,7 +88,7 @@ class FieldSpace:
         return {name: part.to_space(fields[name]) for name, part in self._parts.items()}
 
     def from_space(self, value: Any) -> dict[str, Any]:
-        """The fields that a value stands for."""
+        """Convert a value of the Space to fields."""
         if self._only is not None:
             return {self._only: self._parts[self._only].from_space(value)}
         return {name: part.from_space(value[name]) for name, part in self._parts.items()}
@@ -99,15 +98,15 @@ class FieldReader:
     """Makes the Spaces of one model's fields.
 
     Args:
-        side: Which model.
-        schema: Its schema; None where the server tells none.
-        given: What the caller gives.
-        sample: Fields of one observation, if there is one.
-        found: Spaces that were found in data, by field.
+        side: The model that has the fields.
+        schema: Schema of the model; None where the server has none.
+        given: Spaces that the caller gives.
+        sample: Fields of one observation, or None.
+        found: Spaces that data show, by field.
 
     Attributes:
-        names: The fields that it has; None where that is not known.
-        problems: Fields that make no Space.
+        names: Names of the fields; None where they are unknown.
+        problems: Fields without a Space.
         sources: Where the bounds of each leaf came from.
     """
 
@@ -129,10 +128,10 @@ class FieldReader:
             schema = inferred(dict(observed))
         properties = (schema or {}).get("properties") or {}
         self._schema = schema or {}
-        self._properties = {n: told for n, told in properties.items() if n not in BASE_FIELDS}
+        self._properties = {n: field for n, field in properties.items() if n not in BASE_FIELDS}
         self.names = None if schema is None else list(self._properties)
-        self._told = given.fields(side, self.names)
-        places = {place: space for place, space in self._told.items() if space is not None}
+        self._given_spaces = given.fields(side, self.names)
+        places = {place: space for place, space in self._given_spaces.items() if space is not None}
         shapes = _flat_shapes(sample) if side == "observation" and sample else {}
         self._reader = SchemaReader(
             self._schema, observed=side == "observation", given=places, shapes=shapes
@@ -141,36 +140,36 @@ class FieldReader:
         self.sources = self._reader.sources
 
     def make(self, beside: frozenset[str]) -> FieldSpace:
-        """The Space of the fields.
+        """Make the Space of the fields.
 
         Args:
             beside: Fields that are in no Space.
 
         Returns:
-            What is of use only if there are no :attr:`problems`.
+            The Space, which can be used only if :attr:`problems` is empty.
 
         Raises:
-            OptionError: What is given does not fit the fields.
+            OptionError: The caller's Spaces do not fit the fields.
         """
         whole = self._given.whole(self._side)
         names = list(self._properties)
         if whole is not None:
             names = self._names_of(whole)
-        elif self.names is None:  # all that is known of it is what is given
-            names = [place.partition(".")[2] for place in self._told]
+        elif self.names is None:  # only the caller's Spaces are known
+            names = [place.partition(".")[2] for place in self._given_spaces]
         parts: dict[str, Spaced] = {}
         for name in names:
             if name not in beside and self._wanted(name):
                 parts[name] = self._read(name, whole if len(names) == 1 else None)
         if not parts:
-            self.problems.append(Problem(self._side, "no field that makes a Space", _NAMED))
+            self.problems.append(Problem(self._side, "it has no field with a Space", _NAMED))
         left_out = defaults(self._properties)
         return FieldSpace(self._side, parts, whole=whole, left_out=left_out)
 
     def _wanted(self, name: str) -> bool:
-        """Whether the caller leaves the field in the Space."""
+        """Return whether the caller leaves the field in the Space."""
         place = f"{self._side}.{name}"
-        if place not in self._told or self._told[place] is not None:
+        if place not in self._given_spaces or self._given_spaces[place] is not None:
             return True
         if self._side == "action" and name in (self._schema.get("required") or ()):
             raise OptionError(
@@ -181,7 +180,7 @@ class FieldReader:
 
     def _read(self, name: str, whole: Space[Any] | None) -> Spaced:
         place = f"{self._side}.{name}"
-        given = self._told.get(place)
+        given = self._given_spaces.get(place)
         if whole is not None and given is None and not isinstance(whole, spaces.Dict):
             self.sources[place] = "given"
             return Spaced(whole, jsonvalues.json_values(whole, place))
@@ -194,7 +193,7 @@ class FieldReader:
         return self._reader.read(self._properties.get(name, True), place, sample)
 
     def _names_of(self, whole: Space[Any]) -> list[str]:
-        """The fields that a Space which was given as a whole is of."""
+        """Return the names of the fields of a Space that the caller gave as a whole."""
         if isinstance(whole, spaces.Dict):
             names = [*whole.spaces]
             if self.names is None or set(names) <= set(self.names):
@@ -204,15 +203,15 @@ class FieldReader:
             if len(candidates) == 1:
                 return candidates
         raise OptionError(
-            f"{self._side}_space={whole} does not tell which field it is of"
-            f"{'' if self.names is None else f': there are {self.names}'}. Give a Dict with the "
+            f"{self._side}_space={whole} does not name its field"
+            f"{'' if self.names is None else f' among {self.names}'}. Give a Dict with the "
             "field's name as key, or spaces= by field.",
             known=self.names,
         )
 
 
 def _flat_shapes(sample: Fields) -> dict[str, tuple[int, ...]]:
-    """Shapes of flat lists, by place, as the fields beside them tell."""
+    """Return the shapes of flat lists, by place, from the fields beside them."""
     found = {}
     for name, value in sample.items():
         flat = name.removesuffix("_shape")
@@ -226,16 +225,16 @@ def _is_shape(value: Any) -> bool:
 
 
 def companions(names: list[str] | None) -> frozenset[str]:
-    """Fields that only tell of others: the shapes of flat lists."""
+    """Return the fields that only describe other fields: the shapes of flat lists."""
     known = set(names or ())
     return frozenset(n for n in known if n.endswith("_shape") and n.removesuffix("_shape") in known)
 
 
 def lists_legal_actions(schema: Mapping[str, Any] | None, sample: Fields | None) -> bool:
-    """Whether an observation lists the legal values of the action, which are integers."""
-    told = ((schema or {}).get("properties") or {}).get(LEGAL_ACTIONS)
-    if isinstance(told, dict):
-        items = told.get("items")
+    """Return whether an observation lists the legal values of the action, which are integers."""
+    listed = ((schema or {}).get("properties") or {}).get(LEGAL_ACTIONS)
+    if isinstance(listed, dict):
+        items = listed.get("items")
         return isinstance(items, dict) and items.get("type") == "integer"
     legal = (sample or {}).get(LEGAL_ACTIONS)
     return isinstance(legal, list) and all(type(one) is int for one in legal)
@@ -244,10 +243,10 @@ def lists_legal_actions(schema: Mapping[str, Any] | None, sample: Fields | None)
 def action_by_data(
     problems: list[Problem], observation: Fields, state: Fields
 ) -> dict[str, Space[Any]]:
-    """The Space of the one action field without bounds, by what the environment shows.
+    """Return the Space of the only action field without bounds, as data of the environment show.
 
-    Integers: up to the largest in ``legal_actions``. Floats: as ``state.action_spec`` says, which
-    environments of dm_control tell.
+    Integers reach the largest in ``legal_actions``. Floats follow ``state.action_spec``, which
+    environments of dm_control have.
     """
     if len(problems) != 1:
         return {}
@@ -272,34 +271,35 @@ def _are_counts(values: list[Any]) -> bool:
 
 
 def bounds_error(url: str, problems: list[Problem]) -> SpaceError:
-    """The error that lists all fields that make no Space, with what to pass."""
+    """Return the error that lists all fields without a Space, with the arguments to pass."""
     listed = "\n".join(f"    {problem.place}: {problem.reason}" for problem in problems)
     keywords = [
-        f"{problem.place}_space={_shown(problem.advice)}"
+        f"{problem.place}_space={_write_advice(problem.advice)}"
         for problem in problems
         if "." not in problem.place
     ]
     fields = [
-        f'    "{problem.place.partition(".")[2]}": {_shown(problem.advice)},'
+        f'    "{problem.place.partition(".")[2]}": {_write_advice(problem.advice)},'
         for problem in problems
         if "." in problem.place
     ]
     if fields:
         keywords.append("\n".join(["spaces={", *fields, "}"]))
-    told = ",\n".join(keywords)
+    arguments = ",\n".join(keywords)
     return SpaceError(
-        f"The server at {url} does not tell enough of these to make Spaces of them:\n{listed}\n"
-        f"Give their Spaces to gymnasium.make, with what you know in place of the dots:\n{told}\n"
-        "None in place of one in spaces= sends a field of the observation to info, and leaves one "
-        "of the action to the server's default.",
+        f"The server at {url} does not say enough about these fields to make Spaces:\n{listed}\n"
+        "Give their Spaces to gymnasium.make, with your own values in place of the dots:\n"
+        f"{arguments}\n"
+        "In spaces= None sends a field of the observation to info, and leaves a field of the "
+        "action to the server's default.",
         fields=[problem.place for problem in problems],
         url=url,
     )
 
 
-def _shown(advice: Any) -> str:
-    """A description of a Space as one would write it; the dots are what is to be known."""
+def _write_advice(advice: Any) -> str:
+    """Return the description of a Space as source text, with dots for unknown values."""
     if isinstance(advice, Mapping):
-        told = ", ".join(f'"{key}": {_shown(value)}' for key, value in advice.items())
-        return f"{{{told}}}"
+        text = ", ".join(f'"{key}": {_write_advice(value)}' for key, value in advice.items())
+        return f"{{{text}}}"
     return "..." if advice is ... else json.dumps(advice)

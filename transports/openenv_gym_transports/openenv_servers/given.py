@@ -1,4 +1,4 @@
-"""Spaces that the caller gives, where a server does not tell enough."""
+"""Spaces that the caller gives, where a server does not say enough."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from openenv_gym.spaces.describe import parse
 Side = Literal["action", "observation"]
 
 _HOW = (
-    "A Space is given as JSON, which openenv_gym.spaces.describe.describe(space) makes: "
+    "Give a Space as JSON, which openenv_gym.spaces.describe.describe(space) makes: "
     '{"type": "Box", "low": -1, "high": 1, "shape": [3]}.'
 )
 
 
 class Given:
-    """What ``action_space=``, ``observation_space=`` and ``spaces=`` say.
+    """The Spaces in ``action_space=``, ``observation_space=`` and ``spaces=``.
 
     Args:
         action_space: Description of the action space.
         observation_space: Description of the observation space.
-        spaces: Descriptions by field: ``"board"``, of one in a nested model ``"point.x"``, and
+        spaces: Descriptions by field: ``"board"``, ``"point.x"`` for a field of a nested model, and
             ``"action.x"`` where both models have an ``x``. None sends a field of the observation to
-            ``info``, and leaves one of the action to the server's default.
+            ``info``, and leaves a field of the action to the server's default.
 
     Raises:
-        OptionError: One is no description.
-        SpaceError: One describes no Space.
+        OptionError: A value is not a description.
+        SpaceError: A description is not that of a valid Space.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class Given:
         spaces: Mapping[str, Mapping[str, Any] | None] | None = None,
     ) -> None:
         self._wholes: dict[Side, Space[Any] | None] = {
-            "action": _parsed("action_space", action_space),
-            "observation": _parsed("observation_space", observation_space),
+            "action": _parse("action_space", action_space),
+            "observation": _parse("observation_space", observation_space),
         }
         self._fields = {
-            name: _parsed(f"spaces[{name!r}]", told) for name, told in (spaces or {}).items()
+            name: _parse(f"spaces[{name!r}]", given) for name, given in (spaces or {}).items()
         }
         self._unused = set(self._fields)
 
@@ -53,15 +53,15 @@ class Given:
         return bool(self._fields) or any(space is not None for space in self._wholes.values())
 
     def whole(self, side: Side) -> Space[Any] | None:
-        """The action or the observation space, where that is given."""
+        """Return the whole action or observation space, if the caller gave it."""
         return self._wholes[side]
 
     def fields(self, side: Side, names: Iterable[str] | None) -> dict[str, Space[Any] | None]:
-        """What is given of the fields of one model, by their places: ``"action.x"``.
+        """Return the Spaces given for fields of one model, by their places: ``"action.x"``.
 
         Args:
-            side: Of which.
-            names: The model's fields; None where nobody tells them.
+            side: The model that has the fields.
+            names: Names of the model's fields; None where they are unknown.
         """
         known = None if names is None else set(names)
         found: dict[str, Space[Any] | None] = {}
@@ -85,10 +85,10 @@ class Given:
         return found
 
     def check_used(self, known: Iterable[str]) -> None:
-        """Checks that each was for a field that is there.
+        """Check that all given Spaces are for existing fields.
 
         Raises:
-            OptionError: One was not.
+            OptionError: A Space is for a field that does not exist.
         """
         if self._unused:
             raise OptionError(
@@ -99,9 +99,9 @@ class Given:
             )
 
 
-def _parsed(name: str, told: Any) -> Space[Any] | None:
-    if told is None:
+def _parse(name: str, given: Any) -> Space[Any] | None:
+    if given is None:
         return None
-    if not isinstance(told, Mapping):
-        raise OptionError(f"{name}={told!r} is no description of a Space. {_HOW}")
-    return parse(dict(told))
+    if not isinstance(given, Mapping):
+        raise OptionError(f"{name}={given!r} does not describe a Space. {_HOW}")
+    return parse(dict(given))

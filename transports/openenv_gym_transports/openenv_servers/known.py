@@ -1,6 +1,6 @@
-"""An environment of ours on a server of OpenEnv's own make: the models are those of the id.
+"""An environment of ours on OpenEnv's own server, with the models of its id.
 
-So the Spaces, the mask and the info are those that the environment has everywhere else.
+So Spaces, mask and info are the same as over every other transport.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from openenv_gym_transports.openenv_servers.models import Known, check_fields, m
 from openenv_gym_transports.openenv_servers.server import Schemas
 
 
-def known_host(
+def make_known_adapter(
     cls: Known, conversation: Conversation, schemas: Schemas, given: Given, name: str
-) -> KnownHost:
-    """Hosts an environment whose class is known here.
+) -> KnownAdapter:
+    """Make the adapter of an environment whose class is known here.
 
     Raises:
         RegistryError: The server has another environment.
-        SpaceError: Its models do not tell all Spaces, and neither does what is given.
-        OptionError: What is given does not fit its models.
+        SpaceError: The models and the caller together do not give all Spaces.
+        OptionError: The caller's Spaces do not fit the models.
     """
     check_fields(cls, schemas, name)
     overrides, sources = model_spaces(cls, given, lambda: outcome(conversation.reset({})).fields)
@@ -47,15 +47,15 @@ def known_host(
         "steps_after_end": cls.steps_after_end,
     }
     kind = type(f"Remote{cls.__name__}", (RemoteEnvironment,), attributes)
-    return KnownHost(kind(cls, conversation, overrides), name, sources)
+    return KnownAdapter(kind(cls, conversation, overrides), name, sources)
 
 
-class KnownHost(ModelAdapter):
-    """Hosts an environment on a server by models that are known here.
+class KnownAdapter(ModelAdapter):
+    """Adapter of an environment on a server, by models that are known here.
 
     Args:
-        environment: Stands for that of the server.
-        name: Its name, for errors.
+        environment: Represents the server's environment.
+        name: Name of the environment, for errors.
         sources: Where the bounds of each leaf came from.
     """
 
@@ -72,21 +72,21 @@ class KnownHost(ModelAdapter):
         return outcome
 
     def state(self) -> dict[str, Any]:
-        """Implements Adapter.state, as the server tells it."""
+        """Implements Adapter.state with the server's reply."""
         return self._remote.conversation.state()
 
 
 class RemoteEnvironment(Environment[Action, Observation, State]):
-    """An environment on a server, in terms of its models.
+    """An environment on a server, with its models.
 
     Args:
-        cls: Its class here.
-        conversation: With the server.
-        overrides: Spaces of that of the server, by field.
+        cls: Class of the environment here.
+        conversation: The conversation with the server.
+        overrides: Spaces of the server's environment, by field.
 
     Attributes:
-        conversation: With the server.
-        field_spaces: Spaces of the fields of its observations.
+        conversation: The conversation with the server.
+        field_spaces: Spaces of the fields of observations.
     """
 
     def __init__(
@@ -109,33 +109,33 @@ class RemoteEnvironment(Environment[Action, Observation, State]):
     def reset(
         self, seed: int | None = None, episode_id: str | None = None, **options: Any
     ) -> Observation:
-        """Begins an episode; all keywords are sent, whether or not the server heeds them."""
+        """Begin an episode; all keywords are sent, whether or not the server uses them."""
         self._reader = self._reading()
         if episode_id is not None:
             options["episode_id"] = episode_id
-        return self._observed(self.conversation.reset(keywords(seed, options)), None)
+        return self._parse(self.conversation.reset(keywords(seed, options)), None)
 
     def step(self, action: Action) -> Observation:
         """Implements Environment.step."""
         fields = action.model_dump(mode="json", include=set(self._sent))
-        return self._observed(self.conversation.step(fields), fields)
+        return self._parse(self.conversation.step(fields), fields)
 
-    def _observed(self, payload: Payload, action: dict[str, Any] | None) -> Observation:
-        """The observation that a reply tells of."""
-        told = outcome(payload)
-        read = self._reader.read({**told.fields, "metadata": told.metadata}, action)
+    def _parse(self, payload: Payload, action: dict[str, Any] | None) -> Observation:
+        """Return the observation of a reply."""
+        result = outcome(payload)
+        read = self._reader.read({**result.fields, "metadata": result.metadata}, action)
         metadata = read.pop("metadata")
         fields: dict[str, Any] = {
-            "reward": told.reward,
-            "done": told.terminated or told.truncated,
-            "truncated": told.truncated,
-            "terminated": told.terminated,
+            "reward": result.reward,
+            "done": result.terminated or result.truncated,
+            "truncated": result.truncated,
+            "terminated": result.terminated,
         }
         for name, value in read.items():
             if name in self._fields:
-                fields[name] = self._fitted(name, value)
+                fields[name] = self._fit_arrays(name, value)
             elif name not in self._computed:
-                metadata[name] = value  # of which the model knows nothing
+                metadata[name] = value  # a field that the model does not have
         try:
             return self.observation_type.model_validate({**fields, "metadata": metadata})
         except ValidationError as error:
@@ -145,11 +145,11 @@ class RemoteEnvironment(Environment[Action, Observation, State]):
                 for one in error.errors()
             )
             raise SpaceError(
-                f"What the server sent is no {self.observation_type.__name__}: {problems}."
+                f"The server's reply is not a valid {self.observation_type.__name__}: {problems}."
             ) from error
 
-    def _fitted(self, name: str, value: Any) -> Any:
-        """The value of a field, whose arrays are checked before numpy makes them fit."""
+    def _fit_arrays(self, name: str, value: Any) -> Any:
+        """Return the value of a field, whose arrays are checked before numpy converts them."""
         field, space = self._fields[name], self.field_spaces.get(name)
         if space is None:
             return math.nan if value is None and field.annotation is float else value
@@ -181,15 +181,15 @@ _ARRAYS = (spaces.Box, spaces.MultiBinary, spaces.MultiDiscrete)
 
 
 def _arrays(space: Space[Any], value: Any, place: str) -> Any:
-    """A field's JSON, with arrays of the right dtype and shape for lists of numbers.
+    """Return a field's JSON, with arrays of the right dtype and shape for lists of numbers.
 
     Raises:
-        SpaceError: One is not in its Space.
+        SpaceError: A value is not in its Space.
     """
     if isinstance(space, _ARRAYS) and not isinstance(value, np.ndarray):
         return json_values(space, place).to_space(value)
     if isinstance(space, spaces.Dict) and isinstance(value, dict):
-        # Models in models have lists where they say so, so these are checked and left as they are.
+        # Nested models may have lists, so these are checked but not converted.
         for name, part in space.spaces.items():
             if name in value:
                 _arrays(part, value[name], f"{place}.{name}")
@@ -197,7 +197,7 @@ def _arrays(space: Space[Any], value: Any, place: str) -> Any:
 
 
 def _check(space: Space[Any], value: Any, place: str) -> None:
-    """Raises SpaceError for an index outside of its Space; arrays were checked before."""
+    """Raise SpaceError for an index that is outside of its Space; arrays were checked before."""
     if isinstance(space, spaces.Discrete):
         if not space.contains(value):
             refuse(place, value, f"which is not in its Space {space}")

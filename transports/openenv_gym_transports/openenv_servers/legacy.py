@@ -1,8 +1,8 @@
-"""One environment on a legacy server (openenv-core 0.1), over HTTP.
+"""The environment of a legacy server (openenv-core 0.1), over HTTP.
 
-Such a server has a single environment, which all of its clients step. So before each step its
-state is asked: it must be of the episode that this client began. Each request has a connection of
-its own.
+Such a server has a single environment, which all of its clients step. So before each step the
+client requests its state, which must belong to the episode that this client began. Each request has
+a connection of its own.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from openenv_gym.sessions.payload import Payload
 from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.failures import failed, step_lost
-from openenv_gym_transports.openenv_servers.server import Answer, StockServer
+from openenv_gym_transports.openenv_servers.server import Answer, OpenEnvServer
 
 _RETRY_LIMIT = 60.0
 _LONGEST_PAUSE = 0.5
-_IGNORED = {"seed", "episode_id"}  # of a reset
+_IGNORED = {"seed", "episode_id"}  # keywords of a reset
 
 
 class LegacyDialogue:
     """The environment of a legacy server.
 
     Args:
-        server: Its routes.
-        timeout: Seconds to wait for a reply; None waits for ever.
+        server: The server's routes.
+        timeout: Seconds to wait for a reply; None waits forever.
     """
 
-    def __init__(self, server: StockServer, *, timeout: float | None) -> None:
+    def __init__(self, server: OpenEnvServer, *, timeout: float | None) -> None:
         self._server = server
         self._timeout = timeout
         self._episode: Any = None
 
     def reset(self, data: Payload) -> Payload:
-        """Begins an episode.
+        """Begin an episode.
 
         Raises:
-            OptionError: There are options, which the server does not take.
+            OptionError: Options were given, which the server does not take.
         """
         options = sorted(data.keys() - _IGNORED)
         if options:
@@ -49,18 +49,18 @@ class LegacyDialogue:
                 f"options: leave {options} out.",
                 options=options,
             )
-        told = self._ask(lambda limit: self._request("POST", "/reset", {}, limit), "reset")
+        reply = self._ask(lambda limit: self._request("POST", "/reset", {}, limit), "reset")
         self._episode = self.state().get("episode_id")
-        return told
+        return reply
 
     def state(self) -> Payload:
         """The environment's state."""
         return self._ask(
-            lambda limit: self._request("GET", "/state", None, limit), "tell its state"
+            lambda limit: self._request("GET", "/state", None, limit), "return its state"
         )
 
     def rpc(self, method: str, params: dict[str, Any]) -> Payload:
-        """There are no methods of MCP.
+        """Refuse a method of MCP, which such a server does not have.
 
         Raises:
             EnvironmentFailedError: Always.
@@ -68,20 +68,20 @@ class LegacyDialogue:
         raise failed(self._server.url, method, {"message": "it is of openenv-core 0.1"})
 
     def step(self, action: Payload) -> Payload:
-        """Carries out one action.
+        """Carry out one action.
 
         Raises:
-            StepLostError: It may have been carried out, and what it gave is lost.
+            StepLostError: The step may have run, and its result is lost.
             SessionLostError: Another client, or another start of the server, began an episode.
             ExchangeTimeoutError: There was no reply within the limit.
-            EnvironmentFailedError: The server told of an error.
+            EnvironmentFailedError: The server reported an error.
         """
         before = self.state()
         if before.get("episode_id") != self._episode:
             raise SessionLostError(
-                f"The environment of the server at {self._server.url} is in another episode: its "
-                "only one is shared, and another client reset it, or the server was started anew. "
-                "Call reset(), and let no one else use it meanwhile.",
+                f"The environment of the server at {self._server.url} is in another episode: all "
+                "clients share it, and another client reset it, or the server was started again. "
+                "Call reset(), and make sure that nobody else uses it.",
                 url=self._server.url,
             )
         try:
@@ -96,13 +96,13 @@ class LegacyDialogue:
         return self._payload(answer, "step")
 
     def _grew(self, before: Payload) -> bool:
-        """Whether steps were counted since; where not, the one that was lost may still run."""
+        """Return whether steps were counted since; if not, the lost step may still be running."""
         count = StepCount()
         count.begin(before)
-        return count.tell(self.state()) is True
+        return count.executed(self.state()) is True
 
     def _ask(self, request: Callable[[float | None], Answer], what: str) -> Payload:
-        """The answer to what may be asked more than once."""
+        """Return the answer to a request that may be repeated."""
         limit = _RETRY_LIMIT if self._timeout is None else self._timeout
         deadline, backoff = monotonic() + limit, Backoff(_LONGEST_PAUSE)
         while True:
@@ -120,8 +120,8 @@ class LegacyDialogue:
 
     def _payload(self, answer: Answer, what: str) -> Payload:
         if answer.status >= 400:
-            told = answer.data if isinstance(answer.data, dict) else {}
-            message = told.get("detail") or answer.text[:200]
+            reply = answer.data if isinstance(answer.data, dict) else {}
+            message = reply.get("detail") or answer.text[:200]
             raise failed(self._server.url, what, {"message": message, "code": answer.status})
         if not isinstance(answer.data, dict):
             raise ProtocolError(
@@ -133,8 +133,8 @@ class LegacyDialogue:
 
     def _late(self) -> ExchangeTimeoutError:
         return ExchangeTimeoutError(
-            f"No reply within {self._timeout} s. The environment may still be at it: reset() waits "
-            "for it anew; timeout= sets the limit.",
+            f"No reply within {self._timeout} s. The environment may still be running the request: "
+            "reset() waits for it again; timeout= sets the limit.",
             timeout=self._timeout,
         )
 
@@ -146,4 +146,4 @@ class LegacyDialogue:
         )
 
     def close(self) -> None:
-        """Leaves the environment to the other clients."""
+        """Implements Conversation.close: the environment is left to the other clients."""

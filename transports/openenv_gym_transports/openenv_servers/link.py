@@ -1,4 +1,4 @@
-"""The link to a server of OpenEnv's own make: a session here, whose environments are there."""
+"""The link to OpenEnv's own server: a session in this process, with environments on the server."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from openenv_gym.wire.messages import Answer, Open, OpenVector, Query, Reply, Re
 from openenv_gym.wire.timing import Stopwatch, Timing
 from openenv_gym_transports.links.server import Server
 from openenv_gym_transports.openenv_servers.given import Given
-from openenv_gym_transports.openenv_servers.known import KnownHost, known_host
+from openenv_gym_transports.openenv_servers.known import KnownAdapter, make_known_adapter
 from openenv_gym_transports.openenv_servers.models import known_class
-from openenv_gym_transports.openenv_servers.server import Schemas, StockServer
-from openenv_gym_transports.openenv_servers.tools import tool_host
-from openenv_gym_transports.openenv_servers.unknown import UnknownHost, unknown_host
+from openenv_gym_transports.openenv_servers.server import OpenEnvServer, Schemas
+from openenv_gym_transports.openenv_servers.tools import make_tool_adapter
+from openenv_gym_transports.openenv_servers.unknown import SchemaAdapter, make_schema_adapter
 
 Converse = Callable[[bool], Conversation]
-"""Begins a conversation with an environment of the server; True if it is known to count steps."""
+"""Begins a conversation with an environment of the server. True: it is known to count steps."""
 
 
 _TASK_LIMIT = 60.0  # seconds; the server makes an environment for the question
@@ -43,19 +43,19 @@ class OpenEnvServerLink(Session):
     """A session in this process, whose environments are on a server.
 
     Args:
-        server: The server; ended with the link, where it was started for it.
-        routes: Its routes.
-        schemas: What it says of its environments.
-        converse: Begins a conversation with one of them.
+        server: The server, which ends with the link if it was started for it.
+        routes: The server's routes.
+        schemas: The server's schemas.
+        converse: Function that begins a conversation with an environment.
         given: Spaces that the caller gives.
-        stopwatch: Times each exchange, where it is set.
-        label: What the server calls its environment.
+        stopwatch: Times each exchange, if it is set.
+        label: The server's name of its environment.
     """
 
     def __init__(
         self,
         server: Server,
-        routes: StockServer,
+        routes: OpenEnvServer,
         schemas: Schemas,
         converse: Converse,
         given: Given,
@@ -63,7 +63,7 @@ class OpenEnvServerLink(Session):
         stopwatch: Stopwatch | None,
         label: str,
     ) -> None:
-        super().__init__(make_adapter=self._make_host)
+        super().__init__(make_adapter=self._make_adapter)
         self._server = server
         self._routes = routes
         self._url = routes.url
@@ -99,36 +99,36 @@ class OpenEnvServerLink(Session):
 
     def _entry(self, request: Open | OpenVector) -> Entry:
         if request.environment is None and not (self.is_open or self.is_closed):
-            # It has a name only there, if nobody names it here.
+            # If the caller gives no name, only the server has one.
             return Entry(self._label, "", actions=request.actions)
         return super()._entry(request)
 
-    def _make_host(
+    def _make_adapter(
         self, entry: Entry, options: Mapping[str, Any], render_mode: str | None
     ) -> Adapter:
         if options:
             raise OptionError(
                 f"The options {sorted(options)} cannot be set: the server at {self._url} is "
-                "OpenEnv's own, which has one environment, set up by whoever serves it. Leave them "
-                "out; what a reset takes goes into reset(options=...).",
+                "OpenEnv's own, whose environment is set up at the server. Leave them out; options "
+                "of a reset belong in reset(options=...).",
                 options=sorted(options),
             )
         if render_mode is not None and not render_mode.endswith("?"):
             raise OptionError(
                 f"render_mode={render_mode!r}: the server at {self._url} is OpenEnv's own, "
-                "which renders nothing. Leave it out.",
+                "which cannot render. Leave it out.",
                 render_mode=render_mode,
             )
         cls = known_class(entry) if entry.target else None
         conversation = self._converse(cls is not None)
         try:
             schemas, given = self._schemas, self._given
-            host: UnknownHost | KnownHost | ToolAdapter | None = None
+            host: SchemaAdapter | KnownAdapter | ToolAdapter | None = None
             if cls is None:
-                host = tool_host(conversation, schemas, entry.actions)
-                host = host or unknown_host(conversation, schemas, given, self._url)
+                host = make_tool_adapter(conversation, schemas, entry.actions)
+                host = host or make_schema_adapter(conversation, schemas, given, self._url)
             else:
-                host = known_host(cls, conversation, schemas, given, entry.name)
+                host = make_known_adapter(cls, conversation, schemas, given, entry.name)
         except BaseException:
             conversation.close()
             raise
@@ -155,17 +155,17 @@ class OpenEnvServerLink(Session):
 
     def _note(self, begun: int) -> None:
         if self._stopwatch is not None:
-            # The server does not say how long it took.
+            # The server does not report its own time.
             self._stopwatch.last = Timing(0, perf_counter_ns() - begun, 0, 0, 0)
 
     def send(self, request: Request) -> None:
-        """Implements Link.send: on a thread, so that several links do so side by side."""
+        """Implements Link.send on a thread, so that several links can send at once."""
         before, future = self._future, Future[Reply]()
 
         def carry() -> None:
             try:
                 if before is not None:
-                    wait([before])  # it may have been given up, but its session is this one
+                    wait([before])  # an earlier request may have been given up, but still runs
                 future.set_result(self.handle(request))
             except BaseException as error:
                 future.set_exception(error)
@@ -190,7 +190,7 @@ class OpenEnvServerLink(Session):
 
     def close(self) -> None:
         """Implements Link.close."""
-        # Whatever goes wrong there, it is the server's own affair.
+        # Errors on the server's side do not matter here.
         with contextlib.suppress(OpenEnvGymError):
             super().close()
         self._server.stop()

@@ -1,4 +1,4 @@
-"""The Spaces of an environment whose models are known here, and whose options are its server's."""
+"""The Spaces of an environment whose models are known here, but whose options are not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Fields = Mapping[str, Any]
 
 
 def known_class(entry: Entry) -> Known | None:
-    """The class of an environment whose models are known here; None where it has none.
+    """Return the class of an environment whose models are known here; None if they are not.
 
     Raises:
         MissingDependencyError: A package that it needs is not installed.
@@ -31,18 +31,18 @@ def known_class(entry: Entry) -> Known | None:
     try:
         found = registry.load(entry)
     except RegistryError:
-        return None  # the server has it; it need not be importable here
+        return None  # the server has the class; it need not be importable here
     return found if isinstance(found, type) and issubclass(found, Environment) else None
 
 
 def check_fields(cls: Known, schemas: Schemas, name: str) -> None:
-    """Checks that the server has the environment: that its action has the fields of the model.
+    """Check that the server has the environment, by the fields of the action.
 
     Raises:
-        RegistryError: It has another.
+        RegistryError: The server has another environment.
     """
     if schemas.action is None:
-        return  # it does not tell
+        return  # the server does not say
     there = set(schemas.action.get("properties") or {}) - {"metadata"}
     required = set(schemas.action.get("required") or ())
     known = set(cls.action_type.model_fields)
@@ -51,7 +51,7 @@ def check_fields(cls: Known, schemas: Schemas, name: str) -> None:
         raise RegistryError(
             f"This server has another environment than {name!r}: its action has the fields "
             f"{sorted(there)}, and that of {name!r} has {sorted(known - {'metadata'})}. "
-            'gymnasium.make("openenv/Remote-v0", url=...) takes whatever a server has.',
+            'gymnasium.make("openenv/Remote-v0", url=...) works with any environment.',
             wanted=name,
             fields=sorted(there),
         )
@@ -60,51 +60,51 @@ def check_fields(cls: Known, schemas: Schemas, name: str) -> None:
 def model_spaces(
     cls: Known, given: Given, observe: Callable[[], Fields]
 ) -> tuple[dict[str, Space[Any]], dict[str, str]]:
-    """Spaces of the fields that are not as the models say.
+    """Return the Spaces of the fields that differ from the models.
 
-    Where the environment's Spaces depend on its options, which are the server's affair, dtype and
-    bounds are the model's, and shapes those of one observation.
+    Where the environment's Spaces depend on its options, which only the server knows, dtype and
+    bounds come from the model and shapes from one observation.
 
     Args:
         cls: The environment.
-        given: What the caller gives.
-        observe: Resets the environment; gives the fields of its observation.
+        given: Spaces that the caller gives.
+        observe: Function that resets the environment and returns the fields of its observation.
 
     Returns:
         These Spaces by field, and where the bounds of each leaf came from.
 
     Raises:
-        SpaceError: The models tell a Space of no kind, and none is given.
-        OptionError: What is given does not fit the models.
+        SpaceError: The models do not give a Space, and neither does the caller.
+        OptionError: The caller's Spaces do not fit the models.
     """
     models: tuple[tuple[Side, type[BaseModel]], ...] = (
         ("action", cls.action_type),
         ("observation", cls.observation_type),
     )
-    told: dict[str, Space[Any]] = {}
+    given_spaces: dict[str, Space[Any]] = {}
     for side, model in models:
-        told |= _given_spaces(side, model, given)
+        given_spaces |= _given_spaces(side, model, given)
     given.check_used(name for _, model in models for name in model.model_fields)
-    actions, observations = (derive(model, told) for _, model in models)
+    actions, observations = (derive(model, given_spaces) for _, model in models)
     seen: dict[str, Space[Any]] = {}
     if cls.spaces is not Environment.spaces:
         fields = observe()
         legal = fields.get(observations.legal_actions or "")
         for name, part in actions.fields.items():
-            seen |= _as_seen(name, _counted(part.space, legal))
+            seen |= _observed_space(name, _count_actions(part.space, legal))
         for name, part in observations.fields.items():
             shape = fields.get(f"{name}_shape")
-            seen |= _as_seen(name, _shaped(part.space, fields.get(name), shape))
-    found = {**seen, **told}
+            seen |= _observed_space(name, _reshape(part.space, fields.get(name), shape))
+    found = {**seen, **given_spaces}
     sources = {
-        f"{side}.{name}": "given" if name in told else "probe" if name in seen else "model"
+        f"{side}.{name}": "given" if name in given_spaces else "probe" if name in seen else "model"
         for side, model in models
         for name in derive(model, found).fields
     }
     return found, sources
 
 
-def _as_seen(name: str, space: Space[Any] | None) -> dict[str, Space[Any]]:
+def _observed_space(name: str, space: Space[Any] | None) -> dict[str, Space[Any]]:
     return {} if space is None else {name: space}
 
 
@@ -114,8 +114,8 @@ def _given_spaces(side: Side, model: type[BaseModel], given: Given) -> dict[str,
         name = place.partition(".")[2]
         if space is None or name not in model.model_fields:
             raise OptionError(
-                f"spaces={{{name!r}: ...}}: the models of this environment are known, so there are "
-                "Spaces to give for their fields only.",
+                f"spaces={{{name!r}: ...}}: the models of this environment are known, so Spaces "
+                "can be given only for their fields.",
                 field=name,
             )
         found[name] = space
@@ -123,21 +123,21 @@ def _given_spaces(side: Side, model: type[BaseModel], given: Given) -> dict[str,
     if whole is not None and not found:
         names = list(derive(model).fields)
         if len(names) != 1:
-            raise OptionError(f"{side}_space= is a Dict of {names}, not {whole}.", known=names)
+            raise OptionError(f"{side}_space= must be a Dict of {names}, not {whole}.", known=names)
         found[names[0]] = whole
     return found
 
 
-def _counted(space: Space[Any], legal: Any) -> Space[Any] | None:
-    """The actions up to the largest that is legal."""
+def _count_actions(space: Space[Any], legal: Any) -> Space[Any] | None:
+    """Return the Space of the actions up to the largest legal one."""
     counts = isinstance(legal, list) and legal and all(type(one) is int for one in legal)
     if not counts or not isinstance(space, spaces.Discrete):
         return None
     return spaces.Discrete(max(legal) + 1 - int(space.start), start=int(space.start))
 
 
-def _shaped(space: Space[Any], value: Any, shape: Any) -> Space[Any] | None:
-    """The Space with the shape of a value, where its bounds are the same for all."""
+def _reshape(space: Space[Any], value: Any, shape: Any) -> Space[Any] | None:
+    """Return the Space with the shape of a value, if the bounds are equal for all items."""
     if not isinstance(space, spaces.Box) or not isinstance(value, list) or space.dtype is None:
         return None
     try:
@@ -147,4 +147,4 @@ def _shaped(space: Space[Any], value: Any, shape: Any) -> Space[Any] | None:
             return None
         return spaces.Box(low, high, seen, space.dtype.type)
     except (TypeError, ValueError, AssertionError, IndexError):
-        return None  # then the value is refused when it arrives
+        return None  # the value is refused when it arrives

@@ -1,4 +1,4 @@
-"""The HTTP routes of a server of OpenEnv's own make: what it is, and sessions that last."""
+"""The HTTP routes of OpenEnv's own server, which describe it and make lasting sessions."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Release = Literal["current", "legacy"]
 
 
 class Answer(NamedTuple):
-    """What a route answered.
+    """The answer of a route.
 
     Attributes:
         status: The HTTP status.
-        data: The JSON in the body; None where it holds none.
-        text: The body, or its beginning where it holds no JSON.
+        data: The JSON in the body; None if the body is not JSON.
+        text: The body, or its beginning if it is not JSON.
     """
 
     status: int
@@ -45,24 +45,24 @@ class Answer(NamedTuple):
 
 
 class Schemas(NamedTuple):
-    """What a server tells of its environment; None for what it does not.
+    """The schemas of a server's environment; None where the server has none.
 
     Attributes:
-        action: JSON schema of its actions.
-        observation: JSON schema of its observations.
+        action: JSON schema of the actions.
+        observation: JSON schema of the observations.
     """
 
     action: dict[str, Any] | None = None
     observation: dict[str, Any] | None = None
 
 
-class StockServer:
-    """A server by its HTTP routes.
+class OpenEnvServer:
+    """The HTTP routes of a server.
 
     Args:
-        url: ``http://`` or ``https://`` and what is before the routes.
+        url: The address before the routes, with ``http://`` or ``https://``.
         headers: Headers of each request.
-        proxies: Use the proxies that the environment variables name.
+        proxies: Whether to use the proxies that environment variables name.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str], *, proxies: bool) -> None:
@@ -71,11 +71,11 @@ class StockServer:
         self._opener = build_opener(*([] if proxies else [ProxyHandler({})]))
 
     def request(self, method: str, path: str, body: Any = None, *, limit: float | None) -> Answer:
-        """Makes a request, over a connection of its own.
+        """Make a request over a connection of its own.
 
         Raises:
-            TimeoutError: It was not answered within the limit.
-            OSError: There was no answer.
+            TimeoutError: There was no answer within the limit.
+            OSError: The server did not answer.
         """
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.url + path, data, self._headers, method=method)
@@ -94,7 +94,7 @@ class StockServer:
             raise
 
     def release(self, limit: float) -> Release | None:
-        """What it is by its own description; None if it is none of OpenEnv's.
+        """Return the server's release by its own description; None if it is not OpenEnv's.
 
         Raises:
             OSError: There was no answer.
@@ -110,24 +110,24 @@ class StockServer:
         return "legacy" if legacy and version.startswith("0.1") else None
 
     def schemas(self, limit: float) -> Schemas:
-        """What it tells of actions and observations.
+        """Return the schemas of actions and observations.
 
         Raises:
             OSError: There was no answer.
         """
-        told = self.request("GET", "/schema", limit=limit).data
-        told = told if isinstance(told, dict) else {}
-        found = [told.get(name) for name in Schemas._fields]
+        reply = self.request("GET", "/schema", limit=limit).data
+        reply = reply if isinstance(reply, dict) else {}
+        found = [reply.get(name) for name in Schemas._fields]
         return Schemas(*[one if isinstance(one, dict) else None for one in found])
 
     def name(self, limit: float) -> str:
-        """What it calls its environment; its URL, where it does not tell.
+        """Return the server's name of its environment, or its URL if it has none.
 
         Raises:
             OSError: There was no answer.
         """
-        told = self.request("GET", "/metadata", limit=limit).data
-        name = told.get("name") if isinstance(told, dict) else None
+        reply = self.request("GET", "/metadata", limit=limit).data
+        name = reply.get("name") if isinstance(reply, dict) else None
         return name if isinstance(name, str) else self.url
 
     def ask_task(self, subject: str, arguments: dict[str, Any], limit: float) -> Any:
@@ -157,15 +157,15 @@ class StockServer:
         raise failed(self.url, f"answer {subject}", {"message": detail, "code": answer.status})
 
     def create_session(self, limit: float) -> str | None:
-        """Makes a session that outlives its WebSocket.
+        """Make a session that outlives its WebSocket.
 
         Returns:
-            Its id; None where the server is too old for such.
+            Id of the session; None if the server is too old for such sessions.
 
         Raises:
             ServerFullError: All sessions are taken.
             EnvironmentFailedError: The environment cannot be made.
-            ConnectError: It refuses.
+            ConnectError: The server refuses.
             OSError: There was no answer.
         """
         answer = self._call("openenv/session/create", {}, limit)
@@ -174,25 +174,25 @@ class StockServer:
         result, error = answer.data.get("result"), answer.data.get("error") or {}
         if isinstance(result, dict) and isinstance(result.get("session_id"), str):
             return str(result["session_id"])
-        told = error.get("data") or {}
-        if "max_sessions" in told:
-            raise full(self.url, told)
-        if "factory_name" in told:
+        facts = error.get("data") or {}
+        if "max_sessions" in facts:
+            raise full(self.url, facts)
+        if "factory_name" in facts:
             raise not_made(self.url, error)
         if error.get("code") == _METHOD_NOT_FOUND:
             return None
         raise ConnectError(
-            f"The server at {self.url} gave no session: {answer.text[:200]}",
+            f"The server at {self.url} did not make a session: {answer.text[:200]}",
             url=self.url,
             status=answer.status,
         )
 
     def close_session(self, session: str, limit: float) -> None:
-        """Ends a session, at once or when its WebSocket is closed; unless the server is gone.
+        """End a session at once, or when its WebSocket is closed. A missing server is ignored.
 
         Args:
-            session: Its id.
-            limit: Seconds to go on trying, since otherwise it may keep its place for ever.
+            session: Id of the session.
+            limit: Seconds of tries; a session that is not ended may keep its place forever.
         """
         deadline = monotonic() + limit
         while (left := deadline - monotonic()) > 0:
@@ -212,7 +212,7 @@ class StockServer:
 
 def _read(response: Any) -> bytes:
     body: bytes = response.read(_LARGEST_BODY)
-    # What is left of it; None where its headers broke off, which pass for complete.
+    # The rest of the body; None if the headers broke off, which look complete.
     if response.length or (response.length is None and not body):
         raise ConnectionResetError("the answer broke off")
     return body

@@ -12,12 +12,14 @@ from openenv_gym.spaces.tools import LIST_TOOLS, ToolSpec, calls_tools, read_too
 from openenv_gym_transports.openenv_servers.server import Schemas
 
 
-def tool_host(conversation: Conversation, schemas: Schemas, form: str | None) -> ToolAdapter | None:
+def make_tool_adapter(
+    conversation: Conversation, schemas: Schemas, form: str | None
+) -> ToolAdapter | None:
     """Return the adapter of an environment whose actions call tools; None where they do not.
 
     Args:
         conversation: The session with the server.
-        schemas: What the server says of its environment.
+        schemas: The server's schemas.
         form: Form of the actions, as :class:`~openenv_gym.spaces.tools.ToolActions` takes it.
     """
     if not calls_tools(schemas.action):

@@ -1,4 +1,4 @@
-"""An environment that is known by its server's schemas alone, as a host."""
+"""Adapter of an environment that is known only by its server's schemas."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from openenv_gym_transports.openenv_servers.server import Schemas
 Mask = Callable[[Outcome], NDArray[np.int8]]
 
 
-class UnknownHost(Adapter):
-    """Hosts an environment on a server: converts between JSON and values of the Spaces.
+class SchemaAdapter(Adapter):
+    """Adapter that converts between JSON and values of the Spaces.
 
     Args:
-        conversation: With the environment.
+        conversation: The conversation with the environment.
         actions: The action space.
         observations: The observation space.
-        mask: Makes the action mask, if the environment tells legal actions.
+        mask: Function that makes the action mask, if the environment lists legal actions.
         sources: Where the bounds of each leaf came from.
     """
 
@@ -70,17 +70,17 @@ class UnknownHost(Adapter):
         return self._outcome(self._conversation.step(self._actions.from_space(action)))
 
     def _outcome(self, payload: dict[str, Any]) -> StepOutcome:
-        told = outcome(payload)
-        info = told.metadata
-        info |= {name: v for name, v in told.fields.items() if name not in self._beside}
+        result = outcome(payload)
+        info = result.metadata
+        info |= {name: v for name, v in result.fields.items() if name not in self._beside}
         if self._mask is not None:
-            info["action_mask"] = self._mask(told)
-        reward = 0.0 if told.reward is None else told.reward
-        observation = self._observations.to_space(told.fields)
-        return observation, reward, told.terminated, told.truncated, info
+            info["action_mask"] = self._mask(result)
+        reward = 0.0 if result.reward is None else result.reward
+        observation = self._observations.to_space(result.fields)
+        return observation, reward, result.terminated, result.truncated, info
 
     def render(self) -> Any:
-        """A server of OpenEnv's own make shows nothing."""
+        """Implements Adapter.render: OpenEnv's own servers cannot render."""
 
     def state(self) -> dict[str, Any]:
         """Implements Adapter.state."""
@@ -91,14 +91,14 @@ class UnknownHost(Adapter):
         self._conversation.close()
 
 
-def unknown_host(
+def make_schema_adapter(
     conversation: Conversation, schemas: Schemas, given: Given, url: str
-) -> UnknownHost:
-    """Hosts an environment by what its server tells of it, and, if need be, by one reset.
+) -> SchemaAdapter:
+    """Make the adapter of an environment from its server's schemas and, if necessary, one reset.
 
     Raises:
-        SpaceError: That is not enough to make Spaces; it lists all fields that are missing.
-        OptionError: What is given does not fit the environment.
+        SpaceError: That is not enough to make Spaces; the error lists all missing fields.
+        OptionError: The caller's Spaces do not fit the environment.
     """
     sample: Fields | None = None
     found: dict[str, Space[Any]] = {}
@@ -125,23 +125,23 @@ def unknown_host(
     }
     given.check_used(known)
     sources = {**actions.sources, **observations.sources}
-    return UnknownHost(conversation, action_space, observation_space, mask, sources)
+    return SchemaAdapter(conversation, action_space, observation_space, mask, sources)
 
 
 def _mask_maker(space: Space[Any], name: str) -> Mask | None:
-    """How the list of legal actions becomes a mask; None where the actions are no numbers."""
+    """Return the function that makes a mask; None where the actions are not numbers."""
     if not isinstance(space, Discrete):
         return None
     size, start = int(space.n), int(space.start)
     place = f"observation.{name}"
 
-    def mask(told: Outcome) -> NDArray[np.int8]:
-        legal = told.fields.get(name)
+    def mask(result: Outcome) -> NDArray[np.int8]:
+        legal = result.fields.get(name)
         if not isinstance(legal, list):
-            raise SpaceError(f"{place} is missing in what the server sent.", field=place)
+            raise SpaceError(f"{place} is missing in the server's reply.", field=place)
         for value in legal:
             if type(value) is not int or not start <= value < start + size:
-                refuse(place, value, f"of which the action space {space} knows nothing")
+                refuse(place, value, f"which is not in the action space {space}")
         return action_mask((value - start for value in legal), size)
 
     return mask

@@ -87,7 +87,7 @@ def _run(code: str, main: types.ModuleType, filename: str, output: Capture) -> i
     try:
         value = _evaluate(code, main.__dict__, filename)
         if value is not None:
-            told = _told(value).encode(errors="backslashreplace")
+            told = _to_text(value).encode(errors="backslashreplace")
             # As OpenEnv puts them together.
             output.write(b"\n" + told if output.written else told)
     except SystemExit as error:
@@ -112,7 +112,7 @@ def _evaluate(code: str, namespace: dict[str, Any], filename: str) -> Any:
     return eval(expression, namespace)
 
 
-def _told(value: Any) -> str:
+def _to_text(value: Any) -> str:
     try:
         return json.dumps(value)
     except Exception:

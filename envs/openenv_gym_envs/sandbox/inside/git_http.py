@@ -80,7 +80,7 @@ def answer(root: Path, request: Request, seconds: float) -> Response:
     if request.method == "GET" and path == "/api/v1/user":
         return _json(200, {"login": OWNER})
     if request.method == "GET" and path == "/api/v1/user/repos":
-        return _json(200, [_told(folder) for folder in sorted(root.glob("*.git"))])
+        return _json(200, [_describe(folder) for folder in sorted(root.glob("*.git"))])
     if request.method == "POST" and path == "/api/v1/user/repos":
         return _create(root, request)
     named = _REPOSITORY.fullmatch(path)
@@ -88,7 +88,7 @@ def answer(root: Path, request: Request, seconds: float) -> Response:
     if named is None or not folder.is_dir():
         return _json(404, {"message": "not found"})
     if request.method == "GET":
-        return _json(200, _told(folder))
+        return _json(200, _describe(folder))
     if request.method == "DELETE":
         shutil.rmtree(folder)
         return Response(204, {}, b"")
@@ -116,10 +116,10 @@ def _create(root: Path, request: Request) -> Response:
         return _json(422, {"message": f"{name!r} is no name of a repository"})
     if (root / f"{name}.git").exists():
         return _json(409, {"message": "The repository with the same name already exists."})
-    return _json(201, _told(create(root, name, told.get("description", ""))))
+    return _json(201, _describe(create(root, name, told.get("description", ""))))
 
 
-def _told(folder: Path) -> dict[str, Any]:
+def _describe(folder: Path) -> dict[str, Any]:
     return {
         "name": folder.stem,
         "full_name": f"{OWNER}/{folder.stem}",

@@ -143,7 +143,7 @@ def run(
         try:
             fate = _wait(process, deadline, watched)
         finally:
-            # What it has left behind is of its group, unless it is hostile: see git_host.
+            # What it has left behind is of its group, unless it is hostile: see git_warden.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             status = process.wait()

@@ -71,11 +71,11 @@ PROGRAMS = {
     "parsing: calls": Program("f" + "()" * 30_000, (1, _KILLED)),
     "parsing: long number": Program("9" * 60_000, (1,), "SyntaxError"),
     "parsing: null byte": Program("a\0b", (1,), "SyntaxError"),
-    **dict(_from_file("hostile.txt")),
+    **dict(_from_file("attacks.txt")),
 }
 """For Coding."""
 
-OF_GIT = dict(_from_file("hostile_git.txt"))
+OF_GIT = dict(_from_file("attacks_git.txt"))
 """For the sandbox of Git."""
 
 CONTROL = Program(_ATTEMPT + "attempt('control', os.getpid)", (0,), "SUCCEEDED: control")

@@ -24,22 +24,22 @@ from openenv_gym.errors import OptionError
 from tests.openenv.peers import (
     OPENENV,
     START_LIMIT,
-    StockError,
-    StockPython,
+    PeerError,
+    PeerPython,
     peer_environment,
+    peer_server,
     requires_peers,
-    stock_server,
 )
 from tests.servers import process
 
 pytestmark = requires_peers
 
-HOSTED, CLIENTS = "tests.openenv.hosted", "tests.openenv.clients"
+ADAPTED, CLIENTS = "tests.openenv.adapted", "tests.openenv.clients"
 NESTED = "tests.openenv.environments:NestedEnvironment"
 QUIET = {
-    "environment": f"{HOSTED}:Quiet",
-    "action": f"{HOSTED}:PullAction",
-    "observation": f"{HOSTED}:PullObservation",
+    "environment": f"{ADAPTED}:Quiet",
+    "action": f"{ADAPTED}:PullAction",
+    "observation": f"{ADAPTED}:PullObservation",
 }
 WALK: list[dict[str, Any]] = [
     {"by": {"x": 1, "y": -1}, "gait": "run"},
@@ -63,16 +63,16 @@ def ours(environment: str, *arguments: str, log: Path | None = None) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def truth(stock: StockPython) -> Any:
-    """What the stock client gets from the stock server."""
-    with stock_server("tests.openenv.environments:nested") as server:
-        return stock.call(f"{CLIENTS}:play", url=server.url, actions=WALK, reset={"seed": 3})
+def truth(peer: PeerPython) -> Any:
+    """What OpenEnv's client gets from OpenEnv's server."""
+    with peer_server("tests.openenv.environments:nested") as server:
+        return peer.call(f"{CLIENTS}:play", url=server.url, actions=WALK, reset={"seed": 3})
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_over_our_transports(transport: str, stock: StockPython, truth: Any) -> None:
-    """A typed client of its own models gets what the stock client gets from the stock server."""
-    played = stock.call(f"{HOSTED}:play_typed", actions=WALK, transport=transport)
+def test_over_our_transports(transport: str, peer: PeerPython, truth: Any) -> None:
+    """A typed client of its own models gets what OpenEnv's client gets from OpenEnv's server."""
+    played = peer.call(f"{ADAPTED}:play_typed", actions=WALK, transport=transport)
     for (observation, reward, done), wanted in zip(played, truth["results"], strict=True):
         assert done == wanted["done"]
         assert {n: v for n, v in observation.items() if n in wanted["observation"]} == (
@@ -81,21 +81,21 @@ def test_over_our_transports(transport: str, stock: StockPython, truth: Any) -> 
         assert reward == (wanted["reward"] if observation["gait"] != "walk" or reward else 0.0)
 
 
-def test_samples_of_its_spaces_are_played(stock: StockPython) -> None:
-    stock.call(f"{HOSTED}:register", id="stock/Nested-v0", environment=NESTED)
-    played = stock.call(f"{HOSTED}:sample", id="stock/Nested-v0", count=50)
+def test_samples_of_its_spaces_are_played(peer: PeerPython) -> None:
+    peer.call(f"{ADAPTED}:register", id="peer/Nested-v0", environment=NESTED)
+    played = peer.call(f"{ADAPTED}:sample", id="peer/Nested-v0", count=50)
     assert all(played["contained"])
     assert played["spaces"][0].startswith("Dict('by': Dict('x': Discrete(201, start=-100)")
 
 
 def test_behind_our_server_it_is_what_it_is_behind_its_own(
-    stock: StockPython, truth: Any, tmp_path: Path
+    peer: PeerPython, truth: Any, tmp_path: Path
 ) -> None:
     with ours(NESTED, log=tmp_path / "log") as url:
         reset = {"seed": 3}
-        played = stock.call(f"{CLIENTS}:play", url=url, actions=WALK, reset=reset)
-        typed = stock.call(f"{HOSTED}:play_typed", actions=WALK, base_url=url)
-        report = stock.call("openenv.cli._validation:validate_running_environment", base_url=url)
+        played = peer.call(f"{CLIENTS}:play", url=url, actions=WALK, reset=reset)
+        typed = peer.call(f"{ADAPTED}:play_typed", actions=WALK, base_url=url)
+        report = peer.call("openenv.cli._validation:validate_running_environment", base_url=url)
         # A client that knows nothing of it, and has no openenv either.
         remote = gymnasium.make("openenv/Remote-v0", url=url.replace("http", "ws"))
         with closing(remote):
@@ -113,11 +113,11 @@ def test_behind_our_server_it_is_what_it_is_behind_its_own(
     assert report["passed"], report
 
 
-def test_fields_without_bounds_are_listed(stock: StockPython) -> None:
+def test_fields_without_bounds_are_listed(peer: PeerPython) -> None:
     environment = "tests.openenv.environments:Connect4Environment"
-    stock.call(f"{HOSTED}:register", id="stock/Bare-v0", environment=environment)
-    with pytest.raises(StockError, match="SpaceError") as caught:
-        stock.call(f"{HOSTED}:play", id="stock/Bare-v0", actions=[])
+    peer.call(f"{ADAPTED}:register", id="peer/Bare-v0", environment=environment)
+    with pytest.raises(PeerError, match="SpaceError") as caught:
+        peer.call(f"{ADAPTED}:play", id="peer/Bare-v0", actions=[])
     for line in (
         '"column": Discrete(n),  # Connect4Action.column: int',
         '"board": Box(low, high, shape),  # Connect4Observation.board: list[list[int]]',
@@ -127,12 +127,12 @@ def test_fields_without_bounds_are_listed(stock: StockPython) -> None:
         assert line in caught.value.message
 
 
-def test_spaces_that_are_given(stock: StockPython) -> None:
-    stock.call(f"{HOSTED}:register_connect4", id="stock/Connect4-v0")
+def test_spaces_that_are_given(peer: PeerPython) -> None:
+    peer.call(f"{ADAPTED}:register_connect4", id="peer/Connect4-v0")
     moves = [3, 0, 3, 1, 3, 6, 3]
     played = [
-        stock.call(
-            f"{HOSTED}:play", id="stock/Connect4-v0", actions=moves, options={"transport": name}
+        peer.call(
+            f"{ADAPTED}:play", id="peer/Connect4-v0", actions=moves, options={"transport": name}
         )
         for name in TWO
     ]
@@ -154,8 +154,8 @@ def registered() -> Iterator[str]:
     del gymnasium.registry[id]
 
 
-def test_a_server_of_what_was_registered_with_spaces(registered: str, stock: StockPython) -> None:
-    with stock_server("tests.openenv.registered:app") as server:
+def test_a_server_of_what_was_registered_with_spaces(registered: str, peer: PeerPython) -> None:
+    with peer_server("tests.openenv.registered:app") as server:
         for url in (server.ws_url, server.url):
             for id in (registered, "openenv/Remote-v0"):
                 with closing(gymnasium.make(id, url=url)) as env:
@@ -174,64 +174,64 @@ def test_a_server_of_what_was_registered_with_spaces(registered: str, stock: Sto
         ):
             with pytest.raises(OptionError, match=said):
                 gymnasium.make(registered, url=server.ws_url, spaces=spaces)
-        told = stock.call(f"{CLIENTS}:play", url=server.url, actions=[{"column": 3}])
+        told = peer.call(f"{CLIENTS}:play", url=server.url, actions=[{"column": 3}])
         assert told["results"][1]["observation"]["board"][5][3] == 1
 
 
-def test_lanes_of_a_vector_environment(stock: StockPython) -> None:
-    stock.call(f"{HOSTED}:register_connect4", id="stock/Lanes-v0")
+def test_lanes_of_a_vector_environment(peer: PeerPython) -> None:
+    peer.call(f"{ADAPTED}:register_connect4", id="peer/Lanes-v0")
     here, there = (
-        stock.call(f"{HOSTED}:play_lanes", id="stock/Lanes-v0", lanes=3, steps=40, **options)
+        peer.call(f"{ADAPTED}:play_lanes", id="peer/Lanes-v0", lanes=3, steps=40, **options)
         for options in ({"transport": "inprocess"}, {"transport": "process", "workers": 2})
     )
     assert here == there
     assert any(any(row) for row in here)
 
 
-def test_spaces_of_fields_that_there_are_not(stock: StockPython) -> None:
+def test_spaces_of_fields_that_there_are_not(peer: PeerPython) -> None:
     spaces = {"colum": {"type": "Discrete", "n": 7}}
-    stock.call(f"{HOSTED}:register", id="stock/Typo-v0", environment=NESTED, spaces=spaces)
-    with pytest.raises(StockError, match="names colum, which its models do not have"):
-        stock.call(f"{HOSTED}:play", id="stock/Typo-v0", actions=[])
+    peer.call(f"{ADAPTED}:register", id="peer/Typo-v0", environment=NESTED, spaces=spaces)
+    with pytest.raises(PeerError, match="names colum, which its models do not have"):
+        peer.call(f"{ADAPTED}:play", id="peer/Typo-v0", actions=[])
 
 
-def test_models_that_its_class_does_not_tell(stock: StockPython) -> None:
-    bare = {"id": "stock/Untold-v0", "environment": QUIET["environment"]}
-    stock.call(f"{HOSTED}:register", **bare)
-    with pytest.raises(StockError, match="does not tell the model of its actions"):
-        stock.call(f"{HOSTED}:play", id="stock/Untold-v0", actions=[])
+def test_models_that_its_class_does_not_tell(peer: PeerPython) -> None:
+    bare = {"id": "peer/Untold-v0", "environment": QUIET["environment"]}
+    peer.call(f"{ADAPTED}:register", **bare)
+    with pytest.raises(PeerError, match="does not tell the model of its actions"):
+        peer.call(f"{ADAPTED}:play", id="peer/Untold-v0", actions=[])
 
 
 @pytest.mark.parametrize("transport", TWO)
 def test_models_that_are_named_and_methods_that_are_awaited(
-    transport: str, stock: StockPython
+    transport: str, peer: PeerPython
 ) -> None:
-    stock.call(f"{HOSTED}:register", id="stock/Quiet-v0", **QUIET)
-    ask = {"id": "stock/Quiet-v0", "actions": [1, 2], "reset": {"episode_id": "ep", "bonus": 2}}
-    played = stock.call(f"{HOSTED}:play", **ask, options={"most": 5, "transport": transport})
+    peer.call(f"{ADAPTED}:register", id="peer/Quiet-v0", **QUIET)
+    ask = {"id": "peer/Quiet-v0", "actions": [1, 2], "reset": {"episode_id": "ep", "bonus": 2}}
+    played = peer.call(f"{ADAPTED}:play", **ask, options={"most": 5, "transport": transport})
     assert played["spaces"] == ["Discrete(4)", "Discrete(10)"]
     assert played["state"] == {"episode_id": "ep", "step_count": 2}
     paid = [result[0] for result in played["results"]]
     assert [result[2] for result in played["results"]] == [0.0, paid[1], 2 * paid[2]]
-    again = stock.call(f"{HOSTED}:play", **ask, options={"most": 5})
+    again = peer.call(f"{ADAPTED}:play", **ask, options={"most": 5})
     assert again == played
 
 
-def test_it_renders_nothing(stock: StockPython) -> None:
-    stock.call(f"{HOSTED}:register", id="stock/Unseen-v0", environment=NESTED)
+def test_it_renders_nothing(peer: PeerPython) -> None:
+    peer.call(f"{ADAPTED}:register", id="peer/Unseen-v0", environment=NESTED)
     for mode in ("ansi", "human"):
-        with pytest.raises(StockError, match=f"no render_mode='{mode}'. It has none"):
-            stock.call(f"{HOSTED}:sample", id="stock/Unseen-v0", count=1, render_mode=mode)
+        with pytest.raises(PeerError, match=f"no render_mode='{mode}'. It has none"):
+            peer.call(f"{ADAPTED}:sample", id="peer/Unseen-v0", count=1, render_mode=mode)
 
 
-def test_options_are_checked(stock: StockPython) -> None:
-    stock.call(f"{HOSTED}:register", id="stock/Options-v0", **QUIET)
+def test_options_are_checked(peer: PeerPython) -> None:
+    peer.call(f"{ADAPTED}:register", id="peer/Options-v0", **QUIET)
     for wrong, known in (
         ({"options": {"mst": 5}}, "most: int = 9"),
         ({"reset": {"bonsu": 2}}, "bonus: int = 0"),
     ):
-        with pytest.raises(StockError, match="OptionError") as caught:
-            stock.call(f"{HOSTED}:play", id="stock/Options-v0", actions=[], **wrong)
+        with pytest.raises(PeerError, match="OptionError") as caught:
+            peer.call(f"{ADAPTED}:play", id="peer/Options-v0", actions=[], **wrong)
         assert known in caught.value.message
 
 
@@ -260,20 +260,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_a_folder_by_its_path(folder: Path, stock: StockPython) -> None:
-    stock.call(f"{HOSTED}:register", id="stock/Thing-v0", environment=str(folder))
+def test_a_folder_by_its_path(folder: Path, peer: PeerPython) -> None:
+    peer.call(f"{ADAPTED}:register", id="peer/Thing-v0", environment=str(folder))
     for transport in TWO:
         options = {"transport": transport}
-        played = stock.call(f"{HOSTED}:play", id="stock/Thing-v0", actions=["Hi"], options=options)
+        played = peer.call(f"{ADAPTED}:play", id="peer/Thing-v0", actions=["Hi"], options=options)
         first, second = played["results"]
         assert first[0] == "Thing Env environment ready!"
         assert second[0] == "Hi"
         assert second[1]["message_length"] == 2
 
 
-def test_serve_a_folder(folder: Path, stock: StockPython, tmp_path: Path) -> None:
+def test_serve_a_folder(folder: Path, peer: PeerPython, tmp_path: Path) -> None:
     with ours(os.path.relpath(folder), log=tmp_path / "log") as url:
-        played = stock.call(f"{CLIENTS}:play", url=url, actions=[{"message": "Hi"}])
+        played = peer.call(f"{CLIENTS}:play", url=url, actions=[{"message": "Hi"}])
         remote = gymnasium.make("openenv/Remote-v0", url=url)
         with closing(remote):
             remote.reset()

@@ -4,7 +4,7 @@ There are two of these: an agent's workspace, and what holds the repositories of
 git asks for in the first, over HTTP, goes out over the channel to its owner, who has it answered by
 the second, or by a Gitea.
 
-    python -m openenv_gym_envs.sandbox.inside.git_host
+    python -m openenv_gym_envs.sandbox.inside.git_warden
 """
 
 from __future__ import annotations
