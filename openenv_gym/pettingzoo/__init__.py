@@ -1,4 +1,4 @@
-"""PettingZoo: environments of several players, with an agent for each.
+"""PettingZoo: environments for several players, with an agent for each player.
 
 ::
 
@@ -13,11 +13,11 @@
         env.step(action)
     env.close()
 
-An environment has several players where ``env.metadata["players"]`` says so, and then each info
-tells by ``current_player_id`` whose turn it is (see ``Environment.players``). Where all agents act
-at the same time, ``env.metadata["agents"]`` has their names; both Spaces are Dicts by these, and
-``info["rewards"]`` has what each got. All this travels over every transport, so this package knows
-no environment.
+``env.metadata["players"]`` says whether an environment has several players; then
+``current_player_id`` in each info names the player whose turn it is (see ``Environment.players``).
+Where all agents act at the same time, ``env.metadata["agents"]`` has their names, both Spaces are
+Dicts by these names, and ``info["rewards"]`` has their rewards. All this travels over every
+transport, so this package does not depend on any environment.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ __all__ = ["JointEnv", "TurnBasedEnv", "aec_env", "parallel_env"]
 
 
 def aec_env(id: str, **keywords: Any) -> AECEnv[str, Any, Any]:
-    """Make an environment with an agent for each player, who move in turn.
+    """Make an environment with an agent for each player; the agents move in turn.
 
-    Agents who all act at the same time are asked one after the other, before all are stepped.
+    Agents that act at the same time are asked one after the other, before all are stepped.
 
     Args:
-        id: What ``gymnasium.make`` takes: ``"openenv/Connect4-v0"``.
-        **keywords: The other keywords of ``gymnasium.make``: the transport, options of the
+        id: Id of the environment, as for ``gymnasium.make``: ``"openenv/Connect4-v0"``.
+        **keywords: The other keywords of ``gymnasium.make``: the transport, and options of the
             environment. Chess has two players with ``opponent="self"``.
 
     Raises:
         OptionError: The environment has one player with these options.
-        RegistryError: There is no such environment.
+        RegistryError: The environment does not exist.
     """
     env = _make(id, keywords)
     if env.metadata.get("agents"):
@@ -72,18 +72,18 @@ def _in_turn(env: gymnasium.Env[Any, Any]) -> AECEnv[str, Any, Any]:
 def parallel_env(id: str, **keywords: Any) -> ParallelEnv[str, Any, Any]:
     """Make an environment with an agent for each player, all stepped together.
 
-    Where players move in turn, a step carries out the action of the agent whose turn it is, and
-    leaves those of the others out of account: their masks allow all actions. Whose turn it is shows
-    in ``info["current_player_id"]``. Where players act at once, so do the agents.
-    Infos have numbers and arrays, as trainers batch them; ``env.unwrapped.info`` has all.
+    Where players move in turn, a step carries out the action of the agent whose turn it is and
+    ignores those of the others, whose masks allow all actions; ``info["current_player_id"]`` names
+    the agent. Where players act at once, all actions are carried out.
+    Infos have only numbers and arrays, which trainers batch; ``env.unwrapped.info`` has everything.
 
     Args:
-        id: As of :func:`aec_env`.
-        **keywords: As of :func:`aec_env`.
+        id: Id of the environment, as for :func:`aec_env`.
+        **keywords: Keywords, as for :func:`aec_env`.
 
     Raises:
         OptionError: The environment has one player with these options.
-        RegistryError: There is no such environment.
+        RegistryError: The environment does not exist.
     """
     env = _make(id, keywords)
     if env.metadata.get("agents"):
@@ -99,7 +99,7 @@ def _make(id: str, keywords: dict[str, Any]) -> gymnasium.Env[Any, Any]:
         return gymnasium.make(id, **{"disable_env_checker": True, **keywords})
     except (gymnasium.error.UnregisteredEnv, ModuleNotFoundError) as error:
         raise RegistryError(
-            f"There is no environment {id!r} ({error}). If another package registers it, import "
-            "that first, or name it: 'module:ns/Name-v0'.",
+            f"The environment {id!r} does not exist ({error}). If another package registers it, "
+            "import that package first, or name it: 'module:ns/Name-v0'.",
             id=id,
         ) from error

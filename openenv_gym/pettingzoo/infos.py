@@ -1,4 +1,4 @@
-"""What agents see who are stepped together, in the form that trainers batch."""
+"""Infos and masks of agents that are stepped together, in a form that trainers can batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Infos = dict[str, dict[str, Any]]
 
 
 def numbers_of(info: dict[str, Any]) -> dict[str, Any]:
-    """Return what of an info is a number or an array of numbers."""
+    """Return the items of an info that are numbers or arrays of numbers."""
     return {name: value for name, value in info.items() if _is_numeric(value)}
 
 
@@ -24,21 +24,21 @@ def _is_numeric(value: Any) -> bool:
 
 
 def open_mask(mask: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return a mask by which something can be chosen.
+    """Return a mask that allows at least one action.
 
-    What an agent chooses whose turn it is not is left out of account, so it may choose anything. A
-    mask of zeros is a distribution of nothing, which ends in NaN with most trainers.
+    The action of an agent whose turn it is not is ignored, so it may choose any. With a mask of
+    zeros the distributions of most trainers become NaN.
     """
     return mask if mask.any() else np.ones_like(mask)
 
 
 class Together(BaseParallelWrapper[str, Any, Any]):
-    """Agents who move in turn, stepped together.
+    """Agents that move in turn, stepped together.
 
-    Infos are numbers and arrays; the masks of those whose turn it is not allow all.
+    Infos are numbers and arrays; the masks of agents whose turn it is not allow all actions.
 
     Args:
-        env: The environment, whose ``unwrapped.info`` has all.
+        env: The environment, whose ``unwrapped.info`` has everything.
     """
 
     def __init__(self, env: ParallelEnv[str, Any, Any]) -> None:

@@ -13,18 +13,18 @@ from openenv_gym.pettingzoo.resets import lenient_reset
 
 
 class JointEnv(ParallelEnv[str, Any, Any]):
-    """A ``gymnasium.Env`` whose agents all act at the same time, as a ``ParallelEnv``.
+    """A ``ParallelEnv`` of a ``gymnasium.Env`` whose agents all act at the same time.
 
-    Its Spaces are Dicts by the names of the agents; so are the actions that it is given and the
-    observations. What each agent got is in the info, ``rewards``; the rest of it all agents share,
-    as far as it is numbers and arrays: trainers batch them.
+    Its Spaces, actions and observations are Dicts by the names of the agents. The agents' rewards
+    are in the info, ``rewards``; the agents share its other numbers and arrays, which trainers
+    batch.
 
     Args:
-        env: The environment; it is closed with this one.
+        env: The environment, which is closed with this one.
 
     Attributes:
         env: The environment.
-        info: All of the last info.
+        info: The whole last info.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
@@ -50,7 +50,7 @@ class JointEnv(ParallelEnv[str, Any, Any]):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Implements ParallelEnv.reset; options that the environment does not know are left out."""
+        """Implements ParallelEnv.reset, without options that the environment does not know."""
         observation, info = lenient_reset(self.env, seed, options)
         self.agents = self.possible_agents[:]
         return observation, self._shared(info)
@@ -67,7 +67,7 @@ class JointEnv(ParallelEnv[str, Any, Any]):
         """Implements ParallelEnv.step.
 
         Raises:
-            ActionError: An action is missing, or not in its Space; nothing was stepped.
+            ActionError: An action is missing or not in its Space; nothing was stepped.
         """
         observation, _, terminated, truncated, info = self.env.step(actions)
         agents = self.agents

@@ -13,10 +13,10 @@ from openenv_gym.errors import OptionError
 def lenient_reset(
     env: gymnasium.Env[Any, Any], seed: int | None, options: dict[str, Any] | None
 ) -> tuple[Any, dict[str, Any]]:
-    """Reset without the options that the environment does not know, and warn of those.
+    """Reset without the options that the environment does not know, and warn about those.
 
-    PettingZoo's own tests give an option that no environment knows, and ask that it does no harm.
-    Wrappers pass on an option that nobody gave as None: that is not worth a warning.
+    PettingZoo's own tests give an unknown option and require that it does no harm. Wrappers pass on
+    an option that the user did not give as None, which causes no warning.
     """
     given = options or {}
     try:
@@ -27,5 +27,5 @@ def lenient_reset(
         if len(left) == len(given):
             raise
         if any(value is not None for key, value in given.items() if key not in left):
-            warnings.warn(f"{error} What is unknown was left out.", stacklevel=3)
+            warnings.warn(f"{error} The unknown options were left out.", stacklevel=3)
         return env.reset(seed=seed, options=left)

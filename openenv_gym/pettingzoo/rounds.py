@@ -1,4 +1,4 @@
-"""Games whose players act at once, a round at a time."""
+"""Games whose players act at once, stepped a round at a time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from openenv_gym.pettingzoo.turns import TurnBasedEnv
 
 
 class Rounds(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """A game whose players act at once, a round at a time: in the form that JointEnv takes.
+    """A game whose players act at once, stepped a round at a time, for JointEnv.
 
-    The game asks its players one after the other and goes on when all have chosen. An observation
-    is a dict of ``observation``, the agent's own, and ``action_mask``. The action of an agent who
-    has no choice in this round is left out of account, so its mask allows all. Where an action ends
-    the game, the actions of the agents after it are left out too.
+    The game asks its players one after the other and continues when all have chosen. An observation
+    is a dict of ``observation``, the agent's own, and ``action_mask``. The action of an agent
+    without a choice in this round is ignored, so its mask allows all actions. If an action ends the
+    game, the actions of the following agents are ignored too.
     """
 
     def __init__(self, game: TurnBasedEnv) -> None:
@@ -41,15 +41,15 @@ class Rounds(gymnasium.Wrapper[Any, Any, Any, Any]):
         """Implements gymnasium.Env.step.
 
         Raises:
-            ActionError: An action is missing, or not in its Space; nothing was stepped.
+            ActionError: An action is missing or not in its Space; nothing was stepped.
         """
         game = self._game
         due = [agent for agent, mask in zip(game.agents, game.masks, strict=True) if mask.any()]
         for agent in due:
             if agent not in action or not game.action_space(agent).contains(action[agent]):
                 raise ActionError(
-                    f"The action of {agent} is {action.get(agent)!r:.200}, not one of its Space "
-                    f"{game.action_space(agent)}; nothing was stepped.",
+                    f"The action of {agent} is {action.get(agent)!r:.200}, which is not in its "
+                    f"Space {game.action_space(agent)}. Nothing was stepped.",
                     agent=agent,
                 )
         rewards = dict.fromkeys(game.agents, 0.0)

@@ -13,31 +13,31 @@ from pettingzoo import AECEnv
 from openenv_gym.errors import EnvironmentFailedError, OptionError
 from openenv_gym.pettingzoo.resets import lenient_reset
 
-_OWN = frozenset({"action_mask", "action_masks", "observations"})  # no agent sees another's
+_OWN = frozenset({"action_mask", "action_masks", "observations"})  # hidden from other agents
 
 
 class TurnBasedEnv(AECEnv[str, Any, Any]):
-    """A ``gymnasium.Env`` of several players, who move in turn, as an ``AECEnv``.
+    """An ``AECEnv`` of a ``gymnasium.Env`` for several players, who move in turn.
 
-    Agents are ``player_0`` and so on, in the order of ``current_player_id``. Where actions are
-    Discrete an observation is a dict, as in PettingZoo's own games: ``observation``, which all
+    Agents are called ``player_0`` and so on, in the order of ``current_player_id``. If actions are
+    Discrete, an observation is a dict, as in PettingZoo's own games: ``observation``, which all
     agents share unless the info has ``observations``, one for each; and ``action_mask``, all 0 for
     an agent whose turn it is not.
 
-    A reward is the mover's, and its negative is the other player's; an action that the mask
-    forbids costs only who chose it. An environment whose info has ``rewards`` says itself what
-    each player got.
+    The player who moved gets the reward, and the other player gets its negative; an action that the
+    mask forbids costs only the player who chose it. An environment whose info has ``rewards``
+    decides the reward of each player itself.
 
     Args:
-        env: The environment; it is closed with this one.
+        env: The environment, which is closed with this one.
 
     Attributes:
         env: The environment.
-        info: What all agents are told.
-        masks: Of each agent, where all act at once: (agents, actions) int8.
+        info: The info that all agents share.
+        masks: Masks of the agents, where all act at once: (agents, actions) int8.
 
     Raises:
-        OptionError: It has one player; it was closed.
+        OptionError: The environment has one player; it was closed.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
@@ -62,7 +62,7 @@ class TurnBasedEnv(AECEnv[str, Any, Any]):
         if self._actions is not None:
             mask = Box(0, 1, (int(self._actions.n),), np.int8)
             observed = Dict({"observation": observed, "action_mask": mask})
-        # An object for each agent, since each has the state of its own sampling.
+        # Each agent has an object of its own, since Spaces keep the state of their sampling.
         agents = self.possible_agents
         self.observation_spaces = {agent: copy.deepcopy(observed) for agent in agents}
         self.action_spaces = {agent: copy.deepcopy(env.action_space) for agent in agents}
@@ -76,14 +76,14 @@ class TurnBasedEnv(AECEnv[str, Any, Any]):
         return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
-        """Implements AECEnv.reset; options that the environment does not know are left out."""
+        """Implements AECEnv.reset, without options that the environment does not know."""
         observation, info = lenient_reset(self.env, seed, options)
         self.agents = self.possible_agents[:]
         self.rewards = dict.fromkeys(self.agents, 0.0)
         self.terminations = dict.fromkeys(self.agents, False)
         self.truncations = dict.fromkeys(self.agents, False)
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
-        # AECEnv's own, which a game leaves behind that was not played to its very end.
+        # AECEnv leaves this attribute behind if a game was not played to its very end.
         self._skip_agent_selection = None  # type: ignore[assignment]
         self._take(observation, info)
         self.agent_selection = self._turn(info)
@@ -97,7 +97,7 @@ class TurnBasedEnv(AECEnv[str, Any, Any]):
         return {"observation": seen, "action_mask": mask}
 
     def seen_by(self, agent: str) -> Any:
-        """What the agent sees, without a mask."""
+        """Return the agent's observation without a mask."""
         if self._of_each is None:
             return self._observation
         return self._of_each[self.possible_agents.index(agent)]
@@ -123,14 +123,14 @@ class TurnBasedEnv(AECEnv[str, Any, Any]):
             self.agent_selection = self.agents[after % len(self.agents)]
         else:
             self.agent_selection = self._turn(info)
-        # What last() told the mover is settled; what the step brought counts from now on.
+        # The agent who moved got its rewards from last(); the rewards of this step count from now.
         self._cumulative_rewards[mover] = 0.0
         self._accumulate_rewards()
 
     def _take(self, observation: Any, info: dict[str, Any]) -> None:
         self._observation = observation
         if self._actions is not None:
-            # Where the environment does not tell, all actions are legal.
+            # If the environment gives no mask, all actions are legal.
             self._mask = info.get("action_mask", np.ones(int(self._actions.n), np.int8))
         self._of_each = info.get("observations")
         self.masks: Any = info.get("action_masks")
@@ -141,9 +141,9 @@ class TurnBasedEnv(AECEnv[str, Any, Any]):
         number = info.get("current_player_id")
         if not isinstance(number, int) or not 0 <= number < len(self.possible_agents):
             raise EnvironmentFailedError(
-                f"{self} has {len(self.possible_agents)} players, and its info does not tell "
-                f"which of them is to move: current_player_id is {number!r}. Its author must give "
-                "it, from 0.",
+                f"{self} has {len(self.possible_agents)} players, but its info does not say whose "
+                f"turn it is: current_player_id is {number!r}. Its author must set the player's "
+                "number, from 0.",
                 current_player_id=number,
             )
         return self.possible_agents[number]
@@ -151,15 +151,16 @@ class TurnBasedEnv(AECEnv[str, Any, Any]):
     def _rewards_of(
         self, mover: str, action: Any, reward: float, info: dict[str, Any]
     ) -> list[float]:
-        """What each agent got by a step, before the next observation is taken."""
-        told = info.get("rewards")
-        if told is not None and len(told) == len(self.agents):
-            return [float(each) for each in told]
-        if told is not None or len(self.agents) != 2:
+        """Return the agents' rewards of a step, before the next observation is taken."""
+        rewards = info.get("rewards")
+        if rewards is not None and len(rewards) == len(self.agents):
+            return [float(each) for each in rewards]
+        if rewards is not None or len(self.agents) != 2:
             raise EnvironmentFailedError(
-                f"{self} has {len(self.agents)} players, and its info does not tell what each of "
-                f"them got: rewards is {told!r}. Its author must give a list with one for each.",
-                rewards=told,
+                f"{self} has {len(self.agents)} players, but its info does not have their rewards: "
+                f"rewards is {rewards!r}. Its author must set a list with a reward for each "
+                "player.",
+                rewards=rewards,
             )
         actions = self._actions
         legal = actions is None or bool(self._mask[int(action) - int(actions.start)])

@@ -1,1 +1,1 @@
-"""Spaces: made from models, converted to and from their values, and told as JSON."""
+"""Spaces: derived from models, converted to and from field values, and described as JSON."""

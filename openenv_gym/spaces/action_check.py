@@ -1,7 +1,7 @@
-"""Whether an action may be carried out: ``contains``, less pedantic about float precision.
+"""The check of actions: like ``contains``, but less strict about float precision.
 
-gymnasium's ``Box.contains`` refuses a float64 array for a float32 Box, which trainers produce all
-the time and every environment of gymnasium takes; and it warns about a list instead of refusing it.
+gymnasium's ``Box.contains`` refuses a float64 array for a float32 Box, which trainers often produce
+and every environment of gymnasium accepts; and it warns about a list instead of refusing it.
 :func:`admission` compiles the test once per session.
 """
 
@@ -23,7 +23,7 @@ from openenv_gym.spaces.numbers import Numbers
 
 @singledispatch
 def admission(space: Space[Any]) -> Callable[[Any], bool]:
-    """A function that tells whether a value is an action of the Space."""
+    """Return a function that checks whether a value is an action of the Space."""
     return space.contains
 
 
@@ -33,8 +33,8 @@ def _discrete(space: spaces.Discrete) -> Callable[[Any], bool]:
     contains, index, int64 = space.contains, operator.index, np.int64
 
     def admits(value: Any) -> bool:
-        # What trainers and sample() give needs no more than this, a tenth of contains(). Compared
-        # as it is, a numpy integer takes twice as long.
+        # The actions of trainers and of sample() need only this, in a tenth of the time of
+        # contains(). Comparing a numpy integer itself would take twice as long.
         kind = type(value)
         if kind is int64 or kind is int:
             return start <= index(value) < end
@@ -93,7 +93,7 @@ def _sequence(space: spaces.Sequence) -> Callable[[Any], bool]:
     part = admission(space.feature_space)
     if space.stack:
         stacked = space.stacked_feature_space
-        # The items of a stack of numbers are scalars, about which contains() warns.
+        # The items of stacked numbers are scalars, about which contains() warns.
         return lambda value: type(value) is not list and all(map(part, iterate(stacked, value)))
     return lambda value: isinstance(value, tuple) and all(map(part, value))
 
@@ -135,9 +135,9 @@ def _one_of(space: spaces.OneOf[Any]) -> Callable[[Any], bool]:
 
 
 def batch_admission(space: Space[Any]) -> Callable[[Any], bool]:
-    """A function that tells whether all of a batch are actions of the Space, by a short way.
+    """Return a fast function that checks whether a whole batch are actions of the Space.
 
-    Where it says no, each is to be looked at: some values have no short way.
+    If it returns False, check each action: the fast way does not recognize all valid values.
     """
     if not isinstance(space, spaces.Discrete):
         return lambda batch: False

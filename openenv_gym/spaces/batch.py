@@ -1,7 +1,7 @@
-"""Batches of Space values: made of the values of lanes, and of the batches of workers.
+"""Batches of Space values, made from the values of lanes and from the batches of workers.
 
-The result is what gymnasium's ``concatenate`` gives, for any Space; arrays and dicts of arrays,
-which nearly all observations are, take a shorter way.
+The result equals that of gymnasium's ``concatenate`` for any Space; arrays and dicts of arrays,
+which nearly all observations are, take less time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Batch = Callable[[Sequence[Any]], Any]
 
 @singledispatch
 def batcher(space: Space[Any]) -> Batch:
-    """A function that makes one batch of a value for each lane."""
+    """Return a function that makes one batch from a value for each lane."""
 
     def batch(values: Sequence[Any]) -> Any:
         empty: Any = create_empty_array(space, len(values))
@@ -36,7 +36,7 @@ def _box(space: spaces.Box) -> Batch:
         return lambda values: np.array(values, dtype)
 
     def batch(values: Sequence[Any]) -> Any:
-        # Half the time of numpy.stack, which looks at each array by itself.
+        # This takes half the time of numpy.stack, which checks each array by itself.
         flat = np.concatenate(values, dtype=dtype, casting="same_kind")
         return flat.reshape(len(values), *shape)
 
@@ -54,11 +54,11 @@ def _dict(space: spaces.Dict) -> Batch:
 
 
 def join(space: Space[Any], batches: Sequence[Any]) -> Any:
-    """One batch of several: of the lanes of all workers, in order.
+    """Join several batches to one, with the lanes of all workers in order.
 
     Args:
         space: The Space of a single value.
-        batches: Of each worker.
+        batches: The batch of each worker.
     """
     if len(batches) == 1:
         return batches[0]

@@ -1,8 +1,8 @@
-"""Field values to Space values and back, both directions side by side.
+"""Converters of field values to Space values and back, with both directions side by side.
 
-A model holds what is natural in Python and JSON (lists, enums, texts from a table); a Space holds
-what gymnasium and the trainers want (arrays of one dtype, indices). :func:`converter` decides once,
-when the environment is opened, how the one becomes the other; a step only calls the functions.
+A model has values that are natural in Python and JSON (lists, enums, texts from a table); a Space
+has values for gymnasium and trainers (arrays of one dtype, indices). :func:`converter` chooses the
+functions once, when the environment is opened; a step only calls them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ _JSON = TypeAdapter[Any](Any)
 
 
 class Converter(NamedTuple):
-    """Two functions, each other's inverse.
+    """Two inverse functions.
 
     Attributes:
-        to_space: Field value -> value of the Space. Raises SpaceError where it does not fit.
-        from_space: Value of the Space, which it contains -> field value.
+        to_space: Converts a field value to a value of the Space; raises SpaceError if it does not
+            fit.
+        from_space: Converts a value that is in the Space to a field value.
     """
 
     to_space: Callable[[Any], Any]
@@ -41,7 +42,7 @@ class Converter(NamedTuple):
 
 
 def identity(value: Any) -> Any:
-    """The value as it is."""
+    """Return the value unchanged."""
     return value
 
 
@@ -54,7 +55,7 @@ def one_number(value: Any) -> Any:
 
 
 def table(values: Sequence[Any], start: int, place: str) -> Converter:
-    """Between a finite table of values and their indices.
+    """Return the converter between a finite table of values and their indices.
 
     Args:
         values: All values, hashable, in the order of their indices.
@@ -62,7 +63,7 @@ def table(values: Sequence[Any], start: int, place: str) -> Converter:
         place: The field, for errors.
 
     Raises:
-        SpaceError: Two of the values are equal.
+        SpaceError: Two values are equal.
     """
     indices = {value: start + i for i, value in enumerate(values)}
     if len(indices) < len(values):
@@ -82,7 +83,7 @@ def table(values: Sequence[Any], start: int, place: str) -> Converter:
 
 
 def optional(inner: Converter) -> Converter:
-    """Between ``X | None`` and ``OneOf(Discrete(1), X)``."""
+    """Return the converter between ``X | None`` and ``OneOf(Discrete(1), X)``."""
     nothing = (np.int64(0), np.int64(0))
 
     def to_space(value: Any) -> Any:
@@ -97,7 +98,7 @@ def optional(inner: Converter) -> Converter:
 def variants(
     models: Sequence[type[BaseModel]], parts: Sequence[Converter], place: str
 ) -> Converter:
-    """Between an instance of one of several models, and the number of its model with its value."""
+    """Return the converter between an instance of one of several models, and number and value."""
 
     def to_space(value: Any) -> Any:
         for number, model in enumerate(models):
@@ -114,7 +115,7 @@ def variants(
 
 
 def item_types(annotation: Any, count: int) -> list[Any]:
-    """Types of the items of a list or tuple annotation; Any where it does not tell."""
+    """Return the types of the items of a list or tuple annotation; Any if it does not name them."""
     arguments = [a for a in typing.get_args(annotation) if a is not Ellipsis]
     if typing.get_origin(annotation) is tuple and len(arguments) == count:
         return arguments
@@ -122,7 +123,7 @@ def item_types(annotation: Any, count: int) -> list[Any]:
 
 
 def strip(annotation: Any) -> Any:
-    """The annotation without ``Annotated``."""
+    """Return the annotation without ``Annotated``."""
     while typing.get_origin(annotation) is typing.Annotated:
         annotation = typing.get_args(annotation)[0]
     return annotation
@@ -134,11 +135,11 @@ def _by_space(space: Space[Any], annotation: Any, place: str) -> Converter:
 
 
 def converter(space: Space[Any], annotation: Any, place: str) -> Converter:
-    """How values of a field of this type become values of the Space.
+    """Return the converter between values of a field of this type and values of the Space.
 
     Args:
         space: The field's Space.
-        annotation: The field's type. ``Any`` takes values of the Space as they are, but for a text
+        annotation: The field's type. ``Any`` takes values of the Space unchanged, except for a text
             of JSON, which stands for the value in it.
         place: The field, for errors.
     """
@@ -161,7 +162,7 @@ def _discrete(space: spaces.Discrete, annotation: Any, place: str) -> Converter:
 
 
 def _array(space: Space[Any], annotation: Any, place: str) -> Converter:
-    """Between an array, list or number and an array of the Space's dtype and shape."""
+    """Return the converter between an array, list or number and an array of the Space."""
     dtype, shape = np.dtype(space.dtype), space.shape
     single = shape == (1,) and annotation in (float, int)
 
@@ -176,7 +177,7 @@ def _array(space: Space[Any], annotation: Any, place: str) -> Converter:
             ) from error
         if array.shape != shape:
             raise SpaceError(
-                f"{place} has the shape {array.shape}, its Space {shape}.",
+                f"{place} has the shape {array.shape}, but its Space has {shape}.",
                 field=place,
                 shape=array.shape,
             )
@@ -232,7 +233,7 @@ def _dict(space: spaces.Dict, annotation: Any, place: str) -> Converter:
     def to_space(value: Any) -> Any:
         if value.keys() != parts.keys():
             raise SpaceError(
-                f"{place} has the keys {list(value)}, its Space {list(parts)}.", field=place
+                f"{place} has the keys {list(value)}, but its Space has {list(parts)}.", field=place
             )
         return {key: part.to_space(value[key]) for key, part in parts.items()}
 
@@ -256,12 +257,12 @@ def _tuple(space: spaces.Tuple[Any], annotation: Any, place: str) -> Converter:
 
 
 def items(parts: list[Converter], container: type, place: str) -> Converter:
-    """Between a list or tuple of as many items as there are converters, and a tuple."""
+    """Return the converter between a list or tuple of fixed length and a tuple."""
 
     def to_space(value: Any) -> Any:
         if len(value) != len(parts):
             raise SpaceError(
-                f"{place} has {len(value)} items, its Space {len(parts)}.", field=place
+                f"{place} has {len(value)} items, but its Space has {len(parts)}.", field=place
             )
         return tuple(part.to_space(item) for part, item in zip(parts, value, strict=True))
 
@@ -298,7 +299,7 @@ def _numbers(space: Numbers, annotation: Any, place: str) -> Converter:
 
 @_by_space.register(spaces.OneOf)
 def _one_of(space: spaces.OneOf[Any], annotation: Any, place: str) -> Converter:
-    """One of the types of a union each; None comes first, as ``X | None`` has it."""
+    """Return the converter of a union, with a Space for each type; None comes first."""
     if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
         return IDENTITY
     kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
@@ -321,7 +322,7 @@ def _one_of(space: spaces.OneOf[Any], annotation: Any, place: str) -> Converter:
 def _alternatives(
     parts: Sequence[Space[Any]], converters: Sequence[Converter], place: str
 ) -> Converter:
-    """Between what one of several Spaces takes, the first that does, and its number with it."""
+    """Return the converter between a value of the first Space that takes it, and its number."""
 
     def to_space(value: Any) -> Any:
         for number, (part, convert) in enumerate(zip(parts, converters, strict=True)):
@@ -346,7 +347,7 @@ _NOTHING = Converter(_nothing_to_space, lambda value: None)
 
 
 def sequence(part: Converter, annotation: Any) -> Converter:
-    """Between a list or tuple of any length, and a tuple."""
+    """Return the converter between a list or tuple of any length and a tuple."""
     container = tuple if typing.get_origin(annotation) is tuple else list
     return Converter(
         lambda value: tuple(part.to_space(item) for item in value),

@@ -1,4 +1,4 @@
-"""Models to Spaces: :func:`derive` reads a model's fields and gives its Space and converters."""
+"""Models to Spaces: :func:`derive` reads a model's fields and returns Space and converters."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _BASE_FIELDS = frozenset(Action.model_fields) | frozenset(Observation.model_fiel
 
 
 class ModelSpace:
-    """The Space of a model, made from the Spaces of its fields.
+    """The Space of a model, built from the Spaces of its fields.
 
     Attributes:
         model: The model.
-        fields: Its spaced fields by name, in order.
-        only: Name of the spaced field and the field, where there is just one, as nearly always.
-        space: With one spaced field, its Space; with more, a Dict of them.
+        fields: The fields with a Space by name, in order.
+        only: Name and Space of the field, where only one field has a Space, as nearly always.
+        space: The Space of the only field, or a Dict of the Spaces of several.
         info_fields: Names of the fields marked ``Info()``.
         legal_actions: Name of the field marked ``LegalActions()``, if there is one.
-        to_space: Gives the value of the Space that an instance of the model stands for; raises
-            SpaceError where a field's value does not fit its Space.
-        from_space: Gives the fields that a value of the Space stands for.
+        to_space: Converts an instance of the model to a value of the Space; raises SpaceError if a
+            field's value does not fit its Space.
+        from_space: Converts a value of the Space to the fields of the model.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class ModelSpace:
 
 
 def single_field(fields: Mapping[str, T]) -> tuple[str, T] | None:
-    """Return the only field and its name; None if there are more.
+    """Return the only field and its name; None if there are several.
 
-    The one rule for when the Space of a model is that of its field, and when a Dict.
+    This is the only place that decides when the Space of a model is that of its field, not a Dict.
     """
     return next(iter(fields.items())) if len(fields) == 1 else None
 
@@ -71,7 +71,7 @@ def single_field(fields: Mapping[str, T]) -> tuple[str, T] | None:
 def derive(
     model: type[BaseModel], overrides: Mapping[str, Space[Any] | None] | None = None
 ) -> ModelSpace:
-    """The Space of a model.
+    """Derive the Space of a model.
 
     Args:
         model: A subclass of Action or Observation.
@@ -79,7 +79,7 @@ def derive(
             other models are ignored.
 
     Raises:
-        SpaceError: Fields have no bounds that could make a Space, or there is no spaced field.
+        SpaceError: Fields lack the bounds of a Space, or no field has a Space.
     """
     overrides = overrides or {}
     fields: dict[str, Spaced] = {}
@@ -99,7 +99,7 @@ def derive(
             except SpaceError as error:
                 problems[name] = error
     if problems:
-        raise _together(problems)
+        raise _combined_error(problems)
     if not fields:
         raise SpaceError(
             f"{model.__name__} has no field with a Space. Declare one, such as\n"
@@ -109,8 +109,8 @@ def derive(
     return ModelSpace(model, fields, tuple(info_fields), legal_actions)
 
 
-def _together(problems: dict[str, SpaceError]) -> SpaceError:
-    """One error that tells of all, with what to write for each field under ``unbounded``."""
+def _combined_error(problems: dict[str, SpaceError]) -> SpaceError:
+    """Combine errors to one, with the line to write for each field under ``unbounded``."""
     errors = [*problems.values()]
     error = errors[0] if len(errors) == 1 else SpaceError("\n".join(map(str, errors)))
     error.fields["unbounded"] = {
@@ -120,16 +120,16 @@ def _together(problems: dict[str, SpaceError]) -> SpaceError:
 
 
 def fitted(model: type[BaseModel], space: Space[Any]) -> ModelSpace:
-    """The Space of a model as it was derived from it at the other end.
+    """Return the Space of a model as it was derived at the other end.
 
-    Options of the environment may have set Spaces of fields, of which the model knows nothing.
+    Options of the environment may have set Spaces of fields that the model does not have.
 
     Args:
         model: A subclass of Action or Observation.
-        space: What :func:`derive` made of it there.
+        space: The Space that :func:`derive` made there.
 
     Raises:
-        SpaceError: It was made of another model.
+        SpaceError: The Space was derived from another model.
     """
     names = _spaced_names(model)
     parts: Mapping[str, Space[Any]] = {}
@@ -140,8 +140,8 @@ def fitted(model: type[BaseModel], space: Space[Any]) -> ModelSpace:
         parts = space.spaces
     if [*parts] != names:
         raise SpaceError(
-            f"{model.__name__} has the fields {names}, which make another Space than {space}. Take "
-            "the models of this environment, of the same version at both ends.",
+            f"{model.__name__} has the fields {names}, which make another Space than {space}. Use "
+            "the models of this environment, in the same version at both ends.",
             model=model.__name__,
         )
     return derive(
@@ -160,7 +160,7 @@ def _spaced_names(model: type[BaseModel]) -> list[str]:
 
 
 def own_space(model: type[BaseModel], name: str) -> Space[Any] | None:
-    """The Space that a field of a model has by its type; None where that tells none."""
+    """Return the Space that a field of a model has by its type; None if it has none."""
     try:
         return spaced_field(model, name, model.model_fields[name]).space
     except SpaceError:

@@ -1,8 +1,8 @@
-"""Spaces as JSON, and back: what a client of a remote environment learns of its Spaces.
+"""Spaces as JSON and back, for clients of remote environments.
 
-:func:`describe` gives a dict that JSON can hold, :func:`parse` the equal Space. A bound is a
-number where all are equal, else a nested list; infinity is the text ``"inf"`` or ``"-inf"``.
-Written by hand a description may leave out what has a default::
+:func:`describe` returns a dict for JSON, :func:`parse` an equal Space. A bound is a number if all
+bounds are equal, else a nested list; infinity is the text ``"inf"`` or ``"-inf"``. A description
+that is written by hand may leave out values with a default::
 
     {"type": "Box", "low": -1, "high": 1, "shape": [3]}
 """
@@ -37,17 +37,17 @@ from openenv_gym.spaces.older_gymnasium import discrete
 from openenv_gym.spaces.utf8 import Utf8
 
 _ADVICE = (
-    "A Space that travels is one of Box, Discrete, MultiDiscrete, MultiBinary, Text, Utf8, "
-    "JsonText, Dict, Tuple, Sequence, NonEmpty, Numbers, OneOf and Graph."
+    "Use Box, Discrete, MultiDiscrete, MultiBinary, Text, Utf8, JsonText, Dict, Tuple, Sequence, "
+    "NonEmpty, Numbers, OneOf or Graph."
 )
 
 
 @singledispatch
 def describe(space: Space[Any]) -> dict[str, Any]:
-    """The Space as a dict that JSON can hold.
+    """Return the description of a Space, a dict for JSON.
 
     Raises:
-        SpaceError: It is of a kind that cannot be described.
+        SpaceError: This kind of Space cannot be described.
     """
     raise SpaceError(
         f"A {type(space).__module__}.{type(space).__qualname__} cannot be described. {_ADVICE}",
@@ -55,13 +55,13 @@ def describe(space: Space[Any]) -> dict[str, Any]:
     )
 
 
-def described(told: Any) -> Any:
-    """What a user gives for a Space: its description, of the Space itself or in a dict by field."""
-    if isinstance(told, Space):
-        return describe(told)
-    if isinstance(told, dict) and any(isinstance(one, Space) for one in told.values()):
-        return {name: described(one) for name, one in told.items()}
-    return told
+def described(given: Any) -> Any:
+    """Return the description of a Space that a user gives, or of each Space in a dict by field."""
+    if isinstance(given, Space):
+        return describe(given)
+    if isinstance(given, dict) and any(isinstance(one, Space) for one in given.values()):
+        return {name: described(one) for name, one in given.items()}
+    return given
 
 
 def _number(value: Any) -> Any:
@@ -72,7 +72,7 @@ def _number(value: Any) -> Any:
 
 
 def _bound(array: np.ndarray[Any, Any]) -> Any:
-    """A bound as one number, where all are equal, else as nested lists."""
+    """Return a bound as one number if all are equal, else as nested lists."""
     if not array.size:
         return 0
     if bool(np.all(array == array.flat[0])):
@@ -86,8 +86,8 @@ def _numbers(array: Any) -> Any:
 
 @describe.register
 def _describe_box(space: Box) -> dict[str, Any]:
-    # An integer Box made with inf keeps the dtype's end as its bound and remembers that it was inf,
-    # which decides how it samples.
+    # An integer Box that was made with inf has the dtype's limit as its bound, and remembers that
+    # it was inf, which decides how it samples.
     low: Any = np.where(space.bounded_below, space.low, -np.inf)
     high: Any = np.where(space.bounded_above, space.high, np.inf)
     if np.all(space.bounded_below):
@@ -151,7 +151,7 @@ def _describe_json_text(space: JsonText) -> dict[str, Any]:
 
 @describe.register
 def _describe_dict(space: Dict) -> dict[str, Any]:
-    # A list of pairs keeps the order, which decides how the space flattens and samples.
+    # A list of pairs keeps the order, which decides how the Space flattens and samples.
     return {"type": "Dict", "spaces": [[key, describe(sub)] for key, sub in space.spaces.items()]}
 
 
@@ -188,7 +188,7 @@ def _describe_graph(space: Graph) -> dict[str, Any]:
 
 
 def _array(bound: Any, dtype: Any) -> Any:
-    """A bound as Box takes it: a number, or an array that keeps the precision of its dtype."""
+    """Return a bound for Box: a number, or an array with the precision of its dtype."""
     if isinstance(bound, list):
         numbers = np.array(_unquote(bound))
         integral = np.dtype(dtype).kind != "f"
@@ -204,72 +204,72 @@ def _unquote(bound: Any) -> Any:
     return float(bound) if isinstance(bound, str) else bound
 
 
-def _parse_box(told: dict[str, Any]) -> Box:
-    dtype = np.dtype(told.get("dtype", "float32"))
-    low, high = _array(told["low"], dtype), _array(told["high"], dtype)
-    shape = told.get("shape")
-    # A dtype that is not native is more than its type says.
+def _parse_box(data: dict[str, Any]) -> Box:
+    dtype = np.dtype(data.get("dtype", "float32"))
+    low, high = _array(data["low"], dtype), _array(data["high"], dtype)
+    shape = data.get("shape")
+    # The type of a dtype that is not native lacks its byte order.
     kind: Any = dtype.type if dtype.isnative else dtype
     return Box(low, high, None if shape is None else tuple(shape), kind)
 
 
-def _parse_dict(told: dict[str, Any]) -> Dict:
-    pairs = told["spaces"]
+def _parse_dict(data: dict[str, Any]) -> Dict:
+    pairs = data["spaces"]
     items = pairs.items() if isinstance(pairs, dict) else pairs
-    # As pairs: a plain dict would be sorted by key.
+    # Pairs are used, since gymnasium would sort a plain dict by key.
     return Dict([(key, parse(sub)) for key, sub in items])
 
 
-def _parse_graph(told: dict[str, Any]) -> Graph:
-    edges = told.get("edge_space")
-    nodes: Any = parse(told["node_space"])
+def _parse_graph(data: dict[str, Any]) -> Graph:
+    edges = data.get("edge_space")
+    nodes: Any = parse(data["node_space"])
     return Graph(nodes, None if edges is None else cast("Any", parse(edges)))
 
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], Space[Any]]] = {
     "Box": _parse_box,
-    "Discrete": lambda told: discrete(told["n"], told.get("start", 0), told.get("dtype", "int64")),
-    "MultiDiscrete": lambda told: MultiDiscrete(
-        np.array(told["nvec"]),
-        dtype=np.dtype(told.get("dtype", "int64")).type,
-        start=np.array(told.get("start", np.zeros_like(told["nvec"]))),
+    "Discrete": lambda data: discrete(data["n"], data.get("start", 0), data.get("dtype", "int64")),
+    "MultiDiscrete": lambda data: MultiDiscrete(
+        np.array(data["nvec"]),
+        dtype=np.dtype(data.get("dtype", "int64")).type,
+        start=np.array(data.get("start", np.zeros_like(data["nvec"]))),
     ),
-    "MultiBinary": lambda told: MultiBinary(told["n"]),
-    "Text": lambda told: Text(
-        told["max_length"], min_length=told.get("min_length", 1), charset=told["charset"]
+    "MultiBinary": lambda data: MultiBinary(data["n"]),
+    "Text": lambda data: Text(
+        data["max_length"], min_length=data.get("min_length", 1), charset=data["charset"]
     ),
-    "Utf8": lambda told: Utf8(told["max_length"], min_length=told.get("min_length", 0)),
-    "JsonText": lambda told: JsonText(
-        told.get("schema"), max_length=told.get("max_length", LONGEST)
+    "Utf8": lambda data: Utf8(data["max_length"], min_length=data.get("min_length", 0)),
+    "JsonText": lambda data: JsonText(
+        data.get("schema"), max_length=data.get("max_length", LONGEST)
     ),
     "Dict": _parse_dict,
-    "Tuple": lambda told: Tuple([parse(sub) for sub in told["spaces"]]),
-    "Sequence": lambda told: Sequence(parse(told["space"]), stack=told.get("stack", False)),
-    "NonEmpty": lambda told: NonEmpty(parse(told["space"]), stack=told.get("stack", False)),
-    "Numbers": lambda told: Numbers(
-        cast("Box", parse(told["item"])),
-        min_length=told.get("min_length", 0),
-        max_length=told.get("max_length"),
+    "Tuple": lambda data: Tuple([parse(sub) for sub in data["spaces"]]),
+    "Sequence": lambda data: Sequence(parse(data["space"]), stack=data.get("stack", False)),
+    "NonEmpty": lambda data: NonEmpty(parse(data["space"]), stack=data.get("stack", False)),
+    "Numbers": lambda data: Numbers(
+        cast("Box", parse(data["item"])),
+        min_length=data.get("min_length", 0),
+        max_length=data.get("max_length"),
     ),
-    "OneOf": lambda told: OneOf([parse(sub) for sub in told["spaces"]]),
+    "OneOf": lambda data: OneOf([parse(sub) for sub in data["spaces"]]),
     "Graph": _parse_graph,
 }
 
 
-def parse(told: dict[str, Any]) -> Space[Any]:
-    """The Space that a description tells of.
+def parse(data: dict[str, Any]) -> Space[Any]:
+    """Return the Space of a description.
 
     Args:
-        told: As :func:`describe` gives it, or written by hand.
+        data: The result of :func:`describe`, or a dict written by hand.
 
     Raises:
-        SpaceError: It is no description of a Space.
+        SpaceError: The dict does not describe a valid Space.
     """
     try:
-        return _PARSERS[told["type"]](told)
+        return _PARSERS[data["type"]](data)
     except SpaceError:
         raise
-    # gymnasium's constructors assert, and raise whatever numpy raises.
+    # gymnasium's constructors use assert, and raise numpy's errors.
     except (
         LookupError,
         TypeError,
@@ -280,6 +280,6 @@ def parse(told: dict[str, Any]) -> Space[Any]:
         MemoryError,
     ) as error:
         raise SpaceError(
-            f"{told!r} describes no Space: {type(error).__name__}: {error}. {_ADVICE}",
-            description=told,
+            f"{data!r} does not describe a Space: {type(error).__name__}: {error}. {_ADVICE}",
+            description=data,
         ) from error

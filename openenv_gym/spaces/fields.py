@@ -1,7 +1,7 @@
-"""Fields of models to Spaces: the Space of one field, and how its values become the Space's.
+"""Fields of models to Spaces: the Space of one field, and its converter.
 
-It is, in this order: the one that is given; the one in the field's ``Annotated``; what its type
-says. A type that sets no bounds has no Space, and the error shows the line to write.
+The Space is, in this order: the given one; the one in the field's ``Annotated``; the one of its
+type. A type without bounds has no Space, and the error shows the line to write.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from openenv_gym.spaces.utf8 import Utf8
 
 
 class Spaced(NamedTuple):
-    """A Space, and how field values become its values."""
+    """A Space, and the converter between field values and its values."""
 
     space: Space[Any]
     converter: Converter
@@ -38,29 +38,29 @@ class Spaced(NamedTuple):
 def spaced_field(
     model: type[BaseModel], name: str, field: FieldInfo, override: Space[Any] | None = None
 ) -> Spaced:
-    """The Space of a field of a model.
+    """Return the Space of a field of a model.
 
     Args:
         model: The model.
-        name: Of the field.
+        name: Name of the field.
         field: The field.
-        override: The Space that it has in this instance.
+        override: The Space of the field in this instance, or None.
 
     Raises:
-        SpaceError: It has no bounds that could make one.
+        SpaceError: The field lacks the bounds of a Space.
     """
     try:
         return _field(model, name, field, override)
     except RecursionError as error:
         raise SpaceError(
-            f"{model.__name__}.{name} holds a model that is nested in itself, which makes no "
-            "Space. Put what it holds into fields of one model.",
+            f"{model.__name__}.{name} has a model that is nested in itself, which has no Space. "
+            "Put its values into fields of one model.",
             field=f"{model.__name__}.{name}",
         ) from error
-    # What gymnasium's constructors raise: no values, or more than the dtype has.
+    # gymnasium's constructors raise these if there are no values, or more than the dtype has.
     except (ValueError, TypeError, OverflowError, AssertionError) as error:
         raise SpaceError(
-            f"{model.__name__}.{name} makes no Space: {error}", field=f"{model.__name__}.{name}"
+            f"{model.__name__}.{name} has no Space: {error}", field=f"{model.__name__}.{name}"
         ) from error
 
 
@@ -74,7 +74,7 @@ def _field(
 
 
 def _declared(space: Space[Any], annotation: Any, metadata: list[Any], place: str) -> Spaced:
-    """A field whose Space is given; its type decides how values are converted."""
+    """Return a given Space, with the converter for the field's type."""
     if isinstance(space, spaces.Sequence):
         shortest = [mark.min_length for mark in _flat(metadata) if isinstance(mark, MinLen)]
         space = _of_length(space, max(shortest, default=0), place)
@@ -85,7 +85,7 @@ def _declared(space: Space[Any], annotation: Any, metadata: list[Any], place: st
 
 
 def _spaced(annotation: Any, metadata: list[Any], place: str) -> Spaced:
-    """A field's Space: from ``Annotated``, else from its type."""
+    """Return a field's Space from ``Annotated``, or from its type."""
     while typing.get_origin(annotation) is typing.Annotated:
         annotation, *more = typing.get_args(annotation)
         metadata = [*metadata, *more]
@@ -101,27 +101,27 @@ _UNKEPT = ("multiple_of", "pattern", "to_upper", "to_lower", "strip_whitespace")
 
 
 def _constraints(metadata: list[Any], place: str) -> dict[str, Any]:
-    """What the constraints of a field say, by pydantic's names for them.
+    """Return the limits of a field's constraints, by pydantic's names.
 
     Raises:
-        SpaceError: One of them is such that samples of no Space keep it.
+        SpaceError: Samples of a Space cannot satisfy a constraint.
     """
-    told: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
     for mark in _flat(metadata):
         names = getattr(mark, "__dataclass_fields__", None) or vars(mark)
-        told.update({name: getattr(mark, name) for name in names})
+        limits.update({name: getattr(mark, name) for name in names})
     for name in _UNKEPT:
-        if told.get(name):
+        if limits.get(name):
             raise SpaceError(
-                f"{place} has the constraint {name}, which samples of a Space do not keep. List "
-                "the values in a Literal or a Choice, or name a Space in Annotated.",
+                f"{place} has the constraint {name}, which samples of a Space do not satisfy. "
+                "List the values in a Literal or a Choice, or give a Space in Annotated.",
                 field=place,
             )
-    return told
+    return limits
 
 
 def _flat(metadata: Iterable[Any]) -> Iterator[annotated_types.BaseMetadata]:
-    """Constraints, with those inside a nested ``Field(...)`` or ``Interval(...)`` taken out."""
+    """Yield the constraints, including those inside ``Field(...)`` or ``Interval(...)``."""
     for mark in metadata:
         if isinstance(mark, FieldInfo):
             yield from _flat(mark.metadata)
@@ -148,9 +148,9 @@ def _from_type(annotation: Any, metadata: list[Any], place: str) -> Spaced:
         if space is not None:
             return _plain(space, annotation, place)
     raise SpaceError(
-        f"{place} is a {annotation!r} without bounds, which makes no Space. Write\n"
+        f"{place} is a {annotation!r} without bounds, which has no Space. Write\n"
         f"    {place.rpartition('.')[2]}: Annotated[{_name(annotation)}, {_advice(annotation)}]\n"
-        "or Annotated[..., Info()] if it belongs into info.",
+        "or Annotated[..., Info()] if it belongs in info.",
         field=place,
         advice=_advice(annotation),
     )
@@ -160,22 +160,22 @@ def _plain(space: Space[Any], annotation: Any, place: str) -> Spaced:
     return Spaced(space, convert.converter(space, annotation, place))
 
 
-def _scalar_space(kind: type, told: dict[str, Any]) -> Space[Any] | None:
+def _scalar_space(kind: type, limits: dict[str, Any]) -> Space[Any] | None:
     if kind is bool:
         return spaces.Discrete(2)
-    if kind is str and told.get("max_length") is not None:
-        return Utf8(told["max_length"], min_length=told.get("min_length") or 0)
-    low, high = told.get("ge"), told.get("le")
+    if kind is str and limits.get("max_length") is not None:
+        return Utf8(limits["max_length"], min_length=limits.get("min_length") or 0)
+    low, high = limits.get("ge"), limits.get("le")
     if kind is int:
-        low = told["gt"] + 1 if "gt" in told else low
-        high = told["lt"] - 1 if "lt" in told else high
+        low = limits["gt"] + 1 if "gt" in limits else low
+        high = limits["lt"] - 1 if "lt" in limits else high
         if low is not None and high is not None:
             return spaces.Discrete(int(high) - int(low) + 1, start=int(low))
     elif kind is float:
-        low = np.nextafter(told["gt"], np.inf) if "gt" in told else low
-        high = np.nextafter(told["lt"], -np.inf) if "lt" in told else high
+        low = np.nextafter(limits["gt"], np.inf) if "gt" in limits else low
+        high = np.nextafter(limits["lt"], -np.inf) if "lt" in limits else high
         if low is not None and high is not None:
-            # Not of the shape (), of which trainers make networks without an input.
+            # Not the shape (), for which trainers make networks without an input.
             return spaces.Box(low, high, (1,), np.float64)
     return None
 
@@ -194,14 +194,14 @@ def _from_union(annotation: Any, metadata: list[Any], place: str) -> Spaced:
 
 
 def _from_models(models: list[Any], place: str) -> Spaced:
-    """One of several models: OneOf their Dicts, in the order of the union."""
+    """Return the Space of a union of models: OneOf their Dicts, in the order of the union."""
     if not all(isinstance(model, type) and issubclass(model, BaseModel) for model in models):
         raise SpaceError(
-            f"{place} is one of several types, which makes no Space. Give it one type, a Literal, "
+            f"{place} is a union of types, which has no Space. Give it one type, a Literal, "
             "models, or a Space in Annotated.",
             field=place,
         )
-    # Which they have where each is an action of its own.
+    # Models that are actions by themselves have these fields.
     parts = [_from_model(model, frozenset({"metadata"})) for model in models]
     return Spaced(
         spaces.OneOf([part.space for part in parts]),
@@ -209,7 +209,7 @@ def _from_models(models: list[Any], place: str) -> Spaced:
     )
 
 
-def _from_items(annotation: Any, told: dict[str, Any], place: str) -> Spaced:
+def _from_items(annotation: Any, limits: dict[str, Any], place: str) -> Spaced:
     arguments = typing.get_args(annotation)
     if typing.get_origin(annotation) is tuple and Ellipsis not in arguments:
         parts = [_spaced(kind, [], f"{place}[{i}]") for i, kind in enumerate(arguments)]
@@ -218,7 +218,7 @@ def _from_items(annotation: Any, told: dict[str, Any], place: str) -> Spaced:
             convert.items([part.converter for part in parts], tuple, place),
         )
     item = _spaced(arguments[0] if arguments else Any, [], f"{place}[]")
-    shortest, length = told.get("min_length") or 0, told.get("max_length")
+    shortest, length = limits.get("min_length") or 0, limits.get("max_length")
     if length is None:
         space = _of_length(spaces.Sequence(item.space), shortest, place)
         return Spaced(space, convert.sequence(item.converter, annotation))
@@ -228,7 +228,7 @@ def _from_items(annotation: Any, told: dict[str, Any], place: str) -> Spaced:
 
 
 def _of_length(space: spaces.Sequence, shortest: int, place: str) -> spaces.Sequence:
-    """The Space of those sequences that have so many items at least."""
+    """Return the Space of the sequences with a least number of items."""
     if shortest > 1:
         raise _bounded_length(place)
     return NonEmpty(space.feature_space, stack=space.stack) if shortest else space
@@ -236,14 +236,14 @@ def _of_length(space: spaces.Sequence, shortest: int, place: str) -> spaces.Sequ
 
 def _bounded_length(place: str) -> SpaceError:
     return SpaceError(
-        f"{place} is a list of a bounded length, of which no Space knows more than that there is "
-        "something in it. Give min_length=1 alone, or min_length and max_length the same value.",
+        f"{place} is a list with bounds of its length, which Spaces do not support. Give only "
+        "min_length=1, or the same value for min_length and max_length.",
         field=place,
     )
 
 
 def _fixed_list(item: Spaced, length: int, annotation: Any, place: str) -> Spaced:
-    """A list of one length: an array where the items are numbers, else a Tuple."""
+    """Return the Space of a list of fixed length: an array for numbers, else a Tuple."""
     space = item.space
     if isinstance(space, spaces.Discrete) and item.converter.from_space is bool:
         return _plain(spaces.MultiBinary(length), annotation, place)
@@ -261,7 +261,7 @@ def _fixed_list(item: Spaced, length: int, annotation: Any, place: str) -> Space
 
 
 def _from_model(model: type[BaseModel], beside: frozenset[str] = frozenset()) -> Spaced:
-    """A nested model: a Dict of its fields, but for those that are beside the Space."""
+    """Return the Space of a nested model: a Dict of its fields, without those of ``beside``."""
     fields = {
         name: _field(model, name, field, None)
         for name, field in model.model_fields.items()
@@ -272,7 +272,7 @@ def _from_model(model: type[BaseModel], beside: frozenset[str] = frozenset()) ->
 
 
 def fields_converter(fields: dict[str, Spaced]) -> Converter:
-    """Between a model, or its fields by name, and a value of the Dict of their Spaces."""
+    """Return the converter between a model, or its fields by name, and a value of their Dict."""
     parts = [(name, part.converter) for name, part in fields.items()]
     return Converter(
         lambda model: {name: part.to_space(getattr(model, name)) for name, part in parts},

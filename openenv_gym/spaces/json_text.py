@@ -1,6 +1,6 @@
-"""JsonText: the Space of texts that hold one value of JSON, for what no other Space can bound.
+"""JsonText: the Space of texts of JSON, for values that no other Space can bound.
 
-An object of any keys, a value of any type, a model that is nested in itself: each of them is one
+An object with any keys, a value of any type, and a model that is nested in itself each become one
 text, which :func:`json.loads` reads.
 """
 
@@ -17,10 +17,10 @@ from gymnasium.wrappers.utils import create_zero_array
 from openenv_gym.spaces.utf8 import Utf8
 
 LONGEST = 65536
-"""Code points of a text whose length nobody bounds."""
+"""Default of the most code points of a text."""
 
-_DEEPEST = 2  # levels of a sample, below which it has only what it must have
-_LONGEST_CHAIN = 8  # of references to references
+_DEEPEST = 2  # levels of a sample below which it has only its required parts
+_LONGEST_CHAIN = 8  # references to references
 _LETTERS = list(string.ascii_lowercase)
 
 _KINDS: Mapping[Any, Callable[[Any], bool]] = {
@@ -35,12 +35,12 @@ _KINDS: Mapping[Any, Callable[[Any], bool]] = {
 
 
 class JsonText(Utf8):
-    """Texts that hold a value of JSON.
+    """Texts that are a value of JSON.
 
     Args:
-        schema: JSON schema of the values. Samples keep its types, required properties and enums;
-            :meth:`contains` looks at the type of the outermost value only.
-        max_length: The most code points.
+        schema: JSON schema of the values. Samples follow its types, required properties and enums;
+            :meth:`contains` checks only the type of the outermost value.
+        max_length: Most code points.
         seed: Seed of :meth:`sample`.
     """
 
@@ -55,26 +55,28 @@ class JsonText(Utf8):
         super().__init__(max_length, min_length=1, seed=seed)
 
     def sample(self, mask: Any = None, probability: Any = None) -> str:
-        """A random text that holds a small value.
+        """Return a random text of a small value.
 
         Raises:
-            ValueError: A mask or probability was given; there are none for texts.
+            ValueError: A mask or probability was given, which texts do not have.
         """
         if mask is not None or probability is not None:
-            raise ValueError("JsonText samples without mask and probability")
+            raise ValueError("JsonText.sample() takes no mask and no probability")
         return dump(_sample(self.schema, self.schema, self.np_random, 0))
 
     def contains(self, x: Any) -> bool:
-        """Whether x is a text of JSON, of the outermost type that the schema names."""
+        """Return whether x is a text of JSON, with the schema's outermost type."""
         if not super().contains(x):
             return False
         try:
             value = load(x)
         except ValueError:
             return False
-        told = self.schema.get("type")
+        kinds = self.schema.get("type")
         fits = [
-            _KINDS[kind] for kind in (told if isinstance(told, list) else [told]) if kind in _KINDS
+            _KINDS[kind]
+            for kind in (kinds if isinstance(kinds, list) else [kinds])
+            if kind in _KINDS
         ]
         return not fits or any(fit(value) for fit in fits)
 
@@ -107,7 +109,7 @@ def dump(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair is no text, but JSON can write it
+    except UnicodeEncodeError:  # half a surrogate pair is not valid Unicode, but JSON can escape it
         return json.dumps(value, separators=(",", ":"))
     except ValueError:
         return dump(_finite(value))
@@ -118,7 +120,7 @@ def load(text: str) -> Any:
     """Return the value in a text of JSON.
 
     Raises:
-        ValueError: It holds none.
+        ValueError: The text is not valid JSON.
     """
     try:
         return json.loads(text, parse_constant=_refuse)
@@ -139,15 +141,15 @@ def _finite(value: Any) -> Any:
 
 
 def _sample(schema: Any, root: Mapping[str, Any], random: np.random.Generator, depth: int) -> Any:
-    """A random value that keeps a schema, small below some levels."""
-    schema = _resolved(schema, root)
+    """Return a random value that follows a schema and is small below some levels."""
+    schema = _resolve(schema, root)
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
         return schema["enum"][int(random.integers(len(schema["enum"])))]
     options = schema.get("anyOf") or schema.get("oneOf")
     if options:
-        flat = [one for one in options if _resolved(one, root).get("type") not in _NESTED]
+        flat = [one for one in options if _resolve(one, root).get("type") not in _NESTED]
         chosen = flat if flat and depth >= _DEEPEST else options
         return _sample(chosen[int(random.integers(len(chosen)))], root, random, depth)
     kind = schema.get("type")
@@ -158,8 +160,8 @@ def _sample(schema: Any, root: Mapping[str, Any], random: np.random.Generator, d
     return _SAMPLERS[kind](schema, root, random, depth)
 
 
-def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema that a reference within the root points to."""
+def _resolve(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema to which a reference within the root points."""
     for _ in range(_LONGEST_CHAIN):
         if not isinstance(schema, Mapping) or "$ref" not in schema:
             break

@@ -13,9 +13,9 @@ def action_mask(indices: Iterable[int], size: int) -> NDArray[np.int8]:
 
     Args:
         indices: The legal actions, counted from 0; each is below the size.
-        size: How many actions there are.
+        size: Number of actions.
     """
-    flags = bytearray(size)  # filled in half the time that an array takes
+    flags = bytearray(size)  # filling it takes half the time of an array
     for index in indices:
         flags[index] = 1
     return np.frombuffer(flags, np.int8)

@@ -1,4 +1,4 @@
-"""NonEmpty: the Space of sequences of at least one item, which gymnasium's Sequence cannot tell."""
+"""NonEmpty: the Space of sequences with at least one item, which gymnasium's Sequence lacks."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from gymnasium.wrappers.utils import create_zero_array
 
 
 class NonEmpty(Sequence):
-    """A ``Sequence`` without the empty one, such as of the tokens of what is said.
+    """A ``Sequence`` without the empty one, for example of the tokens of a message.
 
-    It samples as a Sequence does, which draws no empty ones either; only a mask may ask for one.
+    It samples like a Sequence, which does not draw empty ones either, unless a mask asks for one.
 
     Args:
-        space: Of the items.
+        space: Space of the items.
         seed: Seed of :meth:`sample`.
-        stack: Values are arrays, as of a Sequence.
+        stack: Whether values are arrays, as for a Sequence.
     """
 
     def contains(self, x: Any) -> bool:
-        """Whether x is such a sequence."""
+        """Return whether x is a sequence of the Space with at least one item."""
         return super().contains(x) and not self.is_empty(x)
 
     def is_empty(self, x: Any) -> bool:
-        """Whether a value of the Sequence has no items."""
+        """Return whether a value of the Sequence has no items."""
         return not any(True for _ in (iterate(self.stacked_feature_space, x) if self.stack else x))
 
     def __repr__(self) -> str:

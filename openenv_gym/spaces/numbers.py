@@ -1,4 +1,4 @@
-"""Numbers: the Space of lists of numbers whose length nobody bounds, each of them one array."""
+"""Numbers: the Space of lists of numbers of any length, as arrays."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gymnasium.wrappers.utils import create_zero_array
 class Numbers(Sequence):
     """Arrays of one dimension, of any length.
 
-    gymnasium's ``Sequence(item, stack=True)`` holds the same values, but warns about each number
-    that it looks at, since it is not an array.
+    gymnasium's ``Sequence(item, stack=True)`` has the same values, but warns about each number that
+    it checks, since a number is not an array.
 
     Args:
         item: Box of the shape ``()`` that bounds each number.
-        min_length: The fewest numbers.
-        max_length: The most numbers; None for any.
+        min_length: Fewest numbers.
+        max_length: Most numbers; None for no limit.
         seed: Seed of :meth:`sample`.
 
     Raises:
@@ -36,14 +36,14 @@ class Numbers(Sequence):
         seed: int | None = None,
     ) -> None:
         if not isinstance(item, Box) or item.shape != ():
-            raise ValueError(f"Numbers takes a Box of the shape (), not {item}")
+            raise ValueError(f"Numbers needs a Box of the shape (), not {item}")
         if min_length < 0 or (max_length is not None and max_length < min_length):
-            raise ValueError(f"Numbers takes no lengths of {min_length} to {max_length}")
+            raise ValueError(f"Numbers cannot have lengths of {min_length} to {max_length}")
         self.min_length, self.max_length = min_length, max_length
         super().__init__(item, seed=seed, stack=True)
 
     def sample(self, mask: Any = None, probability: Any = None) -> Any:
-        """A random array, most often a short one.
+        """Return a random array, mostly a short one.
 
         Args:
             mask: A length, or lengths to choose from, and None for the numbers, as of a Sequence.
@@ -55,7 +55,7 @@ class Numbers(Sequence):
         return super().sample(mask, probability)
 
     def contains(self, x: Any) -> bool:
-        """Whether x is such an array."""
+        """Return whether x is an array of the Space."""
         item = self.feature_space
         return (
             isinstance(x, np.ndarray)

@@ -1,4 +1,4 @@
-"""What gymnasium before 1.4 lacks or does otherwise, and how it is worked round: all of it is here.
+"""All work-arounds for gymnasium before 1.4.
 
 Each work-around says which versions need it, so that it can go when these are no longer supported.
 """
@@ -14,7 +14,7 @@ from gymnasium.spaces import Discrete
 def discrete(n: int, start: int = 0, dtype: Any = np.int64) -> Discrete[Any]:
     """Make a Discrete.
 
-    gymnasium 1.1 knows int64 alone, and no keyword ``dtype``; another dtype is a TypeError there.
+    gymnasium 1.1 has only int64 and no keyword ``dtype``; another dtype is a TypeError there.
     """
     kind = np.dtype(dtype)
     if kind == np.int64:

@@ -1,8 +1,8 @@
 """Calls of tools as actions: the Space of an environment whose actions name a tool and arguments.
 
-Environments of OpenEnv's ``MCPEnvironment`` are such: what can be done is a list of tools, each
-with a JSON schema of its arguments. :class:`ToolActions` makes the action space of that list, in
-one of these forms:
+In environments of OpenEnv's ``MCPEnvironment`` the possible actions are a list of tools, each with
+a JSON schema of its arguments. :class:`ToolActions` makes the action space of that list, in one of
+these forms:
 
 - ``"single"``: there is one tool, and all its arguments are bounded: the Dict of its arguments.
 - ``"oneof"``: a ``OneOf`` with a Dict of arguments for each tool.
@@ -28,7 +28,7 @@ from openenv_gym.spaces.json_text import JsonText
 from openenv_gym.spaces.utf8 import Utf8
 
 CALL_TOOL, LIST_TOOLS = "call_tool", "list_tools"
-"""What ``type`` says in an action of OpenEnv's protocol."""
+"""Values of ``type`` in an action of OpenEnv's protocol."""
 
 _LONGEST_NAME = 256
 
@@ -37,9 +37,9 @@ class ToolSpec(NamedTuple):
     """A tool that an environment offers.
 
     Attributes:
-        name: Its name.
-        description: What it does, in words.
-        input_schema: JSON schema of its arguments, an object.
+        name: Name of the tool.
+        description: Description of the tool in words.
+        input_schema: JSON schema of the arguments, an object.
     """
 
     name: str
@@ -48,16 +48,16 @@ class ToolSpec(NamedTuple):
 
 
 def read_tool(data: Mapping[str, Any]) -> ToolSpec:
-    """Return the tool that JSON describes, as OpenEnv or as MCP itself writes it."""
+    """Return the tool that JSON describes, in OpenEnv's form or in MCP's own."""
     schema = data.get("input_schema", data.get("inputSchema"))
     return ToolSpec(str(data["name"]), str(data.get("description") or ""), dict(schema or {}))
 
 
 def calls_tools(schema: Any) -> bool:
-    """Whether actions of a schema name a tool and its arguments, as OpenEnv's ``CallToolAction``.
+    """Return whether actions of a schema call tools, like OpenEnv's ``CallToolAction``.
 
     Args:
-        schema: JSON schema of the action; one of several kinds of actions is enough.
+        schema: JSON schema of the action; it is enough if one of several kinds calls tools.
     """
     if not isinstance(schema, Mapping):
         return False
@@ -83,7 +83,7 @@ class ToolCall(NamedTuple):
 
 
 class _Arguments(NamedTuple):
-    """The Space of the arguments of one tool, and what is missing to make it."""
+    """The Space of the arguments of one tool, and the problems of making it."""
 
     spaced: Spaced
     problems: list[Problem]
@@ -104,7 +104,7 @@ class ToolActions:
         sources: Where the bounds of each leaf came from.
 
     Raises:
-        OptionError: The arguments are not bounded as the form needs them.
+        OptionError: The form needs bounds that the arguments do not have.
     """
 
     def __init__(self, tools: Iterable[ToolSpec], form: str | None = None) -> None:
@@ -139,11 +139,11 @@ class ToolActions:
         """Return the value of the action space that a call stands for.
 
         Raises:
-            ActionError: There is no such tool, or the arguments are not in its Space.
+            ActionError: The tool does not exist, or the arguments are not in its Space.
         """
         if self._names and tool not in self.tools:
             raise ActionError(
-                f"There is no tool {tool!r}.{did_you_mean(tool, self._names)} There are "
+                f"The tool {tool!r} does not exist.{did_you_mean(tool, self._names)} There are "
                 f"{', '.join(self._names)}. The environment was not stepped.",
                 tool=tool,
                 known=self._names,
@@ -186,15 +186,15 @@ def _form(known: list[_Arguments], wanted: str | None) -> str:
     if problems or not known:
         listed = "; ".join(f"{problem.place}: {problem.reason}" for problem in problems)
         raise OptionError(
-            f"actions={wanted!r} needs bounds for each argument of each tool, and these have none: "
-            f"{listed or 'no tool is known yet'}. Take actions='json'.",
+            f"actions={wanted!r} needs bounds for each argument of each tool, but some have none: "
+            f"{listed or 'no tool is known yet'}. Use actions='json'.",
             actions=wanted,
         )
     return wanted or ("single" if len(known) == 1 else "oneof")
 
 
 def _plain(value: Any) -> Any:
-    """Return the value as JSON has it: numbers and arrays of numpy as Python's own."""
+    """Return a value for JSON, with numbers and arrays of numpy converted to Python's."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, dict):

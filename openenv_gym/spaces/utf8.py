@@ -1,10 +1,10 @@
 """Utf8: the Space of any Unicode text up to a length.
 
-gymnasium's own ``Text`` needs its characters listed, which for all of Unicode takes seconds and
-tens of megabytes, and in version 1.4 it comes back as garbage from ``AsyncVectorEnv``'s shared
-memory: that memory is read once, when the vector environment is made, and a text decoded then is
-never decoded again. So Utf8 brings its own functions for gymnasium's vector environments; reading
-gives an object that decodes when it is copied, and ``AsyncVectorEnv`` copies at each step.
+gymnasium's own ``Text`` needs a list of its characters, which takes seconds and tens of megabytes
+for all of Unicode. In version 1.4 its values come back wrong from ``AsyncVectorEnv``'s shared
+memory: that memory is read once, when the vector environment is made, and a text is decoded only
+then. So Utf8 has its own functions for gymnasium's vector environments: reading returns an object
+that decodes when it is copied, and ``AsyncVectorEnv`` copies at each step.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from gymnasium.vector.utils import (
 from gymnasium.wrappers.utils import create_zero_array
 from numpy.typing import NDArray
 
-# Ranges that samples are drawn from: all of Unicode but the surrogates, which are no text. The
-# first ones make most samples readable.
+# The ranges from which samples are drawn: all of Unicode except the surrogates, which are not valid
+# in texts. The first ranges make most samples readable.
 _RANGES = ((0x20, 0x7F), (0xA0, 0x250), (0x20, 0x7F), (0x4E00, 0x9FFF), (0x1F300, 0x1F650))
 _RANGES_RARE = ((0x0, 0xD800), (0xE000, 0x110000))
 _SAMPLE_LENGTH = 32
@@ -47,11 +47,12 @@ _SAMPLE_LENGTH = 32
 class Utf8(Space[str]):
     """Any Unicode text of ``min_length`` to ``max_length`` code points.
 
-    A lone surrogate is no Unicode text (UTF-8 cannot hold it), so no string with one is contained.
+    A lone surrogate is not valid Unicode (UTF-8 cannot encode it), so strings with one are not in
+    the Space.
 
     Args:
-        max_length: The most code points.
-        min_length: The fewest.
+        max_length: Most code points.
+        min_length: Fewest code points.
         seed: Seed of :meth:`sample`.
 
     Raises:
@@ -67,20 +68,20 @@ class Utf8(Space[str]):
     ) -> None:
         if not 0 <= min_length <= max_length:
             raise ValueError(
-                f"Utf8 takes 0 <= min_length <= max_length, not {min_length} and {max_length}"
+                f"Utf8 needs 0 <= min_length <= max_length, not {min_length} and {max_length}"
             )
         self.max_length = int(max_length)
         self.min_length = int(min_length)
         super().__init__(dtype=str, seed=seed)
 
     def sample(self, mask: Any = None, probability: Any = None) -> str:
-        """A random text of at most 32 code points (or of min_length, where that is more).
+        """Return a random text of at most 32 code points, or of min_length if that is more.
 
         Raises:
-            ValueError: A mask or probability was given; there are none for texts.
+            ValueError: A mask or probability was given, which texts do not have.
         """
         if mask is not None or probability is not None:
-            raise ValueError("Utf8 samples without mask and probability")
+            raise ValueError("Utf8.sample() takes no mask and no probability")
         longest = max(self.min_length, min(self.max_length, _SAMPLE_LENGTH))
         length = int(self.np_random.integers(self.min_length, longest + 1))
         return "".join(self._character() for _ in range(length))
@@ -91,14 +92,14 @@ class Utf8(Space[str]):
         return chr(int(self.np_random.integers(low, high)))
 
     def contains(self, x: Any) -> bool:
-        """Whether x is a str of a length within bounds, and Unicode text."""
+        """Return whether x is valid Unicode text with a length within the bounds."""
         if not isinstance(x, str) or not self.min_length <= len(x) <= self.max_length:
             return False
         return x.isascii() or _encodes(x)
 
     @property
     def is_np_flattenable(self) -> bool:
-        """True: as code points."""
+        """True: texts flatten to code points."""
         return True
 
     def __repr__(self) -> str:
@@ -124,7 +125,7 @@ def _encodes(text: str) -> bool:
     return True
 
 
-# As numbers: code points, -1 behind the end.
+# Flattening: code points, with -1 after the end.
 
 
 def _flatdim(space: Utf8) -> int:
@@ -142,20 +143,20 @@ def _flatten(space: Utf8, x: str) -> NDArray[np.int32]:
 
 
 def _unflatten(space: Utf8, x: NDArray[np.int32]) -> str:
-    # Among floats in a Dict the code points are floats too.
+    # Beside floats in a Dict the code points are floats too.
     return "".join(chr(int(point)) for point in x if point >= 0)
 
 
-# In vector environments: a batch of texts is a tuple of str, as with gymnasium's Text.
+# Vector environments: a batch of texts is a tuple of str, as for gymnasium's Text.
 
 
-# There is no function for iterate(): gymnasium's goes over a Tuple part by part, each part again,
-# where all its Spaces have one, and item by item where they do not, which is right for texts.
+# There is no function for iterate(): if all Spaces of a Tuple have one, gymnasium iterates over
+# each part again; otherwise it iterates item by item, which is right for texts.
 
 
 def _batch_space(space: Utf8, n: int = 1) -> Tuple[Any]:
     batch: Tuple[Any] = Tuple([deepcopy(space) for _ in range(n)], seed=deepcopy(space.np_random))
-    # Each its own, or all would sample the same; of a copy, so that the Space does not move.
+    # Each is seeded on its own, or all would sample the same; a copy leaves the Space unchanged.
     batch.seed([int(seed) for seed in deepcopy(space.np_random).integers(0, 2**31, n)])
     return batch
 
@@ -165,7 +166,7 @@ def _batch_differing_spaces(spaces: Any) -> Tuple[Any]:
 
 
 def _is_space_dtype_shape_equiv(space: Utf8, other: Any) -> bool:
-    # Slots in shared memory are of the size that the first of the environments needs.
+    # Slots in shared memory have the size that the first environment needs.
     return isinstance(other, Utf8) and space.max_length == other.max_length
 
 
@@ -182,7 +183,7 @@ def _create_zero_array(space: Utf8) -> str:
 
 
 class _SharedTexts:
-    """Texts in shared memory, a slot each: length in bytes (int32), then the bytes.
+    """Texts in shared memory, each in a slot: length in bytes (int32), then the bytes.
 
     Decodes when it is copied, since gymnasium reads the shared memory only once.
     """
@@ -195,7 +196,7 @@ class _SharedTexts:
         slot = self.slots[index]
         if len(data) > len(slot) - 4:
             raise ValueError(
-                f"A text of {len(data)} bytes does not fit the Space's {len(slot) - 4}"
+                f"A text of {len(data)} bytes does not fit in the Space's {len(slot) - 4} bytes"
             )
         slot[:4].view(np.int32)[0] = len(data)
         slot[4 : 4 + len(data)] = np.frombuffer(data, np.uint8)

@@ -17,7 +17,7 @@ from openenv_gym.errors import SpaceError
 from openenv_gym.spaces.derive import Spaced
 from openenv_gym.spaces.describe import describe, parse
 from openenv_gym.spaces.json.read_schema import SchemaReader
-from openenv_gym.spaces.json.samples import MISSING, inferred
+from openenv_gym.spaces.json.samples import MISSING, infer_schema
 from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.utf8 import Utf8
 
@@ -150,7 +150,7 @@ def test_no_schema_breaks_the_reader(schema: Any) -> None:
 
 @given(anything)
 def test_what_is_inferred_of_a_value_fits_it(value: Any) -> None:
-    spaced, reader = read(inferred(value), value, observed=True)
+    spaced, reader = read(infer_schema(value), value, observed=True)
     if not reader.problems:
         assert _holds(spaced, value, spaced.converter.to_space(value))
 
@@ -237,21 +237,21 @@ class TestProblems:
         ("schema", "reason", "kind"),
         [
             ({"type": "integer"}, "an integer without bounds", "Discrete"),
-            ({"type": "integer", "minimum": 5, "maximum": 4}, "makes no Discrete", "Discrete"),
-            ({"type": "integer", "minimum": 0, "maximum": 2**70}, "makes no Discrete", "Discrete"),
+            ({"type": "integer", "minimum": 5, "maximum": 4}, "too many values for Discrete", "Discrete"),
+            ({"type": "integer", "minimum": 0, "maximum": 2**70}, "too many values for Discrete", "Discrete"),
             ({"type": "number"}, "a number without bounds", "Box"),
             ({"type": "number", "minimum": -1.7e308, "maximum": 1.7e308}, "a number", "Box"),
             ({"type": "string"}, "a text without maxLength", "Utf8"),
             ({"type": "string", "maxLength": 5, "pattern": "a*"}, "constraint pattern", ...),
-            ({"type": "object"}, "an object of any fields", ...),
+            ({"type": "object"}, "an object with any fields", ...),
             ({"type": "array", "items": {"type": "integer"}}, "of an unknown shape", "Box"),
             ({"type": "array", "items": {"type": "boolean"}, "minItems": 2}, "2 or more", ...),
-            ({"$ref": "#/$defs/Nowhere"}, "schema does not tell", ...),
+            ({"$ref": "#/$defs/Nowhere"}, "an invalid schema", ...),
             ({"$ref": "#"}, "nested in itself", ...),
-            ({"type": "no such"}, "schema does not tell", ...),
+            ({"type": "no such"}, "an invalid schema", ...),
             ({}, "of any type", ...),
-            (False, "schema does not tell", ...),
-            ({"enum": []}, "no values", ...),
+            (False, "an invalid schema", ...),
+            ({"enum": []}, "without values", ...),
             (
                 {
                     "type": "array",
@@ -369,21 +369,21 @@ def test_null_in_a_list_of_floats_is_nan() -> None:
     ("space", "value", "why"),
     [
         (Box(-1, 1, (2,), np.int8), [0, 300], r"x\[1\] is 300"),
-        (Box(-1, 1, (2,), np.int8), [0, 0.5], "no integers"),
-        (Box(-1, 1, (2,), np.int8), [[0], [1, 2]], "makes no array"),
-        (Box(-1, 1, (2,), np.int8), "ab", "no integers"),
-        (Box(-1, 1, (2,), np.float32), ["a", "b"], "no numbers"),
+        (Box(-1, 1, (2,), np.int8), [0, 0.5], "not integers"),
+        (Box(-1, 1, (2,), np.int8), [[0], [1, 2]], "does not fit in an array"),
+        (Box(-1, 1, (2,), np.int8), "ab", "not integers"),
+        (Box(-1, 1, (2,), np.float32), ["a", "b"], "not numbers"),
         (Box(-1, 1, (2,), np.float32), [0.0, 1.5], r"x\[1\] is 1.5"),
-        (Box(-np.inf, np.inf, (1,), np.float32), [1e300], "makes no array"),
+        (Box(-np.inf, np.inf, (1,), np.float32), [1e300], "does not fit in an array"),
         (Box(-1, 1, (2,), np.float32), [0.0], r"shape \(1,\)"),
         (Discrete(3), 3, "no integer of 0 to 2"),
-        (Discrete(3), True, "no integer"),
-        (Discrete(3), "1", "no integer"),
+        (Discrete(3), True, "not an integer"),
+        (Discrete(3), "1", "not an integer"),
         (Utf8(2), "abc", "3 characters"),
-        (Utf8(2), 5, "no text"),
+        (Utf8(2), 5, "not a text"),
         (MultiBinary(2), [0, 2], r"x\[1\] is 2"),
-        (Dict({"a": Discrete(2)}), [], "no object"),
-        (Sequence(Discrete(2)), {}, "no list"),
+        (Dict({"a": Discrete(2)}), [], "not an object"),
+        (Sequence(Discrete(2)), {}, "not a list"),
         (OneOf([Discrete(1), Discrete(2)]), 5, "not null"),
     ],
 )

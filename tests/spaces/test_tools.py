@@ -63,7 +63,7 @@ def test_the_form_that_the_arguments_allow(tools: list[ToolSpec], form: str, spa
 def test_the_form_that_is_wanted() -> None:
     assert ToolActions([ADD], "oneof").form == "oneof"
     assert ToolActions([ADD, LOOK], "json").form == "json"
-    with pytest.raises(OptionError, match=r"action\.say\.text.*Take actions='json'"):
+    with pytest.raises(OptionError, match=r"action\.say\.text.*Use actions='json'"):
         ToolActions([ADD, SAY], "oneof")
 
 

@@ -1,10 +1,10 @@
-"""JSON schemas to Spaces: what a server of another make tells of its actions and observations.
+"""JSON schemas to Spaces, for servers that are not ours.
 
 :class:`SchemaReader` reads a schema (the part of JSON Schema 2020-12 that Pydantic writes) as
 :mod:`openenv_gym.spaces.derive` reads a model: bounds make Discrete and Box, enums Discrete, lists
-of one length arrays, ``maxLength`` Utf8, objects Dict. Where the schema leaves open what only data
-shows (the length of a list, the keys of an object), a sample of the data tells it. What neither
-tells is kept in :attr:`SchemaReader.problems`, all of it, for one error.
+of one length arrays, ``maxLength`` Utf8, objects Dict. Where the schema leaves a fact open (the
+length of a list, the keys of an object), a sample of the data may show it. All facts that neither
+shows are collected in :attr:`SchemaReader.problems`, for one error.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from openenv_gym.spaces.json.values import list_of
 from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.utf8 import Utf8
 
-_MOST_ITEMS = 1 << 26  # of a list of one length
-_MOST_LENGTHS = 64  # of a list in an action, each of which is a Space
-_LONGEST_CHAIN = 8  # of references to references
-_TOO_WIDE = 2**63  # for a Discrete
-_WIDEST = 1e308  # Box that can be sampled
+_MOST_ITEMS = 1 << 26  # items of a list of one length
+_MOST_LENGTHS = 64  # lengths of a list in an action, each of which is a Space
+_LONGEST_CHAIN = 8  # references to references
+_TOO_WIDE = 2**63  # values of a Discrete
+_WIDEST = 1e308  # bound of a Box that can be sampled
 
-# What samples of no Space keep. Observations are not sampled to be sent: there it is no matter.
+# Constraints that samples of Spaces do not satisfy. Samples of observations are never sent, so they
+# do not matter there.
 _UNKEPT = (
     "pattern",
     "format",
@@ -57,12 +58,12 @@ _BOUNDED_TEXT: dict[str, Any] = {"type": "Utf8", "max_length": ...}
 
 
 class Problem(NamedTuple):
-    """A field that makes no Space.
+    """A field without a Space.
 
     Attributes:
         place: The field.
-        reason: Why.
-        advice: A description of a Space such as would do; ``...`` is what the reader has to know.
+        reason: The reason, as a noun phrase that describes the field.
+        advice: Description of a possible Space, with ``...`` for values that only the user knows.
     """
 
     place: str
@@ -74,14 +75,14 @@ class SchemaReader:
     """Reads the schemas of one model, field by field.
 
     Args:
-        definitions: The schema that each ``$ref`` points into.
-        observed: It is of what arrives, so that a float without bounds is one of any size, and a
-            constraint that samples do not keep is no matter.
-        given: Spaces that the caller gives, by place; the schema is not asked for those.
+        definitions: The schema into which each ``$ref`` points.
+        observed: Whether the model is an observation, so that a float without bounds may have any
+            size, and constraints that samples do not satisfy do not matter.
+        given: Spaces that the caller gives, by place, which replace those of the schema.
         shapes: Shapes of lists that arrive flat, by place.
 
     Attributes:
-        problems: What made no Space.
+        problems: Fields without a Space.
         sources: Where the bounds of each leaf came from: ``"schema"``, ``"probe"``, ``"given"``.
     """
 
@@ -102,19 +103,19 @@ class SchemaReader:
         self.sources: dict[str, str] = {}
 
     def read(self, schema: Any, place: str, sample: Any = MISSING) -> Spaced:
-        """The Space of a schema, and how values of JSON become its values.
+        """Return the Space of a schema, and the converter of values of JSON.
 
         Args:
             schema: The schema.
-            place: What it is of, such as ``"observation.board"``.
-            sample: A value of it.
+            place: The field, such as ``"observation.board"``.
+            sample: A value of the field.
 
         Returns:
-            What is of use only if there are no :attr:`problems`.
+            The Space, which can be used only if :attr:`problems` is empty.
         """
         try:
             return self._read(schema, place, sample)
-        # What a schema that is none leads to, and gymnasium's constructors raise.
+        # Invalid schemas and gymnasium's constructors raise these.
         except (
             LookupError,
             TypeError,
@@ -125,20 +126,20 @@ class SchemaReader:
             MemoryError,
             RecursionError,
         ) as error:
-            reason = f"what its schema does not tell ({type(error).__name__}: {error})"
+            reason = f"a field with an invalid schema ({type(error).__name__}: {error})"
             return self._problem(place, reason, _ANY)
 
     def _read(self, schema: Any, place: str, sample: Any = MISSING) -> Spaced:
         given = self._given.get(place)
         if given is not None and (isinstance(given, spaces.OneOf) or not self._nullable(schema)):
-            return self._as_given(schema, given, place)
+            return self._use_given(schema, given, place)
         if schema is True:
             return self._untyped(place, sample)
         if "$ref" in schema:
-            return self._followed(schema, place, sample)
+            return self._follow(schema, place, sample)
         unkept = [name for name in _UNKEPT if schema.get(name)]
         if unkept and not self._observed:
-            reason = f"of the constraint {unkept[0]}, which samples of no Space keep"
+            reason = f"a field with the constraint {unkept[0]}, which samples do not satisfy"
             return self._problem(place, reason, _ANY)
         if "const" in schema:
             return self._choice([schema["const"]], place)
@@ -157,7 +158,7 @@ class SchemaReader:
         return _READERS[kind](self, schema, place, sample)
 
     def _problem(self, place: str, reason: str, advice: dict[str, Any]) -> Spaced:
-        """Something in place of the Space, since there may be more problems to find."""
+        """Record a problem and return a placeholder, to find further problems."""
         self.problems.append(Problem(place, reason, advice))
         return Spaced(spaces.Discrete(1), IDENTITY)
 
@@ -171,26 +172,26 @@ class SchemaReader:
         self.sources[place] = source
         return Spaced(space, converter or jsonvalues.json_values(space, place))
 
-    def _as_given(self, schema: Any, space: Space[Any], place: str) -> Spaced:
-        told = self._resolved(schema)
-        values, converter = told.get("enum"), jsonvalues.json_values(space, place)
+    def _use_given(self, schema: Any, space: Space[Any], place: str) -> Spaced:
+        resolved = self._resolve(schema)
+        values, converter = resolved.get("enum"), jsonvalues.json_values(space, place)
         if isinstance(space, spaces.Discrete):
             if isinstance(values, list) and len(values) == space.n:
                 converter = jsonvalues.choice(values, int(space.start), place)
-            elif told.get("type") == "boolean":
+            elif resolved.get("type") == "boolean":
                 converter = jsonvalues.boolean(place)
-        elif isinstance(space, spaces.Box) and told.get("type") in ("integer", "number"):
+        elif isinstance(space, spaces.Box) and resolved.get("type") in ("integer", "number"):
             converter = Converter(converter.to_space, one_number)
         return self._leaf(space, place, converter, "given")
 
     def _choice(self, values: list[Any], place: str) -> Spaced:
         if not values:
-            return self._problem(place, "one of no values", _ANY)
+            return self._problem(place, "an enum without values", _ANY)
         converter = jsonvalues.choice(values, 0, place)
         return self._leaf(spaces.Discrete(len(values)), place, converter)
 
-    def _resolved(self, schema: Any) -> dict[str, Any]:
-        """The schema that a reference points to."""
+    def _resolve(self, schema: Any) -> dict[str, Any]:
+        """Return the schema to which a reference points."""
         for _ in range(_LONGEST_CHAIN):
             if not isinstance(schema, dict) or "$ref" not in schema:
                 break
@@ -198,21 +199,21 @@ class SchemaReader:
         return schema if isinstance(schema, dict) else {}
 
     def _nullable(self, schema: Any) -> bool:
-        """It is null or one other, whose Space is the one to give."""
-        kinds = self._resolved(schema).get("anyOf", ())
+        """Return whether a schema is null or one other, whose Space the caller would give."""
+        kinds = self._resolve(schema).get("anyOf", ())
         return len(kinds) == 2 and {"type": "null"} in kinds
 
     def _target(self, reference: str) -> Any:
-        """What a reference within the schema points to."""
+        """Return the target of a reference within the schema."""
         found: Any = self._definitions
         for part in reference.removeprefix("#").split("/")[1:]:
             found = found[part.replace("~1", "/").replace("~0", "~")]
         return found
 
-    def _followed(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
+    def _follow(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
         reference = schema["$ref"]
         if reference in self._following:
-            return self._problem(place, "nested in itself", _ANY)
+            return self._problem(place, "an object that is nested in itself", _ANY)
         self._following.append(reference)
         try:
             merged = {**self._target(reference), **_without(schema, "$ref")}
@@ -222,16 +223,16 @@ class SchemaReader:
 
     def _untyped(self, place: str, sample: Any) -> Spaced:
         if sample is MISSING or sample is None:
-            return self._problem(place, "of any type", _ANY)
+            return self._problem(place, "a value of any type", _ANY)
         known = set(self.sources)
-        spaced = self._read(samples.inferred(sample), place, sample)
+        spaced = self._read(samples.infer_schema(sample), place, sample)
         self.sources |= dict.fromkeys(self.sources.keys() - known, "probe")
         return spaced
 
     def _any_of(
         self, options: list[Any], beside: dict[str, Any], place: str, sample: Any
     ) -> Spaced:
-        """One of several. null comes first, as it does for ``X | None`` in a model."""
+        """Read a union. null comes first, as it does for ``X | None`` in a model."""
         kinds = [{**_without(beside, "type", "default"), **option} for option in options]
         kinds.sort(key=lambda kind: kind.get("type") != "null")
         nullable = kinds[0].get("type") == "null"
@@ -239,7 +240,7 @@ class SchemaReader:
             return self._read(kinds[0], place, sample)
         parts = []
         for number, kind in enumerate(kinds):
-            # Where null is the other, there is one Space to give.
+            # If null is the only alternative, the caller gives one Space.
             where = place if nullable and len(kinds) == 2 else f"{place}({number})"
             if nullable and number == 0:
                 parts.append(Spaced(spaces.Discrete(1), jsonvalues.nothing(place)))
@@ -251,10 +252,10 @@ class SchemaReader:
     def _all_of(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
         merged = _without(schema, "allOf")
         for part in schema["allOf"]:
-            told = {**self._resolved(part), **_without(part, "$ref")}
-            if any(merged.get(name, value) != value for name, value in told.items()):
-                return self._problem(place, "of several schemas at once", _ANY)
-            merged |= told
+            resolved = {**self._resolve(part), **_without(part, "$ref")}
+            if any(merged.get(name, value) != value for name, value in resolved.items()):
+                return self._problem(place, "a value of several schemas at once", _ANY)
+            merged |= resolved
         return self._read(merged, place, sample)
 
     def _null(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
@@ -273,7 +274,7 @@ class SchemaReader:
             return self._problem(place, "an integer without bounds", _BOUNDED_INTEGER)
         start, size = math.ceil(low), math.floor(high) - math.ceil(low) + 1
         if not 1 <= size < _TOO_WIDE or not -_TOO_WIDE <= start < _TOO_WIDE - size:
-            reason = f"an integer of {start} to {start + size - 1}, which makes no Discrete"
+            reason = f"an integer of {start} to {start + size - 1}, too many values for Discrete"
             return self._problem(place, reason, _BOUNDED_INTEGER)
         return self._leaf(spaces.Discrete(size, start=start), place)
 
@@ -286,7 +287,7 @@ class SchemaReader:
         if self._observed:
             low, high = -np.inf if low is None else low, np.inf if high is None else high
         elif low is None or high is None or not low <= high < low + _WIDEST:
-            return self._problem(place, "a number without bounds that one can sample", _BOUNDED)
+            return self._problem(place, "a number without bounds for sampling", _BOUNDED)
         space = spaces.Box(low, high, (1,), np.float64)
         return self._leaf(space, place, jsonvalues.single(space, place))
 
@@ -299,13 +300,13 @@ class SchemaReader:
     def _object(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
         properties: dict[str, Any] = schema.get("properties") or {}
         others = schema.get("additionalProperties", True)
-        told = sample if isinstance(sample, dict) else {}
+        known = sample if isinstance(sample, dict) else {}
         if not properties and others is not False:
-            properties = dict.fromkeys(told, others)
+            properties = dict.fromkeys(known, others)
         if not properties:
-            return self._problem(place, "an object of any fields, or none", _ANY)
+            return self._problem(place, "an object with any fields, or none", _ANY)
         parts = {
-            name: self._read(part, f"{place}.{name}", told.get(name, MISSING))
+            name: self._read(part, f"{place}.{name}", known.get(name, MISSING))
             for name, part in properties.items()
         }
         space = spaces.Dict([(name, part.space) for name, part in parts.items()])
@@ -326,28 +327,28 @@ class SchemaReader:
         return self._of_length(part, schema.get("minItems", 0), schema.get("maxItems"), place)
 
     def _unbounded(self, schema: dict[str, Any]) -> tuple[str, bool]:
-        """Of a list: ``"integer"`` or ``"number"`` if its items are such and have no bounds.
+        """Return ``"integer"`` or ``"number"`` if the items of a list are such without bounds.
 
         Returns:
-            That, and whether the schema tells all lengths of the list and those nested in it.
+            The kind of the items, and whether the schema has the lengths of all nested lists.
         """
         fixed = True
         while schema.get("type") == "array" and "prefixItems" not in schema:
             fixed = fixed and schema.get("minItems", 0) == schema.get("maxItems")
-            schema = self._resolved(schema.get("items"))
+            schema = self._resolve(schema.get("items"))
         low = "minimum" in schema or "exclusiveMinimum" in schema
         high = "maximum" in schema or "exclusiveMaximum" in schema
         bounded = (low and high) or "enum" in schema or "const" in schema
         return "" if bounded else str(schema.get("type")), fixed
 
     def _numbers(self, kind: str, place: str, sample: Any) -> Spaced:
-        """A list, maybe of lists, of numbers without bounds: as the sample is."""
+        """Read a (nested) list of numbers without bounds, whose shape the sample shows."""
         array = samples.numbers(sample)
-        told = self._shapes.get(place)
+        given = self._shapes.get(place)
         if array is None:
             return self._problem(place, f"{kind}s without bounds, of an unknown shape", _BOUNDED)
-        shape = array.shape if told is None or math.prod(told) != array.size else told
-        picture = told == shape or (len(shape) == 3 and shape[2] in (3, 4))
+        shape = array.shape if given is None or math.prod(given) != array.size else given
+        picture = given == shape or (len(shape) == 3 and shape[2] in (3, 4))
         space: Space[Any]
         if kind == "number" and self._observed:
             space = spaces.Box(-np.inf, np.inf, shape, np.float64)
@@ -396,4 +397,4 @@ _READERS: Mapping[str, Callable[[SchemaReader, dict[str, Any], str, Any], Spaced
 
 
 def _without(schema: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: told for name, told in schema.items() if name not in names}
+    return {name: value for name, value in schema.items() if name not in names}

@@ -1,4 +1,4 @@
-"""What a value of JSON tells of its schema, where nobody tells that."""
+"""Schemas that are inferred from values of JSON."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 MISSING: Any = object()
-"""There is no sample."""
+"""Marks a missing sample."""
 
 
 def first(sample: Any) -> Any:
-    """The first item of a list."""
+    """Return the first item of a list."""
     return sample[0] if isinstance(sample, list) and sample else MISSING
 
 
 def numbers(sample: Any) -> np.ndarray[Any, Any] | None:
-    """A list, maybe of lists, of numbers as an array, null as NaN; None if it is none, or empty."""
+    """Return a (nested) list of numbers as an array, with null as NaN; None for other values."""
     try:
         array = np.asarray(sample if isinstance(sample, list) else [])
     except ValueError:
@@ -28,12 +28,12 @@ def numbers(sample: Any) -> np.ndarray[Any, Any] | None:
     return array if array.size and array.dtype.kind in "iuf" else None
 
 
-def inferred(sample: Any) -> dict[str, Any]:
-    """The schema of a value as far as that alone tells it, without any bounds; of null nothing."""
+def infer_schema(sample: Any) -> dict[str, Any]:
+    """Infer the schema of a value, without bounds; null shows nothing."""
     if isinstance(sample, dict):
         return {
             "type": "object",
-            "properties": {name: inferred(value) for name, value in sample.items()},
+            "properties": {name: infer_schema(value) for name, value in sample.items()},
         }
     if isinstance(sample, list):
         kinds = _kinds(sample)
@@ -46,11 +46,11 @@ def inferred(sample: Any) -> dict[str, Any]:
 
 
 def _kinds(sample: list[Any]) -> list[dict[str, Any]]:
-    """The schemas of what is in a list; null among numbers stands for NaN."""
+    """Return the schemas of the items of a list; null among numbers stands for NaN."""
     number, integer = {"type": "number"}, {"type": "integer"}
     kinds: list[dict[str, Any]] = []
     for item in sample:
-        kind = inferred(item)
+        kind = infer_schema(item)
         if kind not in kinds:
             kinds.append(kind)
     return [kind for kind in kinds if number not in kinds or kind not in (integer, {})]

@@ -1,10 +1,11 @@
-"""Values of JSON to values of Spaces and back, each one that arrives checked.
+"""Converters of JSON values to values of Spaces and back, which check every value that arrives.
 
-:mod:`openenv_gym.spaces.convert` converts what a model has validated. Here nothing has: a server of
-another make sends what it likes, so a value that is not in the Space is an error that names it.
+:mod:`openenv_gym.spaces.convert` converts values that a model has validated. Here nothing has
+validated them: a server that is not ours may send anything, so a value that is not in the Space is
+an error that names it.
 
-JSON has no NaN and no infinity: OpenEnv's servers send null for them, which is read as NaN where a
-Space holds floats.
+JSON has no NaN and no infinity: OpenEnv's servers send null for them, which is read as NaN in
+Spaces of floats.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ def refuse(place: str, value: Any, why: str) -> NoReturn:
 
 @singledispatch
 def json_values(space: Space[Any], place: str) -> Converter:
-    """How values of JSON become values of the Space, and back.
+    """Return the converter between values of JSON and values of the Space.
 
     Args:
         space: The Space.
         place: The field, for errors.
 
     Raises:
-        SpaceError: Its values have no form in JSON.
+        SpaceError: Values of the Space have no form in JSON.
     """
     raise SpaceError(f"{place}: values of {space} have no form in JSON.", field=place)
 
@@ -56,19 +57,19 @@ def _discrete(space: spaces.Discrete, place: str) -> Converter:
 
     def to_space(value: Any) -> int:
         if not _is_integral(value) or not start <= value < end:
-            refuse(place, value, f"which is no integer of {start} to {end - 1}")
+            refuse(place, value, f"which is not an integer of {start} to {end - 1}")
         return int(value)
 
     return Converter(to_space, int)
 
 
 def _is_integral(value: Any) -> bool:
-    """Whether it is an integer to JSON, which has one kind of numbers."""
+    """Return whether a number is an integer in JSON, which has one kind of numbers."""
     return type(value) is int or (type(value) is float and value.is_integer())
 
 
 def boolean(place: str) -> Converter:
-    """Between true and false, and ``Discrete(2)``."""
+    """Return the converter between true or false and ``Discrete(2)``."""
 
     def to_space(value: Any) -> int:
         if type(value) is not bool:
@@ -79,7 +80,7 @@ def boolean(place: str) -> Converter:
 
 
 def choice(values: Sequence[Any], start: int, place: str) -> Converter:
-    """Between a finite table of JSON values and their indices.
+    """Return the converter between a finite table of JSON values and their indices.
 
     Args:
         values: All values, in the order of their indices.
@@ -98,16 +99,16 @@ def choice(values: Sequence[Any], start: int, place: str) -> Converter:
 
 
 def _key(value: Any) -> str:
-    """The same for what is equal in JSON, where 1 is 1.0 but not true."""
+    """Return a key that is the same for values equal in JSON, where 1 is 1.0 but not true."""
     if type(value) is float and value.is_integer():
         value = int(value)
     return json.dumps(value, sort_keys=True)
 
 
 def _array(space: Space[Any], place: str) -> Converter:
-    """Between (nested) lists of numbers and an array; a flat list takes the Space's shape.
+    """Return the converter between (nested) lists of numbers and an array.
 
-    So does a number where there is one.
+    A flat list, and a single number, take the Space's shape.
     """
     dtype, shape = np.dtype(space.dtype), space.shape or ()
     low, high = _bounds(space)
@@ -118,7 +119,7 @@ def _array(space: Space[Any], place: str) -> Converter:
             array = array.reshape(shape)
         if array.shape != shape:
             raise SpaceError(
-                f"{place} has the shape {array.shape}, its Space {shape}.",
+                f"{place} has the shape {array.shape}, but its Space has {shape}.",
                 field=place,
                 shape=array.shape,
             )
@@ -141,20 +142,20 @@ def _bounds(space: Space[Any]) -> tuple[Any, Any]:
 
 
 def _numbers(value: Any, dtype: np.dtype[Any], place: str) -> np.ndarray[Any, Any]:
-    """An array of all numbers; of the dtype if that is of floats, else of integers."""
+    """Return an array of all numbers, with the dtype if it is one of floats, else of integers."""
     try:
         array = np.asarray(value)
         if dtype.kind == "f":
             if not all(isinstance(item, _NUMBERS) for item in _strange(array)):
-                refuse(place, value, "which are no numbers")
+                refuse(place, value, "which are not numbers")
             with np.errstate(over="raise"):
-                return array.astype(dtype)  # where null becomes NaN
+                return array.astype(dtype)  # null becomes NaN
     except (TypeError, ValueError, ArithmeticError) as error:
-        refuse(place, value, f"which makes no array of {dtype}: {error}")
+        refuse(place, value, f"which does not fit in an array of {dtype}: {error}")
     if array.dtype.kind == "f" and bool((array == np.floor(array)).all()):
         return array.astype(np.int64)
     if array.dtype.kind not in "iub" and array.size:
-        refuse(place, value, "which are no integers")
+        refuse(place, value, "which are not integers")
     return array
 
 
@@ -162,12 +163,12 @@ _NUMBERS = (int, float, type(None))
 
 
 def _strange(array: np.ndarray[Any, Any]) -> Iterable[Any]:
-    """Items of an array that are not numbers of numpy's."""
+    """Return the items of an array that are not numbers of numpy."""
     return () if array.dtype.kind in "iuf" else array.flat
 
 
 def single(space: spaces.Box, place: str) -> Converter:
-    """Between a number, and an array of one."""
+    """Return the converter between a number and an array of one."""
     return Converter(_array(space, place).to_space, one_number)
 
 
@@ -177,7 +178,7 @@ json_values.register(spaces.MultiDiscrete, _array)
 
 
 def booleans(space: spaces.MultiBinary, place: str) -> Converter:
-    """Between (nested) lists of true and false, and ``MultiBinary``."""
+    """Return the converter between (nested) lists of true and false and ``MultiBinary``."""
     numbers = _array(space, place)
     return Converter(numbers.to_space, lambda value: np.asarray(value, np.bool_).tolist())
 
@@ -185,7 +186,7 @@ def booleans(space: spaces.MultiBinary, place: str) -> Converter:
 def _text(space: Space[str], place: str) -> Converter:
     def to_space(value: Any) -> str:
         if not isinstance(value, str):
-            refuse(place, value, "which is no text")
+            refuse(place, value, "which is not a text")
         if not space.contains(value):
             refuse(place, value, f"a text of {len(value)} characters that is not in {space}")
         return value
@@ -227,7 +228,7 @@ def _dict(space: spaces.Dict, place: str) -> Converter:
 
 
 def defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """What the fields of an object are where it leaves them out."""
+    """Return the default values of fields that an object may leave out."""
     return {
         name: part["default"]
         for name, part in properties.items()
@@ -238,21 +239,21 @@ def defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
 def fields(
     parts: Mapping[str, Converter], place: str, defaults: Mapping[str, Any] | None = None
 ) -> Converter:
-    """Between an object and a dict, of as many fields.
+    """Return the converter between an object and a dict with the same fields.
 
     Args:
-        parts: Of each field.
+        parts: The converter of each field.
         place: The object, for errors.
-        defaults: What an object may leave out, and what it is then.
+        defaults: Default values of fields that an object may leave out.
     """
     defaults = defaults or {}
 
     def to_space(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            refuse(place, value, "which is no object")
+            refuse(place, value, "which is not an object")
         value = {**defaults, **value}
         for name in value.keys() ^ parts.keys():
-            had = "is there, but not in its Space" if name in value else "is missing"
+            had = "is not in its Space" if name in value else "is missing"
             raise SpaceError(f"{place}.{name} {had}.", field=f"{place}.{name}")
         return {name: part.to_space(value[name]) for name, part in parts.items()}
 
@@ -268,11 +269,11 @@ def _tuple(space: spaces.Tuple[Any], place: str) -> Converter:
 
 
 def items(parts: Sequence[Converter], place: str) -> Converter:
-    """Between a list and a tuple, of as many items."""
+    """Return the converter between a list and a tuple of fixed length."""
 
     def to_space(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list) or len(value) != len(parts):
-            refuse(place, value, f"which is no list of {len(parts)} items")
+            refuse(place, value, f"which is not a list of {len(parts)} items")
         return tuple(part.to_space(item) for part, item in zip(parts, value, strict=True))
 
     return Converter(
@@ -284,18 +285,18 @@ def items(parts: Sequence[Converter], place: str) -> Converter:
 @json_values.register
 def _sequence(space: spaces.Sequence, place: str) -> Converter:
     if space.stack:
-        raise SpaceError(f"{place}: a Sequence of JSON's values is not stacked.", field=place)
+        raise SpaceError(f"{place}: a stacked Sequence has no form in JSON.", field=place)
     return repeated(json_values(space.feature_space, f"{place}[]"), place)
 
 
 def repeated(
     part: Converter, place: str, fits: Callable[[int], bool] = lambda length: True
 ) -> Converter:
-    """Between a list and a tuple, of any length that fits."""
+    """Return the converter between a list and a tuple of any allowed length."""
 
     def to_space(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            refuse(place, value, "which is no list")
+            refuse(place, value, "which is not a list")
         if not fits(len(value)):
             raise SpaceError(
                 f"{place} has {len(value)} items, which its schema does not allow.", field=place
@@ -314,7 +315,7 @@ def _one_of(space: spaces.OneOf[Any], place: str) -> Converter:
 
 
 def nothing(place: str) -> Converter:
-    """Between null and ``Discrete(1)``."""
+    """Return the converter between null and ``Discrete(1)``."""
 
     def to_space(value: Any) -> int:
         if value is not None:
@@ -325,7 +326,7 @@ def nothing(place: str) -> Converter:
 
 
 def alternatives(parts: Sequence[Converter], place: str) -> Converter:
-    """Between what one of several takes, the first that does, and its number with its value."""
+    """Return the converter between a value that one of several parts takes, and its number."""
 
     def to_space(value: Any) -> tuple[np.int64, Any]:
         reasons = []
@@ -335,7 +336,7 @@ def alternatives(parts: Sequence[Converter], place: str) -> Converter:
             except SpaceError as error:
                 reasons.append(str(error))
                 continue
-            # As OneOf samples it.
+            # OneOf samples numbers of this type.
             return np.int64(number), np.int64(found) if type(found) is int else found
         raise SpaceError(" ".join(dict.fromkeys(reasons)), field=place)
 
@@ -343,11 +344,11 @@ def alternatives(parts: Sequence[Converter], place: str) -> Converter:
 
 
 def list_of(part: Spaced, length: int, place: str) -> Spaced:
-    """Return the Space of a list of one length, and how JSON's values become its values.
+    """Return the Space of a list of one length, and the converter of values of JSON.
 
     Args:
-        part: The Space of its items, and its converter.
-        length: How many items.
+        part: Space and converter of the items.
+        length: Number of items.
         place: The field, for errors.
     """
     if not length:
@@ -371,7 +372,7 @@ def _array_of(part: Spaced, length: int) -> Space[Any] | None:
     if isinstance(space, spaces.Discrete) and from_space is int:
         return spaces.MultiDiscrete([int(space.n)] * length, start=[int(space.start)] * length)
     if isinstance(space, spaces.MultiDiscrete):
-        # Trainers take no MultiDiscrete of more than one dimension.
+        # Trainers do not support MultiDiscrete with more than one dimension.
         low, high = space.start, space.start + space.nvec - 1
         return spaces.Box(np.stack([low] * length), np.stack([high] * length), dtype=np.int64)
     if isinstance(space, spaces.Box) and space.dtype is not None:

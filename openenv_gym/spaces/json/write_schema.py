@@ -1,4 +1,4 @@
-"""Spaces to JSON schemas: what the values are that :mod:`openenv_gym.spaces.json.values` writes."""
+"""Spaces to JSON schemas of the values that :mod:`openenv_gym.spaces.json.values` writes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ JsonSchema = dict[str, Any]
 
 @singledispatch
 def json_schema(space: Space[Any]) -> JsonSchema:
-    """JSON schema of the values of a Space.
+    """Return the JSON schema of the values of a Space.
 
-    Of the bounds of an array it tells those that hold for all its numbers.
+    For an array it has the bounds that hold for all numbers.
 
     Raises:
-        SpaceError: Its values have no form in JSON.
+        SpaceError: Values of the Space have no form in JSON.
     """
     raise SpaceError(f"Values of {space} have no form in JSON.", space=repr(space))
 

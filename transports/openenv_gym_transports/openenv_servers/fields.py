@@ -21,7 +21,7 @@ from openenv_gym.spaces.convert import Converter
 from openenv_gym.spaces.derive import Spaced, single_field
 from openenv_gym.spaces.json import values as jsonvalues
 from openenv_gym.spaces.json.read_schema import Problem, SchemaReader
-from openenv_gym.spaces.json.samples import MISSING, inferred
+from openenv_gym.spaces.json.samples import MISSING, infer_schema
 from openenv_gym.spaces.json.values import defaults
 from openenv_gym_transports.openenv_servers.given import Given, Side
 
@@ -125,7 +125,7 @@ class FieldReader:
         self._found = found or {}
         observed = sample if side == "observation" else None
         if schema is None and observed is not None:
-            schema = inferred(dict(observed))
+            schema = infer_schema(dict(observed))
         properties = (schema or {}).get("properties") or {}
         self._schema = schema or {}
         self._properties = {n: field for n, field in properties.items() if n not in BASE_FIELDS}
