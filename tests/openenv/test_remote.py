@@ -167,7 +167,7 @@ class TestUnknown:
     def test_the_error_helps_on(self, server: PeerServer) -> None:
         """What it says to pass, with the dots filled in, is all that is needed."""
         error = refused(server, "connect4")
-        advice = str(error).partition("spaces=")[2].partition("\nNone")[0]
+        advice = str(error).partition("spaces=")[2].partition("\nIn spaces=")[0]
         spaces = eval(advice.replace('"low": ...', '"low": -1').replace('"high": ...', '"high": 1'))
         with remote(f"{server.ws_url}/connect4", spaces=spaces) as env:
             assert env.observation_space == Box(-1, 1, (6, 7), np.int64)
