@@ -228,7 +228,7 @@ def test_what_an_object_leaves_out() -> None:
     assert to_space({"m": 1}) == {"n": 3, "m": 1}
     with pytest.raises(SpaceError, match=r"x\.m is missing"):
         to_space({"n": 1})
-    with pytest.raises(SpaceError, match=r"x\.o is there, but not in its Space"):
+    with pytest.raises(SpaceError, match=r"x\.o is not in its Space"):
         to_space({"m": 1, "o": 1})
 
 
@@ -237,8 +237,8 @@ class TestProblems:
         ("schema", "reason", "kind"),
         [
             ({"type": "integer"}, "an integer without bounds", "Discrete"),
-            ({"type": "integer", "minimum": 5, "maximum": 4}, "too many values for Discrete", "Discrete"),
-            ({"type": "integer", "minimum": 0, "maximum": 2**70}, "too many values for Discrete", "Discrete"),
+            ({"type": "integer", "minimum": 5, "maximum": 4}, "not possible", "Discrete"),
+            ({"type": "integer", "minimum": 0, "maximum": 2**70}, "not possible", "Discrete"),
             ({"type": "number"}, "a number without bounds", "Box"),
             ({"type": "number", "minimum": -1.7e308, "maximum": 1.7e308}, "a number", "Box"),
             ({"type": "string"}, "a text without maxLength", "Utf8"),

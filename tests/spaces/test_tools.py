@@ -78,7 +78,7 @@ def test_values_of_calls() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
-        ("loock", {}, "no tool 'loock'. Did you mean 'look'?"),
+        ("loock", {}, "'loock' does not exist. Did you mean 'look'?"),
         ("look", {"at": "left"}, "not among its 2 values"),
         ("look", {}, "action.look.at is missing"),
         ("look", {"at": "up", "of": 1}, "action.look.of is there"),

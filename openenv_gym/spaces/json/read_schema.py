@@ -274,7 +274,9 @@ class SchemaReader:
             return self._problem(place, "an integer without bounds", _BOUNDED_INTEGER)
         start, size = math.ceil(low), math.floor(high) - math.ceil(low) + 1
         if not 1 <= size < _TOO_WIDE or not -_TOO_WIDE <= start < _TOO_WIDE - size:
-            reason = f"an integer of {start} to {start + size - 1}, too many values for Discrete"
+            reason = (
+                f"an integer of {start} to {start + size - 1}, for which Discrete is not possible"
+            )
             return self._problem(place, reason, _BOUNDED_INTEGER)
         return self._leaf(spaces.Discrete(size, start=start), place)
 
