@@ -131,8 +131,9 @@ class ToolAdapter(Adapter):
         """Implements Adapter.query."""
         if subject == "tools":
             return [tool._asdict() for tool in self.environment.tools()]
-        if subject in METHODS and hasattr(self.environment, "ask_task"):
-            return self.environment.ask_task(subject, arguments)
+        ask_task = getattr(self.environment, "ask_task", None)
+        if subject in METHODS and ask_task is not None:
+            return ask_task(subject, arguments)
         if subject in ("call_tool", "mcp_tools") and hasattr(self.environment, subject):
             return getattr(self.environment, subject)(**arguments)
         return super().query(subject, arguments)
