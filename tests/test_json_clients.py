@@ -95,7 +95,7 @@ def test_methods_that_are_awaited(served: Served) -> None:
             assert (await env.step(EchoAction(message="Hi"))).observation.echoed_message == "Hi"
             assert [tool.name for tool in await env.list_tools()] == ["step"]
             assert (await env.call_tool("step", message="Ho")).echoed_message == "Ho"
-            with pytest.raises(ActionError, match="no tool 'echo'"):
+            with pytest.raises(ActionError, match="'echo' does not exist"):
                 await env.call_tool("echo", message="Ho")
         with pytest.raises(EpisodeError, match="closed"):
             await env.reset()

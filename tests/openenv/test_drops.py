@@ -69,7 +69,7 @@ def plan(env: Env, proxy: Faults, *faults: str | None) -> None:
 
 
 def act(seconds: float = 0.0, *, counts: bool = True, fails: bool = False) -> dict[str, Any]:
-    return {"seconds": np.array(seconds), "counts": np.int64(counts), "fails": np.int64(fails)}
+    return {"seconds": np.array([seconds]), "counts": np.int64(counts), "fails": np.int64(fails)}
 
 
 def total(env: Env) -> int:

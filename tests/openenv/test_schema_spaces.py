@@ -376,7 +376,7 @@ def test_null_in_a_list_of_floats_is_nan() -> None:
         (Box(-1, 1, (2,), np.float32), [0.0, 1.5], r"x\[1\] is 1.5"),
         (Box(-np.inf, np.inf, (1,), np.float32), [1e300], "does not fit in an array"),
         (Box(-1, 1, (2,), np.float32), [0.0], r"shape \(1,\)"),
-        (Discrete(3), 3, "no integer of 0 to 2"),
+        (Discrete(3), 3, "not an integer of 0 to 2"),
         (Discrete(3), True, "not an integer"),
         (Discrete(3), "1", "not an integer"),
         (Utf8(2), "abc", "3 characters"),
@@ -391,3 +391,10 @@ def test_a_value_that_does_not_fit(space: Space[Any], value: Any, why: str) -> N
     spaced, _ = read(True, given={"x": space})
     with pytest.raises(SpaceError, match=why):
         spaced.converter.to_space(value)
+
+
+def test_null_is_itself_where_a_part_has_it_and_not_a_number() -> None:
+    schema = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"enum": [None]}]}
+    spaced, _ = read(schema)
+    assert spaced.converter.to_space(None) == (1, 0)
+    assert spaced.converter.from_space((1, 0)) is None

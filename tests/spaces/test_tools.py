@@ -81,8 +81,8 @@ def test_values_of_calls() -> None:
         ("loock", {}, "'loock' does not exist. Did you mean 'look'?"),
         ("look", {"at": "left"}, "not among its 2 values"),
         ("look", {}, "action.look.at is missing"),
-        ("look", {"at": "up", "of": 1}, "action.look.of is there"),
-        ("add", {"a": 10}, "no integer of 0 to 9"),
+        ("look", {"at": "up", "of": 1}, "action.look.of is not in"),
+        ("add", {"a": 10}, "not an integer of 0 to 9"),
     ],
 )
 def test_calls_that_are_not_in_the_space(name: str, arguments: dict[str, Any], said: str) -> None:

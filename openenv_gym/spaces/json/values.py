@@ -329,7 +329,7 @@ def alternatives(parts: Sequence[Converter], place: str) -> Converter:
     """Return the converter between a value that one of several parts takes, and its number."""
 
     def to_space(value: Any) -> tuple[np.int64, Any]:
-        reasons = []
+        reasons, as_nan = [], None
         for number, part in enumerate(parts):
             try:
                 found = part.to_space(value)
@@ -337,7 +337,14 @@ def alternatives(parts: Sequence[Converter], place: str) -> Converter:
                 reasons.append(str(error))
                 continue
             # OneOf samples numbers of this type.
-            return np.int64(number), np.int64(found) if type(found) is int else found
+            result = np.int64(number), np.int64(found) if type(found) is int else found
+            if value is not None or part.from_space(found) is None:
+                return result
+            as_nan = (
+                as_nan or result
+            )  # numbers take null for NaN: another part may have null itself
+        if as_nan is not None:
+            return as_nan
         raise SpaceError(" ".join(dict.fromkeys(reasons)), field=place)
 
     return Converter(to_space, lambda value: parts[int(value[0])].from_space(value[1]))
