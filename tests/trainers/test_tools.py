@@ -161,4 +161,4 @@ def test_the_environments_actions_make_documented_tools() -> None:
     (drop,) = tools_of(Connect4Action, "drop_piece")
     assert "    column: The column, 0 (left) to 6 (right). From 0 to 6." in drop.doc
     (move,) = tools_of(ChessAction)
-    assert '    move: In UCI: "e2e4", "e1g1" (castling), "e7e8q" (promotion).' in move.doc
+    assert '    move: The move in UCI: "e2e4", "e1g1" (castling), "e7e8q" (promotion).' in move.doc

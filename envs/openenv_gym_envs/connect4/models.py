@@ -14,7 +14,7 @@ COLUMNS = 7
 
 
 class Connect4Action(Action):
-    """One piece to drop.
+    """Drops a piece.
 
     Attributes:
         column: The column, 0 (left) to 6 (right).
