@@ -36,8 +36,9 @@ from websockets.typing import Subprotocol
 from openenv_gym.cli.benchmark.machine import describe, summary
 from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.messages import Close, Failure, Open, Request, Reset, Result, Step
+from openenv_gym.wire.names import SUBPROTOCOL
 
-SUBPROTOCOL = Subprotocol("openenv-gym.1")
+_SUBPROTOCOL = Subprotocol(SUBPROTOCOL)
 BAR = 1.0
 """Seconds that the 99th percentile of the steps may take."""
 
@@ -156,7 +157,7 @@ class Run:
     def _connect(self) -> connect:
         return connect(
             self._url,
-            subprotocols=[SUBPROTOCOL],
+            subprotocols=[_SUBPROTOCOL],
             compression=None,
             ping_interval=None,
             open_timeout=_REPLY_LIMIT,

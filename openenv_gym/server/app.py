@@ -9,6 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 from openenv_gym.errors import RegistryError, missing_package
+from openenv_gym.wire.names import (
+    CONTENT_TYPE,
+    EXCHANGE_PATH,
+    MCP_PATH,
+    SESSION_COOKIE,
+    SESSION_HEADER,
+    SUBPROTOCOL,
+    WEBSOCKET_PATH,
+)
 
 try:
     from fastapi import FastAPI
@@ -23,7 +32,7 @@ from openenv_gym.server import http, websocket
 from openenv_gym.server.backend import IN_THE_SERVER, BackendSettings
 from openenv_gym.server.doorkeeper import Doorkeeper
 from openenv_gym.server.guard import Guard
-from openenv_gym.server.openenv_protocol.http import RPC_PATH, OpenEnvRoutes
+from openenv_gym.server.openenv_protocol.http import OpenEnvRoutes
 from openenv_gym.server.openenv_protocol.lobby import Lobby
 from openenv_gym.server.openenv_protocol.websocket import OpenEnvWebSocket, RpcWebSocket
 from openenv_gym.server.process import check_alone
@@ -38,18 +47,18 @@ Serves sessions of the environment **{{name}}**. In Python:
     env = gymnasium.make("{{id}}", transport="websocket", url="ws://HOST:PORT")
     env = gymnasium.make("{{id}}", transport="http", url="http://HOST:PORT")
 
-These use the WebSocket `{websocket.PATH}` (subprotocol `{websocket.SUBPROTOCOL}`) and
-`POST {http.PATH}` (content type `{http.CONTENT_TYPE}`), whose messages are not for the eye.
+These use the WebSocket `{WEBSOCKET_PATH}` (subprotocol `{SUBPROTOCOL}`) and
+`POST {EXCHANGE_PATH}` (content type `{CONTENT_TYPE}`), whose messages are not for the eye.
 
 Clients and tools of OpenEnv speak its own protocol here:
 
     from openenv.core import GenericEnvClient
     client = GenericEnvClient(base_url="http://HOST:PORT").sync()
 
-That is the WebSocket `{websocket.PATH}` without a subprotocol, and the routes below. Over HTTP
+That is the WebSocket `{WEBSOCKET_PATH}` without a subprotocol, and the routes below. Over HTTP
 each client has a session of its own, which its first `POST /reset` begins: the reply names it in
-the cookie `openenv_session` and the header `X-Session-ID`, one of which is to come back with each
-further request. A session ends when it is idle, or by `openenv/session/close` at `/mcp`.
+the cookie `{SESSION_COOKIE}` and the header `{SESSION_HEADER}`, one of which is to come back with
+each further request. A session ends when it is idle, or by `openenv/session/close` at `{MCP_PATH}`.
 
     curl -c jar -b jar -X POST http://HOST:PORT/reset
     curl -c jar -b jar http://HOST:PORT/step --json '{{{{"action": {{{{...}}}}}}}}'
@@ -152,9 +161,9 @@ def create_app(
     }
     openenv = OpenEnvRoutes(lobby, info, open_to_all=not token)
     app.router.routes += [
-        Route(http.PATH, face, methods=["POST"]),
-        WebSocketRoute(websocket.PATH, websocket.WebSocketFace(sessions, OpenEnvWebSocket(lobby))),
-        WebSocketRoute(RPC_PATH, RpcWebSocket(lobby)),
+        Route(EXCHANGE_PATH, face, methods=["POST"]),
+        WebSocketRoute(WEBSOCKET_PATH, websocket.WebSocketFace(sessions, OpenEnvWebSocket(lobby))),
+        WebSocketRoute(MCP_PATH, RpcWebSocket(lobby)),
         *openenv.routes(),
         *(WebRoutes(lobby, openenv).routes() if web else ()),
     ]

@@ -6,10 +6,10 @@ from time import perf_counter
 
 from openenv_gym.server.connections import KEY, Connection
 from openenv_gym.server.events import App, Event, Receive, Scope, Send
-from openenv_gym.server.sessions import SESSION_HEADER, Sessions
-from openenv_gym.wire.names import CLIENT_ADDRESS
+from openenv_gym.server.sessions import HEADER_BYTES, Sessions
+from openenv_gym.wire.names import CLIENT_ADDRESS, SESSION_COOKIE
 
-_COOKIE = b"openenv_session="
+_COOKIE = f"{SESSION_COOKIE}=".encode()
 _ADDRESS_HEADER = CLIENT_ADDRESS.lower().encode()
 
 
@@ -43,7 +43,7 @@ class Doorkeeper:
         for name, value in scope["headers"]:
             if name == _ADDRESS_HEADER:
                 connection.direct = value.decode("latin-1") == connection.peer
-            elif (name == SESSION_HEADER and value.decode("latin-1") in self._sessions) or (
+            elif (name == HEADER_BYTES and value.decode("latin-1") in self._sessions) or (
                 name == b"cookie" and _session_in(value) in self._sessions
             ):
                 connection.welcome()

@@ -14,13 +14,8 @@ from openenv_gym.errors import SessionLostError
 from openenv_gym.server.doorkeeper import connection_of
 from openenv_gym.server.events import App, Events, Receive, Scope, Send
 from openenv_gym.server.exchange import refusal as refusal_of
-from openenv_gym.server.sessions import SESSION_HEADER, Sessions, new_id
-
-PATH = "/exchange"
-CONTENT_TYPE = "application/vnd.openenv-gym.1+msgpack"
-
-MAX_REQUEST = 1 << 26
-"""Bytes of the largest request: of an action, mostly."""
+from openenv_gym.server.sessions import HEADER_BYTES, Sessions, new_id
+from openenv_gym.wire.names import CONTENT_TYPE, EXCHANGE_PATH, MAX_REQUEST
 
 
 class Shortcut:
@@ -38,7 +33,9 @@ class Shortcut:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets one of the two answer."""
         # Where the application is mounted below a path, its router knows better.
-        ours = scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST"
+        ours = (
+            scope["type"] == "http" and scope["path"] == EXCHANGE_PATH and scope["method"] == "POST"
+        )
         await (self._face if ours else self._app)(scope, receive, send)
 
 
@@ -75,7 +72,7 @@ class HttpFace:
         receive: Receive,
         send: Send,
     ) -> None:
-        id = headers.get(SESSION_HEADER, b"").decode("latin-1") or new_id()
+        id = headers.get(HEADER_BYTES, b"").decode("latin-1") or new_id()
         line = connection_of(scope)
         if line is not None:
             line = line.carry(id)
@@ -99,7 +96,7 @@ async def _send_reply(send: Send, id: str, reply: bytes) -> None:
     headers = [
         (b"content-length", b"%d" % len(reply)),
         (b"content-type", CONTENT_TYPE.encode()),
-        (SESSION_HEADER, id.encode("latin-1")),
+        (HEADER_BYTES, id.encode("latin-1")),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": reply})
@@ -137,8 +134,9 @@ def _unsupported(headers: dict[bytes, bytes]) -> Response | None:
     if given.partition(";")[0].strip().lower() == CONTENT_TYPE:
         return None
     detail = (
-        f"POST {PATH} takes openenv-gym's own messages, with the content type {CONTENT_TYPE}, not "
-        f"{given or 'none'}. Use the client: gymnasium.make(..., transport='http', url=...)."
+        f"POST {EXCHANGE_PATH} takes openenv-gym's own messages, with the content type "
+        f"{CONTENT_TYPE}, not {given or 'none'}. Use the client: gymnasium.make(..., "
+        "transport='http', url=...)."
     )
     return JSONResponse({"detail": detail}, 415, {"accept-post": CONTENT_TYPE})
 

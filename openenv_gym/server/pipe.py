@@ -27,6 +27,7 @@ from openenv_gym.server.process import end_group, owner_left
 from openenv_gym.server.watcher import watch_owner
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.session import Session
+from openenv_gym.wire.names import CLOSE_LIMIT, HANDSHAKE_LIMIT
 from openenv_gym.wire.private_folder import KEY, SOCKET, check_private, read_key
 from openenv_gym.wire.stream import Stream
 
@@ -34,8 +35,6 @@ _log = logging.getLogger(__name__)
 
 _UNREADY = "notyet"  # no shorter than the socket's name: a path of it may have 107 bytes
 
-_HANDSHAKE_LIMIT = 10.0
-_CLOSE_LIMIT = 5.0
 _OWNER_LIMIT = 60.0
 _HANG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
 
@@ -136,7 +135,7 @@ class PipeServer:
         """One connection, from the handshake to the hang-up, on one thread."""
         try:
             if key is not None:
-                stream.set_timeout(_HANDSHAKE_LIMIT)
+                stream.set_timeout(HANDSHAKE_LIMIT)
                 stream.prove(key, first=True)
                 if self._owner is None:
                     self._owner = stream
@@ -227,7 +226,7 @@ def _make_json_adapter(entry: Entry, options: Mapping[str, Any], mode: str | Non
 
 def _join_or_abandon(thread: threading.Thread) -> None:
     """Waits for a session to end; if it does not, ends the process without it."""
-    thread.join(_CLOSE_LIMIT)
+    thread.join(CLOSE_LIMIT)
     if thread.is_alive():
         _log.error("a step does not end, and nobody waits for it any more: ending at once")
         logging.shutdown()

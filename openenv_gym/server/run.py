@@ -20,6 +20,7 @@ from openenv_gym.errors import OptionError, StartError, missing_package
 from openenv_gym.server.backend import BackendSettings, TimeLimits
 from openenv_gym.server.process import end_group, owner_left
 from openenv_gym.server.watcher import watch_owner
+from openenv_gym.wire.names import MAX_REQUEST
 from openenv_gym.wire.token import sendable_token
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _HOST, _PORT = "127.0.0.1", 8000
 _BACKLOG = 256  # connections that are accepted at once: less than a process may have files
 _MAX_SESSIONS, _IDLE_TIMEOUT, _RESUME_TIMEOUT = 64, 3600.0, 60.0
 _OWNED_SESSIONS = 1 << 20  # an owner has one, of as many lanes as it likes
-_MAX_FRAME = 1 << 26  # bytes of a request
 _KEEP_ALIVE = 120  # seconds that an HTTP connection may be silent
 _GRACE = 3  # seconds that running requests get when the server is told to end
 _HARD_LIMIT = 5.0  # seconds until an owned server is gone, whatever hangs
@@ -116,7 +116,7 @@ def uvicorn_settings(
         "backlog": _BACKLOG,
         "proxy_headers": False,
         "ws_per_message_deflate": False,
-        "ws_max_size": _MAX_FRAME,
+        "ws_max_size": MAX_REQUEST,
         # Pings keep proxies from closing a silent connection. A pong is not waited for: a client
         # reads nothing while its model thinks for minutes.
         "ws_ping_interval": 20.0,

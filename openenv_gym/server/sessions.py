@@ -35,10 +35,12 @@ from openenv_gym.sessions.offer import Offer
 from openenv_gym.sessions.session import MakeAdapter, Session
 from openenv_gym.wire.envelope import Envelope, read_envelope
 from openenv_gym.wire.messages import Open, OpenVector, Request
+from openenv_gym.wire.names import SESSION_HEADER
 
 _log = logging.getLogger(__name__)
 
-SESSION_HEADER = b"x-session-id"
+HEADER_BYTES = SESSION_HEADER.lower().encode()
+"""The header that names a session, as ASGI has it."""
 
 CLOSE_LIMIT = 3.0
 """Seconds that an environment may take to close."""

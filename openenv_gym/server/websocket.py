@@ -10,10 +10,8 @@ from functools import partial
 
 from openenv_gym.server.doorkeeper import connection_of, welcome
 from openenv_gym.server.events import ANSWER_FRAMES, App, Event, Events, Receive, Scope, Send
-from openenv_gym.server.sessions import SESSION_HEADER, Sessions, new_id
-
-PATH = "/ws"
-SUBPROTOCOL = "openenv-gym.1"
+from openenv_gym.server.sessions import HEADER_BYTES, Sessions, new_id
+from openenv_gym.wire.names import SUBPROTOCOL
 
 _UNSUPPORTED, _TAKEN_OVER = 1003, 4000
 _PAUSE = 0.02  # seconds more after each message of a stranger that does not begin a session
@@ -41,12 +39,12 @@ class WebSocketFace:
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Our protocol: a request, its reply, and so on."""
-        given = dict(scope["headers"]).get(SESSION_HEADER, b"").decode("latin-1")
+        given = dict(scope["headers"]).get(HEADER_BYTES, b"").decode("latin-1")
         id = given or new_id()
         accept = {
             "type": "websocket.accept",
             "subprotocol": SUBPROTOCOL,
-            "headers": [(SESSION_HEADER, id.encode("latin-1"))],
+            "headers": [(HEADER_BYTES, id.encode("latin-1"))],
         }
         await send(accept)
         line, events, pause = _Line(send), Events(receive), 0.0

@@ -29,6 +29,16 @@ from openenv_gym.errors import (
     OptionError,
 )
 from openenv_gym.testing.trajectory import Transition, play, same
+from openenv_gym.wire.names import (
+    HEALTH_PATH,
+    MCP_PATH,
+    METADATA_PATH,
+    OPENAPI_PATH,
+    RESET_PATH,
+    SCHEMA_PATH,
+    STATE_PATH,
+    STEP_PATH,
+)
 from openenv_gym.wire.token import sendable_token
 
 STEPS = 30
@@ -245,22 +255,22 @@ def check_server(
     secure = "s" if scheme in ("https", "wss") else ""
     server = _Server(f"http{secure}://{rest}", token)
     with found.check("GET /health says that it is healthy"):
-        _hold(server.get("/health").get("status") == "healthy", "It does not.")
+        _hold(server.get(HEALTH_PATH).get("status") == "healthy", "It does not.")
     if not found.passed:
         return found
     with found.check("GET /openapi.json has a version and the routes of an episode"):
-        document = server.get("/openapi.json")
+        document = server.get(OPENAPI_PATH)
         _hold(isinstance(document.get("info", {}).get("version"), str), "info.version is missing.")
-        missing = {"/reset", "/step", "/state"} - document.get("paths", {}).keys()
+        missing = {RESET_PATH, STEP_PATH, STATE_PATH} - document.get("paths", {}).keys()
         _hold(not missing, f"{', '.join(sorted(missing))} is missing.")
     with found.check("GET /metadata has a name and a description"):
-        _texts(server.get("/metadata"), "name", "description")
+        _texts(server.get(METADATA_PATH), "name", "description")
     with found.check("GET /schema has the schemas of actions, observations and states"):
-        schema = server.get("/schema")
+        schema = server.get(SCHEMA_PATH)
         for name in ("action", "observation", "state"):
             _hold(isinstance(schema.get(name), dict), f"{name} is missing.")
     with found.check("POST /mcp answers as JSON-RPC"):
-        _hold(server.post("/mcp", {}).get("jsonrpc") == "2.0", "It does not.")
+        _hold(server.post(MCP_PATH, {}).get("jsonrpc") == "2.0", "It does not.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OpenEnvServerWarning)  # that it is one is not a finding
         _check_served(found, f"ws{secure}://{rest}", token)

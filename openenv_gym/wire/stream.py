@@ -19,9 +19,9 @@ from typing import Any
 
 from openenv_gym.errors import AuthenticationError, ProtocolError
 from openenv_gym.wire.busy_wait import AwakeSocket
+from openenv_gym.wire.names import MAX_MESSAGE
 from openenv_gym.wire.receive_buffer import BUFFER, ReceiveBuffer
 
-MAX_MESSAGE = 1 << 30
 """Bytes of the largest message; a length beyond it is taken for garbage."""
 
 _HEAD = struct.Struct("!I")

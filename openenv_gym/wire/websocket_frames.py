@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import secrets
 
+from openenv_gym.wire.names import MAX_MESSAGE
 from openenv_gym.wire.receive_buffer import Reader, ReceiveBuffer
-from openenv_gym.wire.stream import MAX_MESSAGE
 
 try:
     from websockets.speedups import apply_mask

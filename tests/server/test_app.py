@@ -18,10 +18,9 @@ from websockets.sync.client import connect
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.server.app import create_app
-from openenv_gym.server.http import CONTENT_TYPE, MAX_REQUEST
-from openenv_gym.server.websocket import SUBPROTOCOL
 from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.messages import Close, Closed, Description, Failure, Open, Reset, Result, Step
+from openenv_gym.wire.names import CONTENT_TYPE, MAX_REQUEST, SUBPROTOCOL
 from tests.environments import COUNT, THREADED, Counting
 from tests.servers import Served, eventually, serving
 

@@ -12,9 +12,9 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
-from openenv_gym.server.websocket import SUBPROTOCOL
 from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.messages import Open, Reply, Request, Reset, Result, Step
+from openenv_gym.wire.names import SUBPROTOCOL
 from tests.environments import INLINE, THREADED
 from tests.servers import Served, serving
 

@@ -17,7 +17,8 @@ from openenv_gym.server.exchange import answer
 from openenv_gym.sessions.session import Session
 from openenv_gym.wire.codec import encode
 from openenv_gym.wire.messages import Closed, Open, Reset, Step
-from openenv_gym_transports.http import CONTENT_TYPE, HttpTransport
+from openenv_gym.wire.names import CONTENT_TYPE
+from openenv_gym_transports.http import HttpTransport
 from tests.environments import COUNT, THREADED, WAIT
 from tests.servers import Served
 

@@ -24,8 +24,9 @@ from openenv_gym.server.exchange import answer
 from openenv_gym.sessions.session import Session
 from openenv_gym.wire.codec import encode
 from openenv_gym.wire.messages import Closed, Open
+from openenv_gym.wire.names import SUBPROTOCOL
 from openenv_gym_transports.links.websocket_client import WebSocket
-from openenv_gym_transports.websocket import SUBPROTOCOL, WebSocketTransport
+from openenv_gym_transports.websocket import WebSocketTransport
 from tests.environments import COUNT, THREADED
 from tests.servers import serving
 

@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from openenv_gym.transport import Link, LinkSettings
 from openenv_gym.wire.messages import Open, OpenVector
-from openenv_gym_transports.links.http_link import CONTENT_TYPE, HttpLink
+from openenv_gym.wire.names import EXCHANGE_PATH
+from openenv_gym_transports.links.http_link import HttpLink
 from openenv_gym_transports.links.server import ForeignServerError, Server
 from openenv_gym_transports.network import NetworkTransport
 
-__all__ = ["CONTENT_TYPE", "HttpTransport"]
+__all__ = ["HttpTransport"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -42,7 +43,7 @@ class HttpTransport(NetworkTransport):
     name: ClassVar[str] = "http"
     schemes: ClassVar[tuple[str, str]] = ("http", "https")
     other: ClassVar[str] = "For ws:// and wss:// take transport='websocket'."
-    path: ClassVar[str] = "/exchange"
+    path: ClassVar[str] = EXCHANGE_PATH
 
     def _open_at(self, server: Server, request: Open | OpenVector, settings: LinkSettings) -> Link:
         link = HttpLink(server, timeout=self.timeout, settings=settings)

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit, urlunsplit
 from openenv_gym.errors import OptionError
 from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
 from openenv_gym.wire.messages import Open, OpenVector
+from openenv_gym.wire.names import SESSION_HEADER
 from openenv_gym.wire.token import sendable_token
 from openenv_gym_transports.links.child_process import start_server
-from openenv_gym_transports.links.server import SESSION_HEADER, OwnedServer, Server
+from openenv_gym_transports.links.server import OwnedServer, Server
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

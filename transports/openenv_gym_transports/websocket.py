@@ -9,11 +9,12 @@ from openenv_gym.errors import ProtocolError
 from openenv_gym.sessions.payload import Conversation
 from openenv_gym.transport import Link, LinkSettings
 from openenv_gym.wire.messages import Open, OpenVector
+from openenv_gym.wire.names import SUBPROTOCOL, WEBSOCKET_PATH
 from openenv_gym_transports.links.server import ForeignServerError, Server
-from openenv_gym_transports.links.websocket_link import SUBPROTOCOL, WebSocketLink, connect
+from openenv_gym_transports.links.websocket_link import WebSocketLink, connect
 from openenv_gym_transports.network import NetworkTransport
 
-__all__ = ["SUBPROTOCOL", "WebSocketTransport"]
+__all__ = ["WebSocketTransport"]
 
 # For a server of OpenEnv's own make, which would make an environment for a WebSocket that names no
 # session. Ours does not look at it.
@@ -45,7 +46,7 @@ class WebSocketTransport(NetworkTransport):
     name: ClassVar[str] = "websocket"
     schemes: ClassVar[tuple[str, str]] = ("ws", "wss")
     other: ClassVar[str] = "For http:// and https:// take transport='http'."
-    path: ClassVar[str] = "/ws"
+    path: ClassVar[str] = WEBSOCKET_PATH
 
     resumable: bool = True
 

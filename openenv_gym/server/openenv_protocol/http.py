@@ -28,18 +28,30 @@ from openenv_gym.server.openenv_protocol.requests import (
     TaskRequest,
 )
 from openenv_gym.wire import messages
+from openenv_gym.wire.names import (
+    CONFIG_PATH,
+    HEALTH_PATH,
+    MCP_PATH,
+    MCP_SESSION_HEADER,
+    METADATA_PATH,
+    OPENAPI_PATH,
+    RESET_PATH,
+    SCHEMA_PATH,
+    SESSION_COOKIE,
+    SESSION_HEADER,
+    STATE_PATH,
+    STEP_PATH,
+)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-RPC_PATH = "/mcp"
-COOKIE = "openenv_session"
-HEADER = "x-session-id"
+_HEADER = SESSION_HEADER.lower()
 
 _NO_SESSION = (
     f"This request names no session. POST /reset begins one, and its reply names it in the cookie "
-    f"{COOKIE!r} and the header {HEADER!r}: send one of them back with each further request. "
-    "(A client that keeps cookies does: curl with -b and -c, requests.Session.)"
+    f"{SESSION_COOKIE!r} and the header {SESSION_HEADER!r}: send one of them back with each "
+    "further request. (A client that keeps cookies does: curl with -b and -c, requests.Session.)"
 )
 
 
@@ -93,19 +105,19 @@ class OpenEnvRoutes:
     def routes(self) -> list[Route]:
         """All of them."""
         told: tuple[tuple[str, str, Endpoint], ...] = (
-            ("POST", "/reset", self._reset),
-            ("POST", "/step", self._step),
-            ("GET", "/state", self._state),
-            ("POST", RPC_PATH, self._mcp),
-            ("DELETE", RPC_PATH, self._mcp_end),
-            ("GET", "/schema", self._schema),
-            ("GET", "/metadata", self._metadata),
-            ("GET", "/config", self._config),
+            ("POST", RESET_PATH, self._reset),
+            ("POST", STEP_PATH, self._step),
+            ("GET", STATE_PATH, self._state),
+            ("POST", MCP_PATH, self._mcp),
+            ("DELETE", MCP_PATH, self._mcp_end),
+            ("GET", SCHEMA_PATH, self._schema),
+            ("GET", METADATA_PATH, self._metadata),
+            ("GET", CONFIG_PATH, self._config),
             ("GET", "/list_environments", self._list),
-            ("GET", "/openapi.json", self._openapi),
+            ("GET", OPENAPI_PATH, self._openapi),
             ("GET", "/docs", self._docs),
             ("GET", "/redoc", self._redoc),
-            ("GET", "/health", self._health),
+            ("GET", HEALTH_PATH, self._health),
         )
         tasks = ((route.method, f"/{{name}}/{kind}", self._tasks) for kind, route in _TASKS.items())
         return [
@@ -119,8 +131,8 @@ class OpenEnvRoutes:
         if id is None:
             id = await self._lobby.open()
         response = await self._ask(id, asked.request())
-        response.set_cookie(COOKIE, id, httponly=True, samesite="lax")
-        response.headers[HEADER] = id
+        response.set_cookie(SESSION_COOKIE, id, httponly=True, samesite="lax")
+        response.headers[_HEADER] = id
         return response
 
     async def _step(self, request: Request) -> Response:
@@ -136,12 +148,12 @@ class OpenEnvRoutes:
         Raises:
             SessionLostError: It had one.
         """
-        id = request.headers.get(HEADER)
+        id = request.headers.get(_HEADER)
         if id is not None:
             if not self._lobby.sessions.has(id):
                 raise self._lobby.sessions.lost()
             return id
-        id = request.cookies.get(COOKIE)
+        id = request.cookies.get(SESSION_COOKIE)
         # A browser keeps the cookie of a session that is over.
         return id if id and self._lobby.sessions.has(id) else None
 
@@ -150,7 +162,7 @@ class OpenEnvRoutes:
         id = self._session(request)
         if id is not None:
             return id
-        if COOKIE in request.cookies:
+        if SESSION_COOKIE in request.cookies:
             raise self._lobby.sessions.lost()
         raise _Refused(JSONResponse({"detail": _NO_SESSION, "code": "SESSION_ERROR"}, 400))
 
@@ -167,19 +179,19 @@ class OpenEnvRoutes:
         return await self._lobby.ask(id, request, carry_out)
 
     async def _mcp(self, request: Request) -> Response:
-        session = request.headers.get(mcp.SESSION_HEADER)
+        session = request.headers.get(MCP_SESSION_HEADER)
         if session is not None and not self._lobby.sessions.has(session):
             return JSONResponse(mcp.refusal(self._lobby.sessions.lost()), 404)
         caller = mcp.Caller(session, is_mcp=session is not None)
         reply = await mcp.answer_bytes(self._lobby, await _body(request), caller)
         if reply is None:
             return Response(status_code=202)
-        named = {mcp.SESSION_HEADER: caller.session} if caller.is_mcp and caller.session else {}
+        named = {MCP_SESSION_HEADER: caller.session} if caller.is_mcp and caller.session else {}
         return JSONResponse(reply, headers=named)
 
     async def _mcp_end(self, request: Request) -> Response:
         """End a session of MCP, as its client asks for."""
-        session = request.headers.get(mcp.SESSION_HEADER, "")
+        session = request.headers.get(MCP_SESSION_HEADER, "")
         try:
             self._lobby.sessions.leave(session)
         except SessionLostError as error:
@@ -253,7 +265,7 @@ class OpenEnvRoutes:
     def _shown(self, request: Request) -> dict[str, Any]:
         """What a page of the OpenAPI document shows."""
         root = request.scope.get("root_path", "")
-        return {"openapi_url": f"{root}/openapi.json", "title": str(self._info["title"])}
+        return {"openapi_url": root + OPENAPI_PATH, "title": str(self._info["title"])}
 
 
 def _value(reply: messages.Reply) -> Any:

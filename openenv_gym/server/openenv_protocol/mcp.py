@@ -26,7 +26,6 @@ from openenv_gym.server.sessions import CLOSE_LIMIT
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
 INVALID_PARAMS, INTERNAL_ERROR, SERVER_ERROR = -32602, -32603, -32000
 
-SESSION_HEADER = "mcp-session-id"
 INITIALIZE = "initialize"
 
 # Versions of MCP in which a session begins with initialize, and tools are as they are here.

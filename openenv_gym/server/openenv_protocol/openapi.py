@@ -8,6 +8,18 @@ from openenv_gym import __version__
 from openenv_gym.models import State
 from openenv_gym.server.openenv_protocol.requests import ResetData, RpcRequest, StepData
 from openenv_gym.wire.messages import JsonDescription
+from openenv_gym.wire.names import (
+    CONFIG_PATH,
+    HEALTH_PATH,
+    MCP_PATH,
+    METADATA_PATH,
+    RESET_PATH,
+    SCHEMA_PATH,
+    SESSION_COOKIE,
+    SESSION_HEADER,
+    STATE_PATH,
+    STEP_PATH,
+)
 
 VERSION = "1.0.0"
 """That of OpenEnv's protocol, by which its tools know what they may expect."""
@@ -15,13 +27,13 @@ VERSION = "1.0.0"
 _JSON = "application/json"
 _SESSION_PARAMETERS = [
     {
-        "name": "X-Session-ID",
+        "name": SESSION_HEADER,
         "in": "header",
         "description": "The session, as the reply to the first reset named it.",
         "schema": {"type": "string"},
     },
     {
-        "name": "openenv_session",
+        "name": SESSION_COOKIE,
         "in": "cookie",
         "description": "The session, for clients that keep cookies.",
         "schema": {"type": "string"},
@@ -50,7 +62,7 @@ def document(info: Json, found: JsonDescription | None) -> Json:
     parts["StepRequest"]["properties"]["action"] = _ref("Action")
     paths = _paths()
     if found is not None and found.config is not None:
-        paths["/config"] = _get("config", "Tells what the environment is set to.", "Config")
+        paths[CONFIG_PATH] = _get("config", "Tells what the environment is set to.", "Config")
     parts["Observation"] = _nested(parts["Observation"])
     return {
         "openapi": "3.1.0",
@@ -162,7 +174,7 @@ _REFUSED = {"_422": "The request was refused; the environment was not stepped."}
 
 def _paths() -> Json:
     return {
-        "/reset": {
+        RESET_PATH: {
             "post": {
                 "summary": "Begins an episode; the first time, a session too.",
                 "operationId": "reset",
@@ -171,7 +183,7 @@ def _paths() -> Json:
                 "responses": _responses("Result", **_LOST, **_REFUSED, **_FAILED, **_FULL),
             }
         },
-        "/step": {
+        STEP_PATH: {
             "post": {
                 "summary": "Carries out an action.",
                 "operationId": "step",
@@ -180,7 +192,7 @@ def _paths() -> Json:
                 "responses": _responses("Result", **_NONE, **_LOST, **_REFUSED, **_FAILED),
             }
         },
-        "/state": {
+        STATE_PATH: {
             "get": {
                 "summary": "Tells what there is to know beside the observation.",
                 "operationId": "state",
@@ -188,7 +200,7 @@ def _paths() -> Json:
                 "responses": _responses("State", **_NONE, **_LOST, **_FAILED),
             }
         },
-        "/mcp": {
+        MCP_PATH: {
             "post": {
                 "summary": "JSON-RPC: openenv/session/create and openenv/session/close.",
                 "operationId": "mcp",
@@ -196,10 +208,10 @@ def _paths() -> Json:
                 "responses": _responses("RpcReply", _413="The request is too large."),
             }
         },
-        "/schema": _get("schema", "Tells what actions, observations and states are.", "Schemas"),
-        "/metadata": _get("metadata", "Tells what the environment is.", "Metadata"),
+        SCHEMA_PATH: _get("schema", "Tells what actions, observations and states are.", "Schemas"),
+        METADATA_PATH: _get("metadata", "Tells what the environment is.", "Metadata"),
         "/list_environments": _get("list_environments", "Tells its name.", "Names"),
-        "/health": _get("health", "Says that the server answers.", "Health"),
+        HEALTH_PATH: _get("health", "Says that the server answers.", "Health"),
     }
 
 

@@ -8,6 +8,7 @@ from time import monotonic, sleep
 from openenv_gym.errors import StartError, TransportError
 from openenv_gym.transport import Link, LinkSettings
 from openenv_gym.wire.messages import Open, OpenVector
+from openenv_gym.wire.names import HEALTH_PATH
 from openenv_gym_transports.containers.hardening import SERVED
 from openenv_gym_transports.containers.owned import OwnedContainer
 from openenv_gym_transports.openenv_servers.server import OpenEnvServer
@@ -63,7 +64,7 @@ def wait(owned: OwnedContainer, start_timeout: float) -> None:
     while monotonic() < deadline:
         # Docker's proxy of the port answers from the start, if only by hanging up.
         with contextlib.suppress(OSError):
-            if server.request("GET", "/health", limit=_ANSWER_LIMIT).status < 500:
+            if server.request("GET", HEALTH_PATH, limit=_ANSWER_LIMIT).status < 500:
                 return
         fate = owned.dead()
         if fate is not None:

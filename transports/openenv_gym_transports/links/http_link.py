@@ -10,13 +10,12 @@ from urllib.request import getproxies, proxy_bypass
 from openenv_gym.errors import ProtocolError
 from openenv_gym.transport import LinkSettings
 from openenv_gym.wire.messages import Reply
-from openenv_gym.wire.names import CLIENT_ADDRESS
+from openenv_gym.wire.names import CLIENT_ADDRESS, CONTENT_TYPE
 from openenv_gym_transports.links.http_client import Poster
 from openenv_gym_transports.links.reconnecting import NetworkLink
 from openenv_gym_transports.links.server import CONNECT_LIMIT, RETRIED, Server
 from openenv_gym_transports.links.websocket_client import address_of
 
-CONTENT_TYPE = "application/vnd.openenv-gym.1+msgpack"
 _NOT_THERE = (404, 405, 415)  # where there is no route of ours, or another of its name
 
 

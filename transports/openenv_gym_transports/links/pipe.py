@@ -18,12 +18,11 @@ from openenv_gym.errors import (
 )
 from openenv_gym.transport import LinkSettings, WireLink
 from openenv_gym.wire.messages import Close, Open, OpenVector, Reply, Request
+from openenv_gym.wire.names import CLOSE_LIMIT, HANDSHAKE_LIMIT
 from openenv_gym.wire.stream import Stream, readable
 from openenv_gym_transports.links.server import OwnedServer
 
 _RETRY = 0.005
-_HANDSHAKE_LIMIT = 10.0
-_CLOSE_LIMIT = 5.0
 
 
 class PipeLink(WireLink):
@@ -158,11 +157,11 @@ class PipeLink(WireLink):
             # Whatever goes wrong here, hanging up and ending the server follow.
             with contextlib.suppress(OpenEnvGymError):
                 self.send(Close())
-                self.receive(_CLOSE_LIMIT)
+                self.receive(CLOSE_LIMIT)
             self._stream = None
             stream.close()
         if self._owned is not None:
-            self._owned.stop(_CLOSE_LIMIT)
+            self._owned.stop(CLOSE_LIMIT)
 
 
 def connect(
@@ -212,9 +211,9 @@ def _try_connect(address: Path | tuple[str, int], key: bytes) -> Stream:
             sock.close()
             raise
     else:
-        sock = socket.create_connection(address, timeout=_HANDSHAKE_LIMIT)
+        sock = socket.create_connection(address, timeout=HANDSHAKE_LIMIT)
     stream = Stream(sock)
-    stream.set_timeout(_HANDSHAKE_LIMIT)
+    stream.set_timeout(HANDSHAKE_LIMIT)
     try:
         stream.prove(key, first=False)
     except BaseException:

@@ -18,9 +18,9 @@ from openenv_gym.errors import (
 )
 from openenv_gym.transport import LinkSettings, WireLink
 from openenv_gym.wire.messages import Close, Failure, Open, OpenVector, Reply, Request
+from openenv_gym.wire.names import CLOSE_LIMIT
 from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.links.server import (
-    CLOSE_LIMIT,
     CONNECT_LIMIT,
     Server,
     ServerEndedError,

@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from openenv_gym.errors import AuthenticationError, ConnectError, StartError, TransportError
+from openenv_gym.wire.names import CLOSE_LIMIT
 
 RETRIED = frozenset({502, 503, 504})
 """What a proxy answers while the server behind it restarts."""
 
 CONNECT_LIMIT = 10.0
 """Seconds that one try to connect may take."""
-
-SESSION_HEADER = "X-Session-ID"
-"""Header by which a client proposes the id of its session; of no meaning to other servers."""
-
-CLOSE_LIMIT = 5.0
-"""Seconds that the other end may take to close."""
 
 _SHOWN = 200  # characters of an answer that is not one of ours
 

@@ -6,11 +6,10 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from openenv_gym.errors import ConnectError, ProtocolError
 from openenv_gym.wire.messages import Reply
+from openenv_gym.wire.names import SUBPROTOCOL
 from openenv_gym_transports.links.reconnecting import NetworkLink
 from openenv_gym_transports.links.server import CONNECT_LIMIT, RETRIED, Server
 from openenv_gym_transports.links.websocket_client import WebSocket
-
-SUBPROTOCOL = "openenv-gym.1"
 
 _NOT_THERE = (403, 404)  # what uvicorn and others answer where there is no WebSocket
 

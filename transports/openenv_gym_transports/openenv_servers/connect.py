@@ -22,7 +22,8 @@ from openenv_gym.errors import (
 from openenv_gym.sessions.payload import Conversation
 from openenv_gym.transport import Link, LinkSettings
 from openenv_gym.wire.messages import Open, OpenVector
-from openenv_gym_transports.links.server import SESSION_HEADER, Server
+from openenv_gym.wire.names import EXCHANGE_PATH, SESSION_HEADER, WEBSOCKET_PATH
+from openenv_gym_transports.links.server import Server
 from openenv_gym_transports.links.websocket_client import WebSocket
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.dialogue import Dialogue
@@ -60,7 +61,7 @@ def over_websocket(
     """
     given = _read_given(request)
     headers = _without_session(server.headers)
-    routes = OpenEnvServer(_base(server.url, "/ws"), headers, proxies=False)
+    routes = OpenEnvServer(_base(server.url, WEBSOCKET_PATH), headers, proxies=False)
     try:
         schemas, label = routes.schemas(_FACTS_LIMIT), routes.name(_FACTS_LIMIT)
     except OSError as error:
@@ -98,7 +99,7 @@ def over_websocket(
 def without_websocket(server: Server, refusal: TransportError) -> TransportError:
     """Return the error for a server without a WebSocket, such as a legacy server."""
     routes = OpenEnvServer(
-        _base(server.url, "/ws"), _without_session(server.headers), proxies=False
+        _base(server.url, WEBSOCKET_PATH), _without_session(server.headers), proxies=False
     )
     try:
         if routes.release(_FACTS_LIMIT) != "legacy":
@@ -234,7 +235,7 @@ def over_http(
     """
     given = _read_given(request)
     routes = OpenEnvServer(
-        _base(server.url, "/exchange"), _without_session(server.headers), proxies=True
+        _base(server.url, EXCHANGE_PATH), _without_session(server.headers), proxies=True
     )
     try:
         release = routes.release(min(_FACTS_LIMIT, server.start_timeout))
@@ -305,7 +306,7 @@ def converse(server: Server, *, timeout: float | None, resumable: bool) -> Conve
         TransportError: The server cannot be reached, or refuses.
     """
     headers = _without_session(server.headers)
-    routes = OpenEnvServer(_base(server.url, "/ws"), headers, proxies=False)
+    routes = OpenEnvServer(_base(server.url, WEBSOCKET_PATH), headers, proxies=False)
     try:
         release = routes.release(min(_FACTS_LIMIT, server.start_timeout))
     except OSError as error:

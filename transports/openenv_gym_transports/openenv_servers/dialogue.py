@@ -31,6 +31,7 @@ from openenv_gym.errors import (
     TransportError,
 )
 from openenv_gym.sessions.payload import Payload
+from openenv_gym.wire.names import CLOSE_LIMIT
 from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.links.websocket_client import WebSocket
 from openenv_gym_transports.openenv_servers.count import StepCount
@@ -40,7 +41,6 @@ from openenv_gym_transports.openenv_servers.server import OpenEnvServer
 _CONNECT_LIMIT = 10.0  # seconds for one try to connect
 _RETRY_LIMIT = 60.0  # seconds of tries to connect where a reply may take forever
 _LONGEST_PAUSE = 0.5
-_CLOSE_LIMIT = 5.0
 _A_MOMENT = 0.001
 
 Take = Callable[[Payload | None], None]
@@ -386,7 +386,7 @@ class Dialogue:
 def _end(server: OpenEnvServer, session: str, owner: int) -> None:
     """End a session; a fork of its owner leaves it alone."""
     if os.getpid() == owner:
-        server.close_session(session, _CLOSE_LIMIT)
+        server.close_session(session, CLOSE_LIMIT)
 
 
 def _frame(data: bytes | bytearray | memoryview, url: str) -> tuple[Any, Payload]:

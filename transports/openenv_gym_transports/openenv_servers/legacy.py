@@ -13,6 +13,7 @@ from typing import Any
 
 from openenv_gym.errors import ExchangeTimeoutError, OptionError, ProtocolError, SessionLostError
 from openenv_gym.sessions.payload import Payload
+from openenv_gym.wire.names import RESET_PATH, STATE_PATH, STEP_PATH
 from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.failures import failed, step_lost
@@ -49,14 +50,14 @@ class LegacyDialogue:
                 f"options: leave {options} out.",
                 options=options,
             )
-        reply = self._ask(lambda limit: self._request("POST", "/reset", {}, limit), "reset")
+        reply = self._ask(lambda limit: self._request("POST", RESET_PATH, {}, limit), "reset")
         self._episode = self.state().get("episode_id")
         return reply
 
     def state(self) -> Payload:
         """The environment's state."""
         return self._ask(
-            lambda limit: self._request("GET", "/state", None, limit), "return its state"
+            lambda limit: self._request("GET", STATE_PATH, None, limit), "return its state"
         )
 
     def rpc(self, method: str, params: dict[str, Any]) -> Payload:
@@ -85,7 +86,7 @@ class LegacyDialogue:
                 url=self._server.url,
             )
         try:
-            answer = self._request("POST", "/step", {"action": action}, self._timeout)
+            answer = self._request("POST", STEP_PATH, {"action": action}, self._timeout)
         except TimeoutError as error:
             raise self._late() from error
         except ConnectionRefusedError as error:

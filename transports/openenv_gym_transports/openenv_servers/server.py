@@ -12,6 +12,15 @@ from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
 from openenv_gym.errors import ConnectError, OptionError
+from openenv_gym.wire.names import (
+    MCP_PATH,
+    METADATA_PATH,
+    OPENAPI_PATH,
+    RESET_PATH,
+    SCHEMA_PATH,
+    STATE_PATH,
+    STEP_PATH,
+)
 from openenv_gym_transports.openenv_servers.failures import failed, full, not_made
 
 _LARGEST_BODY = 1 << 28
@@ -99,14 +108,14 @@ class OpenEnvServer:
         Raises:
             OSError: There was no answer.
         """
-        answer = self.request("GET", "/openapi.json", limit=limit)
+        answer = self.request("GET", OPENAPI_PATH, limit=limit)
         if not isinstance(answer.data, dict):
             return None
         paths = answer.data.get("paths") or {}
         version = str((answer.data.get("info") or {}).get("version"))
-        if "/schema" in paths and version.startswith("1."):
+        if SCHEMA_PATH in paths and version.startswith("1."):
             return "current"
-        legacy = {"/reset", "/step", "/state"} <= paths.keys() and "/schema" not in paths
+        legacy = {RESET_PATH, STEP_PATH, STATE_PATH} <= paths.keys() and SCHEMA_PATH not in paths
         return "legacy" if legacy and version.startswith("0.1") else None
 
     def schemas(self, limit: float) -> Schemas:
@@ -115,7 +124,7 @@ class OpenEnvServer:
         Raises:
             OSError: There was no answer.
         """
-        reply = self.request("GET", "/schema", limit=limit).data
+        reply = self.request("GET", SCHEMA_PATH, limit=limit).data
         reply = reply if isinstance(reply, dict) else {}
         found = [reply.get(name) for name in Schemas._fields]
         return Schemas(*[one if isinstance(one, dict) else None for one in found])
@@ -126,7 +135,7 @@ class OpenEnvServer:
         Raises:
             OSError: There was no answer.
         """
-        reply = self.request("GET", "/metadata", limit=limit).data
+        reply = self.request("GET", METADATA_PATH, limit=limit).data
         name = reply.get("name") if isinstance(reply, dict) else None
         return name if isinstance(name, str) else self.url
 
@@ -207,7 +216,7 @@ class OpenEnvServer:
 
     def _call(self, method: str, params: dict[str, Any], limit: float) -> Answer:
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        return self.request("POST", "/mcp", call, limit=limit)
+        return self.request("POST", MCP_PATH, call, limit=limit)
 
 
 def _read(response: Any) -> bytes:
