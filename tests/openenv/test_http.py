@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from openenv_gym import __version__
-from openenv_gym.wire.names import SESSION_COOKIE
+from openenv_gym.wire.names import SESSION_COOKIE, SESSION_HEADER
 from tests.environments import COUNT, FAIL, INLINE, SECRET, THREADED
 from tests.openenv.counterparts import NESTED
 from tests.servers import Served, eventually, serving
@@ -116,7 +116,7 @@ def test_without_a_session_the_error_explains(new: Client) -> None:
             assert reply.status_code == 400
             told = reply.json()
             assert told["code"] == "SESSION_ERROR"
-            for word in ("POST /reset", SESSION_COOKIE, "x-session-id", "-c"):
+            for word in ("POST /reset", SESSION_COOKIE, SESSION_HEADER, "-c"):
                 assert word in told["detail"]
 
 

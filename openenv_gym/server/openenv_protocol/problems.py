@@ -60,13 +60,18 @@ def _plain(value: Any) -> Any:
 
 
 def code_of(error: OpenEnvGymError) -> str:
-    """The code that the protocol has for an error."""
-    return _CODES.get(type(error), ("EXECUTION_ERROR", 500))[0]
+    """Return the code that the protocol has for an error."""
+    return _code_and_status(error)[0]
 
 
 def status_of(error: OpenEnvGymError) -> int:
-    """The HTTP status of an error."""
-    return _CODES.get(type(error), ("EXECUTION_ERROR", 500))[1]
+    """Return the HTTP status of an error."""
+    return _code_and_status(error)[1]
+
+
+def _code_and_status(error: OpenEnvGymError) -> tuple[str, int]:
+    known = (_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
+    return next(known, ("EXECUTION_ERROR", 500))
 
 
 def facts_of(error: OpenEnvGymError) -> dict[str, Any]:
