@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, cast
 
 from openenv_gym.errors import ProtocolError
 from openenv_gym.wire.busy_wait import AwakeSocket
-from openenv_gym.wire.stream import MAX_MESSAGE, readable
+from openenv_gym.wire.names import MAX_MESSAGE
+from openenv_gym.wire.stream import readable
 
 MAX_CHUNKED = 1 << 26
 """Bytes of a reply that does not say how long it is; a server of ours says so."""
