@@ -168,8 +168,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_the_openenv_client_of_steps(url: str, server: PeerServer, peer: PeerPython) -> None:
     actions = [{"type": "list_tools"}, *DESK]
+    begun = {"seed": 4, "episode_id": "ep"}
     mine, theirs = (
-        peer.call(f"{CLIENTS}:play", url=one, actions=actions, reset={"seed": 4})
+        peer.call(f"{CLIENTS}:play", url=one, actions=actions, reset=begun)
         for one in (url, f"{server.url}/desk")
     )
     assert mine == theirs
