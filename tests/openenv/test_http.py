@@ -305,8 +305,8 @@ RPC = [
     (b"{bad", None, -32700),
     (b"[]", None, -32700),
     (b"{}", None, -32600),
-    (b'{"jsonrpc":"2.0","id":1,"method":"initialize"}', 1, -32601),
-    (b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}', 1, -32603),
+    (b'{"jsonrpc":"2.0","id":1,"method":"resources/list"}', 1, -32601),
+    (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"step"}}', 1, -32602),
     (b'{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"session_id":"x"}}', "a", -32602),
     (b'{"jsonrpc":"2.0","id":1,"method":"openenv/session/close"}', 1, -32602),
     (

@@ -40,6 +40,13 @@ _SESSION_PARAMETERS = [
     },
 ]
 
+_MCP_SESSION = {
+    "name": "Mcp-Session-Id",
+    "in": "header",
+    "description": "The session of a client of MCP, as the reply to initialize named it.",
+    "schema": {"type": "string"},
+}
+
 Json = dict[str, Any]
 
 
@@ -202,11 +209,25 @@ def _paths() -> Json:
         },
         MCP_PATH: {
             "post": {
-                "summary": "JSON-RPC: openenv/session/create and openenv/session/close.",
+                "summary": "JSON-RPC: MCP itself, and sessions of OpenEnv's own clients.",
                 "operationId": "mcp",
+                "parameters": [_MCP_SESSION],
                 "requestBody": {"required": True, **_content(_ref("RpcRequest"))},
-                "responses": _responses("RpcReply", _413="The request is too large."),
-            }
+                "responses": {
+                    **_responses("RpcReply", _413="The request is too large."),
+                    "202": {"description": "A notification was taken."},
+                    "404": {"description": "The session is over.", **_content(_ref("RpcReply"))},
+                },
+            },
+            "delete": {
+                "summary": "Ends a session of MCP.",
+                "operationId": "mcp_end",
+                "parameters": [_MCP_SESSION],
+                "responses": {
+                    "204": {"description": "It ends."},
+                    "404": {"description": "There is none.", **_content(_ref("RpcReply"))},
+                },
+            },
         },
         SCHEMA_PATH: _get("schema", "Tells what actions, observations and states are.", "Schemas"),
         METADATA_PATH: _get("metadata", "Tells what the environment is.", "Metadata"),
