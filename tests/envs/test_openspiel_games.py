@@ -266,7 +266,7 @@ def test_a_client_cannot_have_files_of_the_server_read(tmp_path: Path) -> None:
     with serving("openspiel") as served:
         url = served.url("websocket")
         for wrong in (options, {"game": f"nfg_game(filename={tmp_path}/game)"}):
-            with pytest.raises(OptionError, match="owner|for a client of this server"):
+            with pytest.raises(OptionError, match=r"owner|for a client of this server"):
                 gymnasium.make("openenv/OpenSpiel-v0", transport="websocket", url=url, **wrong)
     files = {"game_files": options["game_files"]}
     with serving("openspiel", options=files) as served:
