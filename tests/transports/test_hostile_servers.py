@@ -1,4 +1,4 @@
-"""Servers that mean harm: each costs no more than its time limit, and little memory."""
+"""Servers of strangers that mean harm: each costs no more than its time limit, and little memory."""
 
 from __future__ import annotations
 
@@ -237,9 +237,3 @@ def test_spaces_that_are_too_deep() -> None:
     for _ in range(150):
         space = {"type": "Tuple", "spaces": [space]}
     costs("websocket", after(frame(description(space)), silence), SpaceError)
-
-
-def test_metadata_that_are_none() -> None:
-    described = Description("evil", DISCRETE, DISCRETE, {"render_modes": 5}, id=1)
-    data = msgspec.msgpack.encode(described)
-    costs("websocket", after(frame(data), silence), ProtocolError)
