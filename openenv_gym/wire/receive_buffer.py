@@ -7,8 +7,6 @@ from typing import Protocol
 BUFFER = 1 << 16
 """Bytes that a buffer has at least; a larger message gets a buffer of its own."""
 
-_STEP = 1 << 20  # bytes by which a buffer grows at least
-
 
 class Reader(Protocol):
     """Receives from a blocking socket."""
@@ -49,10 +47,9 @@ class ReceiveBuffer:
             EOFError: There will be none.
             OSError: As the socket does.
         """
-        if end > len(self.data) and self.filled == len(self.data):
-            # In steps: the other end may announce more than it sends.
-            grown = bytearray(self.filled + min(end - self.filled, max(3 * self.filled, _STEP)))
-            grown[: self.filled] = self.data
+        if end > len(self.data):
+            grown = bytearray(end)
+            grown[: self.filled] = self.data[: self.filled]
             self.data = grown
         view = memoryview(self.data)[self.filled : end or None]
         got = reader.rest_into(view) if end else reader.recv_into(view)

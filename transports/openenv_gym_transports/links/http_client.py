@@ -9,21 +9,14 @@ from __future__ import annotations
 
 import io
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from openenv_gym.errors import ProtocolError
 from openenv_gym.wire.busy_wait import AwakeSocket
-from openenv_gym.wire.names import MAX_MESSAGE
 from openenv_gym.wire.stream import readable
 
-MAX_CHUNKED = 1 << 26
-"""Bytes of a reply that does not say how long it is; a server of ours says so."""
-
 _READ = 1 << 16
-_STEP = 1 << 20  # bytes by which the memory for a reply grows at least
 _PLAIN, _END_OF_HEAD = b"HTTP/1.1 200 ", b"\r\n\r\n"
 _NO_BODY = b"Content-Length: 0\r\n"
 
@@ -66,7 +59,6 @@ class Poster:
         self._reader = AwakeSocket(self._socket)
         self._buffer = memoryview(bytearray(_READ))
         self._timeout = self._socket.gettimeout()
-        self._deadline: float | None = None
         self.usable = True
         self.begun = False
 
@@ -84,34 +76,22 @@ class Poster:
         self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
 
     def receive(self, timeout: float | None) -> Answer:
-        """Receive the reply.
+        """Receives the reply.
 
         Args:
-            timeout: Seconds that all of it may take; None waits forever.
+            timeout: Seconds for each wait; None waits for ever.
 
         Raises:
             TimeoutError: It took longer.
             OSError: The connection broke.
-            ProtocolError: It is larger than any reply of ours.
         """
         if timeout != self._timeout:
             self._socket.settimeout(timeout)
             self._timeout = timeout
-        self._deadline = None if timeout is None else monotonic() + timeout
         got = self._reader.recv_into(self._buffer)
         self.begun = True
         begun = bytes(self._buffer[:got])
         return self._plain(begun) or self._other(begun)
-
-    def _rest_into(self, buffer: Any) -> int:
-        """Receive more of a reply, in the time that is left for it."""
-        if self._deadline is not None:
-            left = self._deadline - monotonic()
-            if left <= 0:
-                raise TimeoutError("timed out")
-            self._socket.settimeout(left)
-            self._timeout = left
-        return self._socket.recv_into(buffer)
 
     def ready(self, timeout: float) -> bool:
         """Whether there is something to receive; waits for it as long as that."""
@@ -139,59 +119,33 @@ class Poster:
         return Answer(200, None if kind is None else kind.decode("latin-1"), body)
 
     def _filled(self, begun: bytes, size: int) -> bytearray:
-        """Return a body of that size that begins so; memory grows with what has come of it."""
+        """A body of that size that begins so."""
         if len(begun) > size:
             raise ConnectionResetError(f"a reply of {len(begun)} bytes, where {size} were due")
-        if size > MAX_MESSAGE:
-            raise self._too_large(size, MAX_MESSAGE)
-        body, filled = bytearray(begun), len(begun)
-        while filled < size:
-            if filled == len(body):
-                grown = bytearray(filled + min(size - filled, max(3 * filled, _STEP)))
-                grown[:filled] = body
-                body = grown
-            got = self._rest_into(memoryview(body)[filled:])
+        body = bytearray(size)
+        body[: len(begun)] = begun
+        left = memoryview(body)[len(begun) :]
+        while left:
+            got = self._socket.recv_into(left)
             if not got:
                 raise ConnectionResetError("it hung up in the midst of a reply")
-            filled += got
+            left = left[got:]
         return body
 
-    def _too_large(self, size: int, limit: int) -> ProtocolError:
-        self.usable = False
-        return ProtocolError(
-            f"A reply of {size} bytes or more came, of which {limit} are allowed. Is the "
-            "other end an openenv-gym?",
-            size=size,
-            limit=limit,
-        )
-
     def _other(self, begun: bytes) -> Answer:
-        """Return any reply that begins so, by the standard library."""
+        """Any reply that begins so, by the standard library."""
         try:
-            stream = cast(socket.socket, _Begun(begun, self._rest_into))
-            response = HTTPResponse(stream, method="POST")
+            response = HTTPResponse(cast(socket.socket, _Begun(begun, self._socket)), method="POST")
             response.begin()
             kind = response.headers.get("content-type")
             unbounded = response.length is None and not response.chunked
             if unbounded and kind in (None, self._kind):
                 raise ConnectionResetError("it hung up in the midst of the headers")
-            body = self._body(response, kind)
+            body = response.read()
         except HTTPException as error:
             raise ConnectionResetError(str(error) or type(error).__name__) from error
-        self.usable = self.usable and not response.will_close
+        self.usable = not response.will_close
         return Answer(response.status, kind, body)
-
-    def _body(self, response: HTTPResponse, kind: str | None) -> bytearray:
-        """Return the body; of one that is not ours as much as is of use."""
-        body = bytearray()
-        while piece := response.read(_STEP):
-            body += piece
-            if kind != self._kind and len(body) > _STEP:
-                self.usable = False
-                break
-            if len(body) > MAX_CHUNKED:
-                raise self._too_large(len(body), MAX_CHUNKED)
-        return body
 
     def close(self) -> None:
         """Hangs up."""
@@ -222,9 +176,9 @@ def _head(connection: Any, target: str, headers: Mapping[str, str]) -> bytes:
 class _Begun(io.RawIOBase):
     """What a socket receives, after what was received already."""
 
-    def __init__(self, begun: bytes, receive: Callable[[Any], int]) -> None:
+    def __init__(self, begun: bytes, sock: socket.socket) -> None:
         self._begun = begun
-        self._receive = receive
+        self._socket = sock
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """As that of a socket."""
@@ -235,7 +189,7 @@ class _Begun(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self._begun:
-            return self._receive(buffer)
+            return self._socket.recv_into(buffer)
         size = min(len(buffer), len(self._begun))
         buffer[:size] = self._begun[:size]
         self._begun = self._begun[size:]

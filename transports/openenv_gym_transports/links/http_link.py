@@ -64,9 +64,6 @@ class HttpLink(NetworkLink[Poster]):
             if poster.begun:
                 self._hang_up()  # the next call would take the rest for a reply
             raise
-        except ProtocolError:
-            self._hang_up()
-            raise
         if not poster.usable:
             self._hang_up()
         if kind == CONTENT_TYPE:

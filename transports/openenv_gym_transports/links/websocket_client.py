@@ -27,9 +27,6 @@ from openenv_gym.wire.stream import limit_waits, readable
 from openenv_gym.wire.websocket_frames import Frames, masked
 from openenv_gym_transports.links.server import ServerEndedError
 
-MAX_FRAGMENTED = 1 << 26
-"""Bytes of a message that comes in fragments, which a server of ours does not send."""
-
 _READ = 1 << 16
 _SWITCHING, _END_OF_HEAD = b"HTTP/1.1 101", b"\r\n\r\n"
 _DATA = (Opcode.BINARY, Opcode.TEXT)
@@ -56,7 +53,7 @@ class WebSocket:
     ) -> None:
         uri = parse_uri(url)
         offered = None if subprotocol is None else [Subprotocol(subprotocol)]
-        self._protocol = ClientProtocol(uri, subprotocols=offered, max_size=MAX_FRAGMENTED)
+        self._protocol = ClientProtocol(uri, subprotocols=offered, max_size=MAX_MESSAGE)
         self._messages: deque[bytes | bytearray | memoryview] = deque()
         self._fragments: list[bytes | bytearray | memoryview] = []
         started = monotonic()
