@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from openenv_gym.wire.busy_wait import AwakeSocket
-from openenv_gym.wire.names import CLIENT_ADDRESS, SERVER_ENDED
+from openenv_gym.wire.names import CLIENT_ADDRESS, MAX_MESSAGE, SERVER_ENDED
 from openenv_gym.wire.receive_buffer import Reader
 from openenv_gym.wire.stream import limit_waits, readable
 from openenv_gym.wire.websocket_frames import Frames, masked
