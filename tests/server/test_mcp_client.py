@@ -107,7 +107,11 @@ def test_without_a_session(chess: Served) -> None:
                 method, "/mcp", json=rpc("ping"), headers={"Mcp-Session-Id": "none"}
             )
             assert (lost.status_code, lost.json()["error"]["code"]) == (404, -32000)
-        assert client.get("/mcp").status_code == 405
+        refused = client.get("/mcp")
+        assert (refused.status_code, set(refused.headers["allow"].split(", "))) == (
+            405,
+            {"POST", "DELETE"},
+        )
     eventually(lambda: len(chess.sessions) == 0)
 
 

@@ -108,8 +108,7 @@ class OpenEnvRoutes:
             ("POST", RESET_PATH, self._reset),
             ("POST", STEP_PATH, self._step),
             ("GET", STATE_PATH, self._state),
-            ("POST", MCP_PATH, self._mcp),
-            ("DELETE", MCP_PATH, self._mcp_end),
+            ("POST,DELETE", MCP_PATH, self._mcp),  # one route, whose 405 names both
             ("GET", SCHEMA_PATH, self._schema),
             ("GET", METADATA_PATH, self._metadata),
             ("GET", CONFIG_PATH, self._config),
@@ -121,8 +120,8 @@ class OpenEnvRoutes:
         )
         tasks = ((route.method, f"/{{name}}/{kind}", self._tasks) for kind, route in _TASKS.items())
         return [
-            Route(path, answering(endpoint), methods=[method])
-            for method, path, endpoint in (*told, *tasks)
+            Route(path, answering(endpoint), methods=methods.split(","))
+            for methods, path, endpoint in (*told, *tasks)
         ]
 
     async def _reset(self, request: Request) -> Response:
@@ -179,6 +178,8 @@ class OpenEnvRoutes:
         return await self._lobby.ask(id, request, carry_out)
 
     async def _mcp(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            return await self._mcp_end(request)
         session = request.headers.get(MCP_SESSION_HEADER)
         if session is not None and not self._lobby.sessions.has(session):
             return JSONResponse(mcp.refusal(self._lobby.sessions.lost()), 404)
