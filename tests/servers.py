@@ -46,10 +46,10 @@ class Served:
 
 @contextmanager
 def serving(
-    environment: str, *, tls: ssl.SSLContext | None = None, **settings: Any
+    environment: Any, *models: type, tls: ssl.SSLContext | None = None, **settings: Any
 ) -> Iterator[Served]:
     """Serves an environment while the block runs."""
-    app = create_app(environment, **settings)
+    app = create_app(environment, *models, **settings)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = listener.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings(app.state.sessions, tls)))

@@ -176,7 +176,8 @@ def _entry_of(environment: Any) -> tuple[Entry, dict[str, Any]]:
     if not isinstance(environment, str):
         made = environment
         if not callable(environment):  # an environment that is there already
-            made, environment = lambda: copy.deepcopy(environment), type(environment)
+            made = _copies(environment)
+            environment = type(environment)
         try:
             environment = registry.name_of(environment)
         except RegistryError:  # a function within another, which only this process has
@@ -188,3 +189,12 @@ def _entry_of(environment: Any) -> tuple[Entry, dict[str, Any]]:
     form, options = form_and_options(known.options.pop("actions", None), known.options)
     entry = replace(entry, spaces={**entry.spaces, **spaces}, actions=form, make=made)
     return entry, options
+
+
+def _copies(environment: Any) -> Callable[[], Any]:
+    """Return a function that makes copies of an environment."""
+
+    def copied() -> Any:
+        return copy.deepcopy(environment)
+
+    return copied

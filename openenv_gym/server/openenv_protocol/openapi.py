@@ -12,6 +12,7 @@ from openenv_gym.wire.names import (
     CONFIG_PATH,
     HEALTH_PATH,
     MCP_PATH,
+    MCP_SESSION_HEADER,
     METADATA_PATH,
     RESET_PATH,
     SCHEMA_PATH,
@@ -41,7 +42,7 @@ _SESSION_PARAMETERS = [
 ]
 
 _MCP_SESSION = {
-    "name": "Mcp-Session-Id",
+    "name": MCP_SESSION_HEADER,
     "in": "header",
     "description": "The session of a client of MCP, as the reply to initialize named it.",
     "schema": {"type": "string"},
