@@ -20,6 +20,7 @@ from openenv_gym.server.backend import Backend, Opened
 from openenv_gym.server.conversation import Conversation, converse
 from openenv_gym.server.exchange import CarryOut, refusal, unforeseen
 from openenv_gym.server.exchange import carry_out as as_bytes
+from openenv_gym.sessions.session import hidden_failure
 from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.envelope import Envelope, read_envelope
 from openenv_gym.wire.messages import (
@@ -219,12 +220,10 @@ class BackedSession(AttachedSession):
             return error
         kind = error.fields.get("error", "an error")
         _log.error("the environment raised %s", error.fields.get("traceback") or error)
-        fields = {name: error.fields[name] for name in ("error", "lane") if name in error.fields}
-        return EnvironmentFailedError(
-            f"The environment raised {kind}. What it said is in the server's log; start the "
-            "server with --debug to see it here.",
-            **fields,
-        )
+        known = ("error", "lane")
+        fields = {name: value for name, value in error.fields.items() if name in known}
+        which = "The environment" + (f" of lane {fields['lane']}" if "lane" in fields else "")
+        return hidden_failure(which, kind, fields)
 
     def _lost(self) -> OpenEnvGymError:
         fate = self._opened.link.fate() if self._opened is not None else ""

@@ -96,7 +96,7 @@ class Backend:
             request.options = self.offer.merge(entry, request.options)
             request.as_json = as_json
         request.environment, request.spaces = entry.name, spaces
-        request.actions = entry.actions
+        request.actions, request.for_stranger = entry.actions, not self.offer.owner
         return request
 
     def open(self, request: Open | OpenVector) -> Opened:
@@ -142,6 +142,7 @@ class Backend:
                 request.spaces,
                 actions=request.actions,
                 as_json=request.as_json,
+                for_stranger=request.for_stranger,
             )
             threading.Thread(target=self._make_spare, args=(key, own), daemon=True).start()
 

@@ -17,7 +17,7 @@ from openenv_gym.server.attached import CallThread
 from openenv_gym.server.exchange import refusal
 from openenv_gym.transport import Link
 from openenv_gym.wire.codec import decode, encode
-from openenv_gym.wire.messages import Failure, Reply, Request
+from openenv_gym.wire.messages import Reply, Request
 from openenv_gym.wire.stream import FrameBuffer, frame_head
 
 OnReply = Callable[[bytes | None], None]
@@ -148,9 +148,3 @@ async def converse(link: Link, on_reply: OnReply) -> Conversation:
             sock.close()
         raise
     return conversation
-
-
-def failure_of(data: bytes) -> OpenEnvGymError | None:
-    """Return the error in a reply; None if it is not a failure."""
-    reply = decode(data)
-    return reply.error() if isinstance(reply, Failure) else None

@@ -182,7 +182,7 @@ class Session(ImmediateLink):
 
     def _describe(self, adapter: Adapter, entry: Entry) -> Description:
         description = adapter.description(entry.name)
-        description.exports = adapter.exports().describe(owner=self._offer.owner)
+        description.exports = adapter.exports().describe(owner=self._owner)
         return description
 
     def _open_vector(self, request: OpenVector) -> Description:
@@ -229,6 +229,7 @@ class Session(ImmediateLink):
         """Return what is to be made, in a session that has nothing yet."""
         if self.is_open or self._closed:
             raise ProtocolError("This session is open already; a session serves one environment.")
+        self._owner = self._offer.owner and not request.for_stranger
         return self._offer.entry(request)
 
     def _ready(self) -> Adapter:
@@ -337,7 +338,7 @@ class Session(ImmediateLink):
         return Answer(self._run(lambda: adapter.query(request.subject, request.arguments)))
 
     def _call(self, request: Call) -> Called:
-        owner = self._offer.owner
+        owner = self._owner
         if self._lanes is None:
             exports = self._ready().exports()
             return self._run(lambda: exports.reach(request, owner=owner))
@@ -353,11 +354,11 @@ class Session(ImmediateLink):
         saved = self._run(adapter.snapshot)
         name = self.description.environment
         episode = Episode(saved, self._running, self._over)
-        return Snapshotted(pack_episode(name, episode, owner=self._offer.owner))
+        return Snapshotted(pack_episode(name, episode))
 
     def _restore(self, request: Restore) -> Restored:
         adapter = self._ready()
-        name, owner = self.description.environment, self._offer.owner
+        name, owner = self.description.environment, self._owner
         episode = unpack_episode(name, request.data, owner=owner)
         self._running = self._over = False  # nobody knows what a failure would leave behind
         self._run(lambda: adapter.restore(episode.saved))
@@ -389,16 +390,21 @@ class Session(ImmediateLink):
             which, fields = f"The environment of lane {lane}", {**fields, "lane": lane}
         if not self._offer.reveal:
             _log.exception("the environment raised", exc_info=error)
-            return EnvironmentFailedError(
-                f"{which} raised {kind}. What it said is in the server's log; start the "
-                "server with --debug to see it here.",
-                **fields,
-            )
+            return hidden_failure(which, kind, fields)
         return EnvironmentFailedError(
             f"{which} raised {kind}: {error}",
             **fields,
             traceback="".join(traceback.format_exception(error)),
         )
+
+
+def hidden_failure(which: str, kind: str, fields: Mapping[str, Any]) -> EnvironmentFailedError:
+    """Return what a stranger is shown of an error that the environment raised."""
+    return EnvironmentFailedError(
+        f"{which} raised {kind}. What it said is in the server's log; start the "
+        "server with --debug to see it here.",
+        **fields,
+    )
 
 
 def _action_error(action: Any, action_space: Space[Any]) -> ActionError:

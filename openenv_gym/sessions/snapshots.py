@@ -29,13 +29,12 @@ class Episode(NamedTuple):
     over: bool
 
 
-def pack_episode(environment: str, episode: Episode, *, owner: bool) -> bytes:
-    """Return the bytes of an episode of an environment.
+def pack_episode(environment: str, episode: Episode) -> bytes:
+    """Return the bytes of an episode of an environment, signed by this process.
 
     Args:
         environment: Its name.
         episode: The episode.
-        owner: They are for the owner; those for a stranger are signed.
 
     Raises:
         SnapshotError: What the environment saved is not plain.
@@ -44,7 +43,7 @@ def pack_episode(environment: str, episode: Episode, *, owner: bool) -> bytes:
         data = encode_value([environment, *episode])
     except CodecError as error:
         raise SnapshotError(f"{environment} cannot be saved: {error}") from error
-    return data if owner else _sign(data) + data
+    return _sign(data) + data
 
 
 def _sign(data: bytes) -> bytes:
@@ -57,18 +56,17 @@ def unpack_episode(environment: str, data: bytes, *, owner: bool) -> Episode:
     Args:
         environment: Name of the environment that is to go on with it.
         data: What :func:`pack_episode` returned.
-        owner: They are from the owner.
+        owner: They are from the owner, who may restore what another process signed.
 
     Raises:
         SnapshotError: They are not a snapshot of such an environment.
     """
-    if not owner:
-        signature, data = data[:_SIGNATURE], data[_SIGNATURE:]
-        if not hmac.compare_digest(signature, _sign(data)):
-            raise SnapshotError(
-                "This server takes snapshots that it made itself since it was started, and this is "
-                "not one: only its owner can restore others."
-            )
+    signature, data = data[:_SIGNATURE], data[_SIGNATURE:]
+    if not owner and not hmac.compare_digest(signature, _sign(data)):
+        raise SnapshotError(
+            "This server takes snapshots that it made itself since it was started, and this is "
+            "not one: only its owner can restore others."
+        )
     try:
         name, saved, running, over = decode_value(data)
     except (CodecError, TypeError, ValueError) as error:

@@ -51,6 +51,8 @@ class Open(Request):
             tools.
         as_json: Actions and observations are JSON of the environment's models, as in OpenEnv's own
             protocol: a server asks that of the process in which its session runs.
+        for_stranger: A server opens the session in another process, for a client who is not its
+            owner: what the client may reach and restore later is limited like at the server.
     """
 
     environment: str | None
@@ -61,6 +63,7 @@ class Open(Request):
     observation_space: dict[str, Any] | None = None
     actions: str | None = None
     as_json: bool = False
+    for_stranger: bool = False
 
 
 class OpenVector(Request):
@@ -79,6 +82,7 @@ class OpenVector(Request):
         action_space: As with :class:`Open`.
         observation_space: As with :class:`Open`.
         actions: As with :class:`Open`.
+        for_stranger: As with :class:`Open`.
     """
 
     environment: str | None
@@ -92,6 +96,7 @@ class OpenVector(Request):
     action_space: dict[str, Any] | None = None
     observation_space: dict[str, Any] | None = None
     actions: str | None = None
+    for_stranger: bool = False
 
 
 class ResetVector(Request):

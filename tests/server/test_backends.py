@@ -16,6 +16,7 @@ from openenv_gym.errors import (
     OptionError,
     ServerFullError,
     SessionLostError,
+    SnapshotError,
     StepTimeoutError,
 )
 from openenv_gym.server.backend import BackendSettings, TimeLimits
@@ -257,3 +258,21 @@ def test_containers() -> None:
         transport = WebSocketTransport(url=server.url("websocket"), start_timeout=200.0)
         got = trajectory(gymnasium.make("openenv/Echo-v0", transport=transport))
     assert same(got, trajectory(gymnasium.make("openenv/Echo-v0")))
+
+
+@pytest.mark.parametrize("backend", [BackendSettings(), BackendSettings(workers=1)])
+def test_a_stranger_reaches_and_restores_no_more_behind_a_backend(backend: BackendSettings) -> None:
+    with (
+        gymnasium.make("openenv/Connect4-v0", opponent="random") as owned,
+        serving("connect4", backend=backend) as server,
+        connect(server) as env,
+    ):
+        owned.reset(seed=2)
+        env.reset(seed=1)
+        own = env.unwrapped.snapshot()
+        owned.step(3)
+        forged = own[:32] + owned.unwrapped.snapshot()[32:]  # another episode, signed as this one
+        with pytest.raises(SnapshotError, match="owner"):
+            env.unwrapped.restore(forged)
+        env.unwrapped.restore(own)
+        owned.unwrapped.restore(own)

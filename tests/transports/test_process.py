@@ -22,8 +22,10 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
 )
+from openenv_gym.wire.messages import Open, Reset
 from openenv_gym_transports.links import child_process as launch
 from openenv_gym_transports.links import pipe
+from openenv_gym_transports.process import ProcessTransport
 from tests.servers import eventually, is_running, kill
 from tests.troubles import (
     AT_ONCE,
@@ -133,7 +135,7 @@ def test_raising_in_close_is_no_matter_of_the_caller() -> None:
 
 
 def test_not_ready_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipe, "_CLOSE_LIMIT", 0.2)
+    monkeypatch.setattr(pipe, "CLOSE_LIMIT", 0.2)
     options = {"start_timeout": 10}
     _, error = took(lambda: in_process(first="hang", transport_options=options), StartError)
     assert "10.0 s" in str(error)
@@ -182,27 +184,21 @@ def test_a_reply_that_comes_late() -> None:
     env.close()
 
 
-def test_a_reset_that_comes_too_early_is_late_itself() -> None:
-    env = in_process(seconds=8.0, timeout=1.0)
+def test_what_hangs_is_ended_at_once_and_reset_begins_in_a_fresh_process() -> None:
+    env = in_process(timeout=5.0)
     env.reset()
+    pid = pid_of(env)
     took(lambda: env.step(HANG), ExchangeTimeoutError)
-    took(env.reset, ExchangeTimeoutError)
+    assert not is_running(pid)
     took(lambda: env.step(COUNT), EpisodeError)
-    eventually(lambda: _resets(env))
+    assert env.reset()[0] == 0
+    assert pid_of(env) != pid
     assert env.step(COUNT)[0] == 1
     env.close()
 
 
-def _resets(env: OpenEnvGym) -> bool:
-    try:
-        env.reset()
-    except ExchangeTimeoutError:
-        return False
-    return True
-
-
 def test_closing_while_a_step_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipe, "_CLOSE_LIMIT", 0.2)
+    monkeypatch.setattr(pipe, "CLOSE_LIMIT", 0.2)
     env = in_process(timeout=1.0)
     env.reset()
     pid = pid_of(env)
@@ -213,13 +209,13 @@ def test_closing_while_a_step_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_large_request_to_a_server_that_hangs() -> None:
     """What was sent by half cannot be taken back: the session is over, and says so."""
-    env = in_process(seconds=12.0, timeout=1.0)
-    env.reset()
-    took(lambda: env.step(HANG), ExchangeTimeoutError)
-    options = {"large": np.zeros(1_000_000)}
-    took(lambda: env.reset(options=options), SessionLostError)
-    took(env.reset, SessionLostError)
-    env.close()
+    link = ProcessTransport(timeout=1.0).open(Open(TROUBLE, {"seconds": 12.0}))
+    with link:
+        link.exchange(Reset(None))
+        took(lambda: link.step(HANG), ExchangeTimeoutError)
+        large = Reset(None, {"large": np.zeros(1_000_000)})
+        took(lambda: link.exchange(large), SessionLostError)
+        took(lambda: link.exchange(Reset(None)), SessionLostError)
 
 
 @pytest.mark.parametrize("how", [PRINT, DOTS])
