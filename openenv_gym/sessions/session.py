@@ -354,7 +354,7 @@ class Session(ImmediateLink):
         saved = self._run(adapter.snapshot)
         name = self.description.environment
         episode = Episode(saved, self._running, self._over)
-        return Snapshotted(pack_episode(name, episode))
+        return Snapshotted(pack_episode(name, episode, owner=self._owner))
 
     def _restore(self, request: Restore) -> Restored:
         adapter = self._ready()

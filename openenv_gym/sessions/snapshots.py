@@ -29,12 +29,13 @@ class Episode(NamedTuple):
     over: bool
 
 
-def pack_episode(environment: str, episode: Episode) -> bytes:
-    """Return the bytes of an episode of an environment, signed by this process.
+def pack_episode(environment: str, episode: Episode, *, owner: bool) -> bytes:
+    """Return the bytes of an episode of an environment, which begin with a signature.
 
     Args:
         environment: Its name.
         episode: The episode.
+        owner: They are for the owner: the place of the signature stays empty.
 
     Raises:
         SnapshotError: What the environment saved is not plain.
@@ -43,7 +44,7 @@ def pack_episode(environment: str, episode: Episode) -> bytes:
         data = encode_value([environment, *episode])
     except CodecError as error:
         raise SnapshotError(f"{environment} cannot be saved: {error}") from error
-    return _sign(data) + data
+    return (bytes(_SIGNATURE) if owner else _sign(data)) + data
 
 
 def _sign(data: bytes) -> bytes:
@@ -56,7 +57,7 @@ def unpack_episode(environment: str, data: bytes, *, owner: bool) -> Episode:
     Args:
         environment: Name of the environment that is to go on with it.
         data: What :func:`pack_episode` returned.
-        owner: They are from the owner, who may restore what another process signed.
+        owner: They are from the owner, who may restore what nobody signed.
 
     Raises:
         SnapshotError: They are not a snapshot of such an environment.

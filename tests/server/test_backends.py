@@ -13,6 +13,7 @@ import pytest
 import openenv_gym  # registers the ids
 from openenv_gym.errors import (
     EnvironmentFailedError,
+    OpenEnvGymError,
     OptionError,
     ServerFullError,
     SessionLostError,
@@ -21,6 +22,7 @@ from openenv_gym.errors import (
 )
 from openenv_gym.server.backend import BackendSettings, TimeLimits
 from openenv_gym.testing import Env, Transition, play, same
+from openenv_gym.wire.messages import Call, Restore, Snapshot
 from openenv_gym_transports.websocket import WebSocketTransport
 from tests.environments import COUNT, FAIL, SECRET
 from tests.servers import Proxy, Served, eventually, is_running, kill, serving
@@ -267,12 +269,15 @@ def test_a_stranger_reaches_and_restores_no_more_behind_a_backend(backend: Backe
         serving("connect4", backend=backend) as server,
         connect(server) as env,
     ):
-        owned.reset(seed=2)
+        owned.reset(seed=1)
         env.reset(seed=1)
-        own = env.unwrapped.snapshot()
-        owned.step(3)
-        forged = own[:32] + owned.unwrapped.snapshot()[32:]  # another episode, signed as this one
+        ours: Any = owned.unwrapped
+        theirs: Any = env.unwrapped
+        own = theirs.link.exchange(Snapshot()).data
+        forged = bytes([own[0] ^ 1]) + own[1:]  # signed by somebody else
         with pytest.raises(SnapshotError, match="owner"):
-            env.unwrapped.restore(forged)
-        env.unwrapped.restore(own)
-        owned.unwrapped.restore(own)
+            theirs.link.exchange(Restore(forged))
+        theirs.link.exchange(Restore(own))
+        ours.link.exchange(Restore(forged))
+        with pytest.raises(OpenEnvGymError, match=r"owner|export"):
+            theirs.link.exchange(Call("np_random"))
