@@ -107,6 +107,7 @@ class Session(ImmediateLink):
         if isinstance(environment, str):
             environment = registry.environment(environment)
         self._offer = offer or Offer(environment, options or {}, owner, reveal)
+        self._owner = self._offer.owner  # less, where an Open is a stranger's
         self._make_json_adapter = make_json_adapter
         self._make_adapter = make_adapter
         self._adapter: Adapter | None = None
@@ -171,6 +172,7 @@ class Session(ImmediateLink):
 
     def _open(self, request: Open) -> Description:
         entry = self._entry(request)
+        self._owner = self._offer.owner and not request.for_stranger
         adapter = self._make(entry, request.options, request)
         self._parse = adapter.action_parser()
         self._admits = admission(adapter.action_space)
@@ -229,7 +231,6 @@ class Session(ImmediateLink):
         """Return what is to be made, in a session that has nothing yet."""
         if self.is_open or self._closed:
             raise ProtocolError("This session is open already; a session serves one environment.")
-        self._owner = self._offer.owner and not request.for_stranger
         return self._offer.entry(request)
 
     def _ready(self) -> Adapter:
