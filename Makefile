@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Written by .ci/engine where it prepared a base image and wheels for building without a network.
 -include .build/docker.mk
 
-.PHONY: demo demo-all test lint generate bench install clean
+.PHONY: demo demo-all test compat lint generate bench install clean
 
 install: $(VENV)/.installed
 
@@ -24,6 +24,10 @@ demo-all: install
 
 test: install
 	$(BIN)/python .ci/test
+
+# A short program of each trainer that is installed, here or by .ci/trainers.
+compat: install
+	$(BIN)/python .ci/compat
 
 lint: install
 	$(BIN)/ruff check .

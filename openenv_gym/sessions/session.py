@@ -34,6 +34,7 @@ from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.exports import reach_all
 from openenv_gym.sessions.lanes import Lanes, check_alike
 from openenv_gym.sessions.make import check_actions, check_spaces, make_adapter
+from openenv_gym.sessions.mask_in_observation import MaskInObservation, take_option
 from openenv_gym.sessions.offer import Offer
 from openenv_gym.sessions.snapshots import Episode, pack_episode, unpack_episode
 from openenv_gym.spaces.action_check import admission
@@ -206,6 +207,7 @@ class Session(ImmediateLink):
         return self.description
 
     def _make(self, entry: Entry, given: Mapping[str, Any], request: Open | OpenVector) -> Adapter:
+        masked, given = take_option(given)
         options = self._offer.merge(entry, given)
         try:
             adapter = self._maker(request)(entry, options, request.render_mode)
@@ -216,11 +218,11 @@ class Session(ImmediateLink):
         try:
             check_spaces(adapter, request, entry.name)
             check_actions(adapter, entry)
+            return MaskInObservation(adapter, entry.name) if masked else adapter
         except BaseException:
             with contextlib.suppress(Exception):  # what is wrong with the request matters more
                 adapter.close()
             raise
-        return adapter
 
     def _maker(self, request: Open | OpenVector) -> MakeAdapter:
         if not isinstance(request, Open) or not request.as_json:
