@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 TRUNCATED = "TimeLimit.truncated"
@@ -73,7 +73,27 @@ class Info:
 
     A number that is None is not in the info: a lane of gymnasium's own vector environments cannot
     have None where another has a number.
+
+    Attributes:
+        hidden: Whoever plays must not see it, such as a move that the game hides. It is in the
+            info and in JSON, but no text for a language model and no page shows it.
     """
+
+    hidden: bool = False
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "hidden": True} if self.hidden else handler(schema)
+
+
+def hidden_fields(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of the fields that whoever plays must not see."""
+    return frozenset(
+        name
+        for name, field in model.model_fields.items()
+        if any(isinstance(mark, Info) and mark.hidden for mark in field.metadata)
+    )
 
 
 @dataclass(frozen=True)

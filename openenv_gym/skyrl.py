@@ -27,7 +27,7 @@ from typing import Any, cast
 from openenv_gym.errors import ActionError, OptionError, missing_package
 from openenv_gym.trl import environment_factory
 from openenv_gym.trl.environment import ToolEnvironment
-from openenv_gym.trl.tools import Tool, tools_of
+from openenv_gym.trl.tools import Tool
 
 try:
     import skyrl_gym
@@ -83,7 +83,7 @@ class OpenEnvTextEnv(BaseTextEnv):
         self._columns = {"seed": extras.get("seed"), **reset_options}
         self._invalid_reward = float(env_config.get("invalid_reward", 0.0))
         self._explain = bool(env_config.get("explain", True))
-        self._tools = {tool.name: tool for tool in tools_of(made._client_class.action_type)}
+        self._tools = {tool.name: tool for tool in made._tools}
         parse = env_config.get("parse")
         self._parse = _loaded(parse) if parse else self._parsed
         self._environment: ToolEnvironment = made()

@@ -33,6 +33,7 @@ from openenv_gym.client.asynchronous import AsyncClient
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import ActionError, OptionError, SpaceError
 from openenv_gym.sessions.make import calls_tools
+from openenv_gym.sessions.openenv_core.models import Models, is_openenv_class, models_of
 from openenv_gym.spaces.derive import ModelSpace, fitted
 from openenv_gym.spaces.tools import ToolSpec
 from openenv_gym.transport import Transport
@@ -91,6 +92,7 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         env: The ``gymnasium.Env`` behind it, for all that this API has no word for: Spaces, action
             masks, rendering, isolation.
         observations: How its observations are made of values of the observation space.
+        action_spaces: Spaces of the fields of its actions, by name.
 
     Raises:
         OpenEnvGymError: As of :class:`~openenv_gym.env.OpenEnvGym`.
@@ -133,6 +135,12 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
             transport = transport or ("process" if scheme == "unix" else "websocket")
             url = f"{_SCHEMES.get(transport, {}).get(scheme, scheme)}://{rest}"
         self.env = OpenEnvGym(self.environment, transport=transport, url=url, **keywords)
+        # Fields that the caller sends to info: no Space shows which they are.
+        self._without_space = frozenset(
+            name.removeprefix("observation.")
+            for name, space in (keywords.get("spaces") or {}).items()
+            if space is None
+        )
         try:
             self._bind()
         except BaseException:
@@ -142,7 +150,10 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
     def _bind(self) -> None:
         """Fit the models to the Spaces of the environment."""
         actions = fitted(self.action_type, self.env.action_space)
-        self.observations = fitted(self.observation_type, self.env.observation_space)
+        self.action_spaces = {name: part.space for name, part in actions.fields.items()}
+        self.observations = fitted(
+            self.observation_type, self.env.observation_space, self._without_space
+        )
         self._to_space: Callable[[Any], Any] = actions.to_space
         self._fields = _fields_getter(self.observations, actions)
 
@@ -311,7 +322,9 @@ def client_class(id: str) -> type[EnvClient[Any, Any, Any]]:
         from openenv_gym.client.tools import ToolClient
 
         return types.new_class(_client_name(made), (ToolClient,), {"environment": entry.name})
-    models = [getattr(made, f"{kind}_type", None) for kind in ("action", "observation", "state")]
+    models: list[Any] = [getattr(made, f"{kind}_type", None) for kind in Models._fields]
+    if is_openenv_class(made):
+        models = [*models_of(typing.cast("type", made), entry)]
     if None in models:
         raise OptionError(
             f"{entry.target} tells no models, so there is no typed client of it. Write one: class "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from gymnasium import spaces
@@ -119,7 +119,7 @@ def _combined_error(problems: dict[str, SpaceError]) -> SpaceError:
     return error
 
 
-def fitted(model: type[BaseModel], space: Space[Any]) -> ModelSpace:
+def fitted(model: type[BaseModel], space: Space[Any], without: Collection[str] = ()) -> ModelSpace:
     """Return the Space of a model as it was derived at the other end.
 
     Options of the environment may have set Spaces of fields that the model does not have.
@@ -127,11 +127,12 @@ def fitted(model: type[BaseModel], space: Space[Any]) -> ModelSpace:
     Args:
         model: A subclass of Action or Observation.
         space: The Space that :func:`derive` made there.
+        without: Fields that have no Space there, though the model says nothing of that.
 
     Raises:
         SpaceError: The Space was derived from another model.
     """
-    names = _spaced_names(model)
+    names = [name for name in _spaced_names(model) if name not in without]
     parts: Mapping[str, Space[Any]] = {}
     only = single_field(dict.fromkeys(names))
     if only is not None:
@@ -144,9 +145,8 @@ def fitted(model: type[BaseModel], space: Space[Any]) -> ModelSpace:
             "the models of this environment, in the same version at both ends.",
             model=model.__name__,
         )
-    return derive(
-        model, {name: part for name, part in parts.items() if own_space(model, name) != part}
-    )
+    other = {name: part for name, part in parts.items() if own_space(model, name) != part}
+    return derive(model, {**other, **dict.fromkeys(without)})
 
 
 def _spaced_names(model: type[BaseModel]) -> list[str]:

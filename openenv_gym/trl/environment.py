@@ -30,11 +30,13 @@ import numpy as np
 from gymnasium.spaces import Box
 from pydantic import TypeAdapter, ValidationError
 
-from openenv_gym import REMOTE_ID
+from openenv_gym import REMOTE_ID, registry
 from openenv_gym.client import EnvClient, StepResult, ToolClient, client_class
+from openenv_gym.environment import Environment
 from openenv_gym.errors import ActionError, EpisodeError, OptionError, TransportError
+from openenv_gym.models import hidden_fields
 from openenv_gym.registry import Registered, registered
-from openenv_gym.trl.tools import Tool, called_tool, tools_of
+from openenv_gym.trl.tools import Tool, called_tool, has_ranges, tools_of
 
 Describe = Callable[[StepResult[Any]], str]
 
@@ -72,6 +74,7 @@ class ToolEnvironment(metaclass=_Made):
     _client_class: ClassVar[type[EnvClient[Any, Any, Any]]]
     _keywords: ClassVar[dict[str, Any]]
     _max_steps: ClassVar[int | None]
+    _tools: ClassVar[list[Tool]]
 
     def __init__(self) -> None:
         self.reward = 0.0
@@ -151,8 +154,11 @@ def _text(client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
     if isinstance(client, ToolClient):
         seen = result.observation
         return _line(seen.result) if seen.error is None else f"Error: {seen.error}"
+    unseen = _BASE | hidden_fields(client.observation_type)
     fields = {
-        name: value for name, value in result.observation if name not in _BASE and value is not None
+        name: value
+        for name, value in result.observation
+        if name not in unseen and value is not None
     }
     arrays = {
         name
@@ -196,7 +202,8 @@ def environment_factory(
     Args:
         id: As ``gymnasium.make`` takes it, short name, or ``module:Class``; or
             ``openenv/Remote-v0`` with ``url=`` of a server whose environment has tools. Such tools
-            are the methods; the environment is made once to ask for them.
+            are the methods; the environment is made once to ask for them, and likewise where its
+            options may decide the ranges of its action's numbers.
         tool: Name of the tool; by default that of the action model: of ``GuessAction`` it is
             ``guess``. Where the action is one of several models, each is a tool by its own name.
         reset_options: Columns of the dataset that are options of the environment's reset. ``seed``
@@ -209,7 +216,7 @@ def environment_factory(
 
     Raises:
         OptionError: A name is none of a method, or the environment tells no models.
-        TransportError: The environment has tools of its own, and could not be asked for them.
+        TransportError: The environment could not be asked for its tools or ranges.
         RegistryError: There is no such environment.
     """
     recipe = _Recipe(id, tool, tuple(reset_options), describe, keywords)
@@ -222,7 +229,8 @@ def environment_factory(
     if "url" in given:
         given["base_url"] = given.pop("url")
     methods: dict[str, Any] = {}
-    for found in _tools(client, given, tool):
+    tools = _tools(client, given, tool)
+    for found in tools:
         if not found.name.isidentifier() or found.name.startswith("_") or found.name in _TAKEN:
             raise OptionError(f"{found.name!r} cannot be the name of a tool: give tool= another.")
         methods[found.name] = _method(found)
@@ -233,6 +241,7 @@ def environment_factory(
             **methods,
             "__doc__": f"{id} for TRL.",
             "_client_class": client,
+            "_tools": tools,
             "_keywords": {"render_mode": "ansi?", **given},
             "_max_steps": known.max_episode_steps,
         },
@@ -245,10 +254,30 @@ def _tools(
     client: type[EnvClient[Any, Any, Any]], keywords: dict[str, Any], name: str | None
 ) -> list[Tool]:
     """Return the tools: those of the environment if its actions call tools, else its action."""
-    if not issubclass(client, ToolClient):
+    if issubclass(client, ToolClient):
+        with client(**keywords) as made:
+            return [called_tool(spec) for spec in made.list_tools()]
+    if not (has_ranges(client.action_type) and _may_differ(client)):
         return tools_of(client.action_type, name)
     with client(**keywords) as made:
-        return [called_tool(spec) for spec in made.list_tools()]
+        return tools_of(client.action_type, name, made.action_spaces)
+
+
+def _may_differ(client: type[EnvClient[Any, Any, Any]]) -> bool:
+    """Return whether options may decide the ranges of actions; the bundled are not loaded."""
+    entry = registry.environment(client.environment or "")
+    if entry.name in registry.ENVIRONMENTS:
+        return True
+    spaces = getattr(registry.load(entry), "spaces", None)
+    if spaces is Environment.spaces:
+        return False
+    # To make one for nothing may be slow: spaces() that names fields of the observation alone
+    # decides nothing of actions.
+    constants = getattr(getattr(spaces, "__code__", None), "co_consts", ())
+    named = {name for one in constants for name in (one if isinstance(one, tuple) else (one,))}
+    return bool(named & client.action_type.model_fields.keys()) or not (
+        named & client.observation_type.model_fields.keys()
+    )
 
 
 def _method(tool: Tool) -> Callable[..., str]:

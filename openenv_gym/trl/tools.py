@@ -45,7 +45,11 @@ class Tool(NamedTuple):
     action: Callable[[Mapping[str, Any]], BaseModel]
 
 
-def tools_of(model: type[BaseModel], name: str | None = None) -> list[Tool]:
+def tools_of(
+    model: type[BaseModel],
+    name: str | None = None,
+    bounds: Mapping[str, Space[Any]] | None = None,
+) -> list[Tool]:
     """The tools that stand for an action.
 
     There is one tool, except where the action has a single field that holds one of several models:
@@ -55,17 +59,28 @@ def tools_of(model: type[BaseModel], name: str | None = None) -> list[Tool]:
         model: The action.
         name: Name of the tool; by default that of the model, ``PlaceBet`` or ``PlaceBetAction``
             being ``place_bet``.
+        bounds: Spaces of fields, by name, as the environment has them; by default the model's own.
     """
     fields = _arguments(model)
     (only, field) = next(iter(fields.items())) if len(fields) == 1 else ("", FieldInfo())
     variants = [kind for kind in typing.get_args(field.annotation) if kind is not types.NoneType]
     if len(variants) < 2 or not all(_is_model(kind) for kind in variants):
-        return [Tool(name or _snake(model), *_form(model), model.model_validate)]
+        return [Tool(name or _snake(model), *_form(model, bounds), model.model_validate)]
 
     def maker(variant: type[BaseModel]) -> Callable[[Mapping[str, Any]], BaseModel]:
         return lambda arguments: model.model_validate({only: variant.model_validate(arguments)})
 
     return [Tool(_snake(kind), *_form(kind), maker(kind)) for kind in variants]
+
+
+def has_ranges(model: type[BaseModel]) -> bool:
+    """Return whether an action has numbers with a range, which may be another in each instance."""
+    return any(
+        isinstance(own_space(model, name), spaces.Box | spaces.Discrete)
+        and _bounds(kind, own_space(model, name)) != ""
+        for name, field in _arguments(model).items()
+        for kind in [_schema_type(field.annotation, field.metadata)]
+    )
 
 
 def called_tool(spec: ToolSpec) -> Tool:
@@ -150,8 +165,11 @@ def _snake(model: type[BaseModel]) -> str:
     return words.lower().removesuffix("action").rstrip("_") or "act"
 
 
-def _form(model: type[BaseModel]) -> tuple[list[inspect.Parameter], str]:
+def _form(
+    model: type[BaseModel], bounds: Mapping[str, Space[Any]] | None = None
+) -> tuple[list[inspect.Parameter], str]:
     """The parameters, and the docstring."""
+    bounds = bounds or {}
     summary, described = _read(model.__doc__ or "")
     lines, parameters = [], []
     for name, field in _arguments(model).items():
@@ -165,7 +183,9 @@ def _form(model: type[BaseModel]) -> tuple[list[inspect.Parameter], str]:
             )
         )
         text = _sentence(field.description or described.get(name, ""), name)
-        lines.append(f"    {name}: {text}{_bounds(kind, own_space(model, name))}")
+        lines.append(
+            f"    {name}: {text}{_bounds(kind, bounds.get(name) or own_space(model, name))}"
+        )
     parameters.sort(key=lambda parameter: parameter.default is not parameter.empty)
     doc = _one_line(summary) or _snake(model).replace("_", " ").capitalize()
     return parameters, "\n".join([doc, "", "Args:", *lines] if lines else [doc])

@@ -24,7 +24,7 @@ from openenv_gym_envs.openspiel.models import (
     OpenSpielState,
 )
 from openenv_gym_envs.openspiel.opponents import Policy, make_opponent, make_population
-from openenv_gym_envs.openspiel.views import Kind, make_view
+from openenv_gym_envs.openspiel.views import Kind, make_drawing, make_view
 from openenv_gym_envs.replaying import Replay
 
 # The body of the model's constructor, without the call around it: saves a twentieth of a step.
@@ -138,6 +138,7 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
     def _take(self, game: pyspiel.Game) -> None:
         self._game = game
         self._view = make_view(game, self._kind, self._max_text, self._source.plain)
+        self._drawing = make_drawing(game)
 
     def _begin(
         self, game: pyspiel.Game, rng: np.random.Generator, agent: int, episode_id: str | None
@@ -245,15 +246,16 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         )
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """Return the whole state as OpenSpiel's text, or as a picture, (480, 640, 3) uint8."""
+        """Return what the player sees as OpenSpiel's text, or a picture, (480, 640, 3) uint8."""
+        if self.render_mode is None:
+            return None
+        text = self._drawing(self._match.state, self._seen_by())
         if self.render_mode == "ansi":
-            return f"{self._match.state}\n"
-        if self.render_mode == "rgb_array":
-            # Imported here, since Pillow is slow to load and only this needs it.
-            from openenv_gym_envs.openspiel.drawing import draw
+            return f"{text}\n"
+        # Imported here, since Pillow is slow to load and only this needs it.
+        from openenv_gym_envs.openspiel.drawing import draw
 
-            return draw(str(self._match.state))
-        return None
+        return draw(text)
 
     def _play_others(self) -> None:
         """Let the opponents move until it is the agent's turn, or the game is over."""

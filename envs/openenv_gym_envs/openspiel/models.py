@@ -41,7 +41,8 @@ class OpenSpielObservation(Observation):
         current_player_id: Player whose turn it is, from 0; -4, as in OpenSpiel, once the game is
             over.
         opponent_last_action: Last action of an opponent since the previous step, if any. It is
-            given even where the game hides it: it is in the info, not in the observation.
+            given even where the game hides it: in the info, not in the observation, and in no text
+            for a player.
     """
 
     info_state: Annotated[
@@ -50,7 +51,7 @@ class OpenSpielObservation(Observation):
     legal_actions: Annotated[list[int], LegalActions()]
     game_phase: Annotated[str, Info()] = "playing"
     current_player_id: Annotated[int, Info()] = 0
-    opponent_last_action: Annotated[int | None, Info()] = None
+    opponent_last_action: Annotated[int | None, Info(hidden=True)] = None
 
 
 class OpenSpielState(State):

@@ -137,6 +137,17 @@ def make_view(game: pyspiel.Game, kind: Kind | None, longest: int, fast: bool) -
     return TensorView(game, chosen == "information_state", fast)
 
 
+def make_drawing(game: pyspiel.Game) -> Callable[[pyspiel.State, int], str]:
+    """Return the function that writes what a player sees of a state, for a reader.
+
+    Where all players see everything that is the state itself, else the player's own view.
+    """
+    game_type = game.get_type()
+    if game_type.information == _PERFECT:
+        return lambda state, player: str(state)
+    return _text_of(game_type) or (lambda state, player: "The game has no text for its players.")
+
+
 def _text_of(game_type: pyspiel.GameType) -> Callable[[pyspiel.State, int], str] | None:
     """Return the function that writes a player's view as text; None if the game has none."""
     if game_type.provides_observation_string:

@@ -87,7 +87,11 @@ async def call_tool(lobby: Lobby, session: str | None, name: str, arguments: Jso
         query = Query("call_tool", {"name": name, "arguments": arguments})
         result: Json = await _asked(lobby, session, query)
         return result
-    return _result(await _asked(lobby, session, _request(name, arguments)))
+    data: Json = await _asked(lobby, session, _request(name, arguments))
+    for field, part in found.observation_space.get("properties", {}).items():
+        if part.get("hidden"):  # from who plays
+            data["observation"].pop(field, None)
+    return _result(data)
 
 
 def _request(name: str, arguments: Json) -> Request:

@@ -9,6 +9,7 @@ const LONGEST = 200; // characters of a field that are shown
 let session = null; // its id: each tab has one of its own
 let token = null;
 let schema = null; // of an action
+let hidden = []; // fields of an observation that a player must not see
 let busy = false;
 let running = false; // an episode has begun and is not over
 let steps = 0;
@@ -74,7 +75,11 @@ async function begin() {
   const about = await (await ask("/metadata")).json();
   at("name").textContent = document.title = about.name;
   at("description").textContent = about.description;
-  schema = (await (await ask("/schema")).json()).action;
+  const schemas = await (await ask("/schema")).json();
+  schema = schemas.action;
+  hidden = Object.entries(schemas.observation.properties || {})
+    .filter(([, part]) => part.hidden)
+    .map(([name]) => name);
   at("access").hidden = true;
   at("fields").replaceChildren(...parts().map(([name, part]) => field(name, part)));
   offer(null);
@@ -203,6 +208,7 @@ async function show(told, what) {
   at("log").lastChild.scrollIntoView({ block: "nearest" });
   const { metadata, ...fields } = told.observation;
   at("observation").textContent = Object.entries({ ...fields, ...metadata })
+    .filter(([name]) => !hidden.includes(name))
     .map(([name, value]) => `${name}: ${brief(value)}`)
     .join("\n");
   offer(told.observation);
