@@ -228,8 +228,8 @@ def main(args: Args) -> float:
             learn(agent, optimizer, batch, args)
 
             curve.append(((update + 1) * batch_size, float(np.mean(last_returns or [0.0]))))
-            told = f"mean return of the last {len(last_returns)} games {curve[-1][1]:+.2f}"
-            progress.update(task, advance=1, description=told)
+            reported = f"mean return of the last {len(last_returns)} games {curve[-1][1]:+.2f}"
+            progress.update(task, advance=1, description=reported)
     envs.close()
 
     draw(curve, args)

@@ -274,7 +274,7 @@ class OpenEnvGym(RemoteEnv):
             self._view.show(self._frame())
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions are legal now; all, where the environment does not tell.
+        """Which actions are legal now; all, where the environment does not report them.
 
         Answered from the last observation, without a round trip, as MaskablePPO wants it.
 
@@ -306,7 +306,7 @@ class OpenEnvGym(RemoteEnv):
         self._failure = None
 
     def state(self) -> dict[str, Any]:
-        """What the environment tells beside the observation, by the names of its state model."""
+        """The environment's state beside the observation, by the names of its state model."""
         return expect(StateReply, self._exchange(GetState())).state
 
     def tools(self) -> list[Any]:
@@ -369,7 +369,7 @@ class OpenEnvGym(RemoteEnv):
 
         By field, such as ``"action.column"``: ``"model"`` (known here by the id), ``"schema"`` (of
         the server), ``"probe"`` (seen in one observation) or ``"given"`` (to ``make``). Empty where
-        the other end told the Spaces itself.
+        the other end described the Spaces itself.
         """
         return self.link.space_sources
 

@@ -22,7 +22,7 @@ StateT = TypeVar("StateT", bound=State)
 class ServerReader:
     """Reads what OpenEnv's own server of an environment observes.
 
-    That server may tell less than the observation of ours has, such as a position in words but not
+    That server may report less than our observation has, such as a position in words but not
     in planes, or more. A subclass adds what is missing, and leaves out the rest. One is made for
     each episode, and sees all of it.
 
@@ -159,12 +159,12 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
         """What OpenEnv's own environment has in the metadata of an observation beside this one.
 
         Its clients get it of our server. It is not in ``info``: there it would be what the
-        observation, the state or ``env.metadata`` tell already, once more in each step.
+        observation, the state or ``env.metadata`` contain already, once more in each step.
         """
         return {}
 
     def config(self) -> Mapping[str, Any] | None:
-        """What ``GET /config`` of a server tells of this instance; None: there is no such route.
+        """What ``GET /config`` of a server returns for this instance; None: there is no such route.
 
         For environments of which OpenEnv's own server has that route.
         """

@@ -16,7 +16,7 @@
     ├── RegistryError            no environment or transport of that name
     ├── MissingDependencyError   a package that is needed is not installed
     ├── EnvironmentFailedError   the environment's own code raised
-    ├── CodecError               a value that no wire carries, or bytes that are no message
+    ├── CodecError               a value that no wire carries, or bytes that are not a message
     └── TransportError
         ├── ConnectError         nothing that we can talk to answers there
         ├── StartError           what a transport started died, or was not ready in time
@@ -156,7 +156,7 @@ class EnvironmentFailedError(OpenEnvGymError):
 
 
 class CodecError(OpenEnvGymError):
-    """A value cannot travel, or bytes that arrived are no message of ours."""
+    """A value cannot travel, or bytes that arrived are not a message of ours."""
 
 
 class TransportError(OpenEnvGymError):
@@ -194,7 +194,7 @@ class SessionLostError(TransportError):
 class StepLostError(TransportError):
     """A step was sent to a server of OpenEnv's own make, and its observation is lost.
 
-    The session is still there: ``reset()`` goes on with it. ``fields["executed"]`` tells whether
+    The session is still there: ``reset()`` goes on with it. ``fields["executed"]`` says whether
     the step was carried out: True, or None where that cannot be known. One that was not carried
     out is sent again instead.
     """

@@ -66,10 +66,10 @@ class RecordedText(Text):
 @serialize_space.register(Utf8)
 @serialize_space.register(RecordedText)
 def _serialize(space: Utf8 | RecordedText, to_string: bool = True) -> dict[str, Any] | str:
-    told = {"type": "Utf8", "max_length": space.max_length, "min_length": space.min_length}
-    return json.dumps(told) if to_string else told
+    reported = {"type": "Utf8", "max_length": space.max_length, "min_length": space.min_length}
+    return json.dumps(reported) if to_string else reported
 
 
 @deserialize_space.register("Utf8")
-def _deserialize(told: dict[str, Any]) -> Space[str]:
-    return RecordedText(told["max_length"], min_length=told["min_length"])
+def _deserialize(reported: dict[str, Any]) -> Space[str]:
+    return RecordedText(reported["max_length"], min_length=reported["min_length"])

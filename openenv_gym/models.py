@@ -179,7 +179,7 @@ class Observation(_Model):
         metadata: Merged into ``info``. It must hold nothing that differs between two runs with
             the same seed.
         truncated: The episode was cut off by a limit that is not part of the task.
-        terminated: Only for who must tell a step that was both: by default an episode that is
+        terminated: Only to report a step that was both: by default an episode that is
             done terminated unless it was truncated.
     """
 
@@ -193,7 +193,7 @@ class Observation(_Model):
 
 
 class State(_Model):
-    """Base of all states: what ``env.unwrapped.state()`` tells beside the observation.
+    """Base of all states: what ``env.unwrapped.state()`` returns beside the observation.
 
     Attributes:
         episode_id: Name of the episode, where the caller gave one; else who asks for the state gets

@@ -64,7 +64,7 @@ def make_vec_env(
             ``on_failure``, options of the environment.
 
     Raises:
-        OptionError: The id is none of ours, or a keyword is wrong.
+        OptionError: The id is not one of ours, or a keyword is wrong.
         TransportError: The transport could not be started or connected.
     """
     if "autoreset_mode" in make_keywords:
@@ -76,7 +76,7 @@ def make_vec_env(
     spec = gymnasium.registry.get(id.rpartition(":")[2])
     if spec is not None and spec.vector_entry_point != _VECTOR_ENTRY_POINT:
         raise OptionError(
-            f"{id} is no environment of openenv-gym. Register one of your own by "
+            f"{id} is not an environment of openenv-gym. Register one of your own by "
             "openenv_gym.register_environment, or use Stable-Baselines3's own make_vec_env.",
             id=id,
         )
@@ -205,7 +205,7 @@ class OpenEnvVecEnv(VecEnv):
         """Implements VecEnv.env_method: ``action_masks``, ``state``, ``render``, and exports.
 
         Raises:
-            NoSuchAttributeError: It is none of these.
+            NoSuchAttributeError: It is not one of these.
         """
         if method_name == "action_masks":
             values: Sequence[Any] | NDArray[Any] = self.envs.action_masks()

@@ -352,7 +352,9 @@ class WireLink(Link):
         """
         reply = decode(data) if self._stopwatch is None else self._stopwatch.decode(data)
         if not isinstance(reply, Reply):
-            raise ProtocolError(f"The other end sent a {type(reply).__name__}, which is no reply.")
+            raise ProtocolError(
+                f"The other end sent a {type(reply).__name__}, which is not a reply."
+            )
         if reply.id == self._sent:
             return reply
         if reply.id == 0 and type(reply) is Failure:

@@ -215,11 +215,11 @@ def test_a_render_mode_if_there_is_such() -> None:
             assert env.render() == "picture in ansi"
         env.close()
     cartpole = "openenv/Gymnasium-v0"
-    for asked, told in (("rgb_array?", "rgb_array"), ("ansi?", None)):
+    for asked, reported in (("rgb_array?", "rgb_array"), ("ansi?", None)):
         env = OpenEnvGym(cartpole, env_id="CartPole-v1", render_mode=asked)
         env.reset(seed=1)
-        assert env.render_mode == told
-        if told is not None:
+        assert env.render_mode == reported
+        if reported is not None:
             assert env.render().shape == (400, 600, 3)
         env.close()
 

@@ -123,7 +123,7 @@ def _check(script: Path, arguments: Sequence[str], options: Mapping[str, Any]) -
             ) from error
         if options and not ours:
             raise OptionError(
-                f"--option is for environments of OpenEnv, and {id} is none. To run it behind a "
+                f"--option is for environments of OpenEnv, and {id} is not one. To run it behind a "
                 f"transport: --env-id openenv/Gymnasium-v0 with --option env_id={id}.",
                 id=id,
             )

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--web", action="store_true", help="a page to play it by hand, at http://HOST:PORT/web"
     )
     parser.add_argument(
-        "--debug", action="store_true", help="tell clients what the environment's errors say"
+        "--debug", action="store_true", help="send clients the texts of the environment's errors"
     )
     _add_backend(parser)
     _add_tls(parser)
@@ -159,7 +159,7 @@ def _add_inherited(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serves until it is told to stop."""
+    """Serve until asked to stop."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -188,7 +188,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _serve_pipe(entry: Entry, options: dict[str, Any], arguments: argparse.Namespace) -> None:
     from openenv_gym.server.pipe import serve
 
-    if not arguments.owned:  # an owner is told when it asks
+    if not arguments.owned:  # an owner asks for it
         registry.load(entry)
     where: Path | socket.socket = arguments.pipe
     if arguments.fd is not None:
@@ -196,7 +196,7 @@ def _serve_pipe(entry: Entry, options: dict[str, Any], arguments: argparse.Names
             where = socket.socket(fileno=arguments.fd)
         except OSError as error:
             raise StartError(
-                f"--fd {arguments.fd} is no socket that was inherited: {error}.",
+                f"--fd {arguments.fd} is not an inherited socket: {error}.",
                 fd=arguments.fd,
             ) from error
         where.set_inheritable(False)

@@ -187,7 +187,7 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
         """Carries out an action. Its ``metadata`` does not travel.
 
         Raises:
-            ActionError: It is no action of this environment; nothing was stepped.
+            ActionError: It is not an action of this environment; nothing was stepped.
             SpaceError: The environment has other models than this client.
             EpisodeError: There is no running episode.
             EnvironmentFailedError: The environment's own code raised.
@@ -309,7 +309,7 @@ def client_class(id: str) -> type[EnvClient[Any, Any, Any]]:
     Raises:
         RegistryError: There is no such environment.
         MissingDependencyError: A package that it needs is not installed.
-        OptionError: It tells no models.
+        OptionError: It declares no models.
     """
     entry = registry.environment(registry.registered(id).environment)
     if entry.name in registry.ENVIRONMENTS:  # its package needs no more than the core
@@ -327,7 +327,7 @@ def client_class(id: str) -> type[EnvClient[Any, Any, Any]]:
         models = [*models_of(typing.cast("type", made), entry)]
     if None in models:
         raise OptionError(
-            f"{entry.target} tells no models, so there is no typed client of it. Write one: class "
+            f"{entry.target} declares no models, so it has no typed client. Write one: class "
             "ThingEnv(EnvClient[ThingAction, ThingObservation, ThingState], "
             f"environment={entry.name!r}).",
             environment=entry.name,
@@ -349,12 +349,12 @@ def _fields_getter(
     beside = frozenset({*in_info, "action_mask"})
 
     def fields(value: Any, info: dict[str, Any]) -> dict[str, Any]:
-        told: dict[str, Any] = from_space(value)
-        told["metadata"] = {name: item for name, item in info.items() if name not in beside}
-        told.update({name: info[name] for name in in_info if name in info})
+        reported: dict[str, Any] = from_space(value)
+        reported["metadata"] = {name: item for name, item in info.items() if name not in beside}
+        reported.update({name: info[name] for name in in_info if name in info})
         if legal is not None and "action_mask" in info:
-            told[legal] = legal_values(info["action_mask"])
-        return told
+            reported[legal] = legal_values(info["action_mask"])
+        return reported
 
     if legal is None:
         return fields

@@ -108,9 +108,9 @@ def create_app(
         resume_timeout: Seconds that a session waits for its client to come back when the
             connection dropped; None: as long as ``idle_timeout`` says.
         token: What clients must send as ``Authorization: Bearer TOKEN``; None: nothing.
-        debug: Tell clients what the environment's errors say; else only the log does.
+        debug: Send clients the texts of the environment's errors; else only the log has them.
         owner: Whoever knows the token is the owner of the server: may set all options, also those
-            that name something on its host, and is told what errors say.
+            that name something on its host, and receives the texts of errors.
         web: There is a page at ``/web`` to play the environment by hand.
         backend: Where sessions run: the name of a transport (``"process"``, ``"docker"``), or all
             there is to say of it. By default in the server's own process.
@@ -120,7 +120,7 @@ def create_app(
 
     Raises:
         RegistryError: There is no such environment.
-        OptionError: A limit is none, or the token is empty or none that a client can send.
+        OptionError: A limit is invalid, or the token is empty or not one that a client can send.
     """
     if token is not None:
         token = sendable_token(token, "token=")
@@ -146,7 +146,7 @@ def create_app(
         yield
         await sessions.close()
 
-    # The routes tell themselves what they are, in terms of the environment's models.
+    # The routes describe themselves, in terms of the environment's models.
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.state.sessions = sessions
     face = http.HttpFace(sessions)

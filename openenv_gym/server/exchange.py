@@ -22,12 +22,12 @@ def read(data: Any) -> Request:
     """The request in the bytes.
 
     Raises:
-        CodecError: They are no message of ours.
+        CodecError: They are not a message of ours.
         ProtocolError: They are a reply.
     """
     message = decode(data)
     if not isinstance(message, Request):
-        raise ProtocolError(f"A {type(message).__name__} is no request.")
+        raise ProtocolError(f"A {type(message).__name__} is not a request.")
     return message
 
 
@@ -51,7 +51,7 @@ def carry_out(session: Session, request: Request, arrived: int = 0) -> bytes:
 
 
 def unforeseen(error: BaseException) -> OpenEnvGymError:
-    """The error that tells a client of one that nothing in the session took care of."""
+    """Return the error that a client gets for one that nothing in the session handled."""
     _log.error("a session failed", exc_info=error)
     return EnvironmentFailedError(
         f"The server failed with {type(error).__name__}; its log says more.",
@@ -67,7 +67,7 @@ def _timed(session: Session, request: Request, arrived: int) -> Reply:
 
 
 def refusal(error: OpenEnvGymError, id: int) -> bytes:
-    """The encoded failure that tells of an error."""
+    """Return the encoded failure that reports an error."""
     failure = Failure.of(error)
     failure.id = id
     try:
@@ -80,7 +80,7 @@ def refusal(error: OpenEnvGymError, id: int) -> bytes:
 
 
 def _text(value: Any) -> str:
-    """What a value says, as Unicode text: an error may quote what is none."""
+    """What a value says, as Unicode text: an error may quote what is not."""
     return str(value).encode(errors="backslashreplace").decode()
 
 

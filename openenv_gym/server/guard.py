@@ -20,7 +20,7 @@ from openenv_gym.server.events import App, Receive, Scope, Send
 from openenv_gym.wire.names import HEALTH_PATH, OPENAPI_PATH
 
 OPEN = frozenset({"/", "/web", HEALTH_PATH, "/docs", "/redoc", OPENAPI_PATH})
-"""Paths that need no token: they tell nothing of the sessions. The page asks for one."""
+"""Paths that need no token: they reveal nothing about the sessions. The page asks for one."""
 
 
 class Guard:

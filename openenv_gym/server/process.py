@@ -110,16 +110,16 @@ def keep_freed_memory() -> None:
         mallopt(_TRIM_THRESHOLD, _KEPT)
 
 
-def check_limit(name: str, limit: float | None, told: str) -> None:
-    """Checks a limit; None is no limit at all.
+def check_limit(name: str, limit: float | None, reported: str) -> None:
+    """Check a limit; None means without a limit.
 
     Args:
         name: Its name, for the error's fields.
         limit: The limit.
-        told: It, as its giver wrote it.
+        reported: The limit as it was given, for the error.
 
     Raises:
-        OptionError: It is none.
+        OptionError: It is invalid.
     """
     if limit is not None and not limit > 0:
-        raise OptionError(f"{told} is no limit: give a number above 0.", name=name)
+        raise OptionError(f"{reported} is not a valid limit: give a number above 0.", name=name)

@@ -36,7 +36,7 @@ _BACKLOG = 256  # connections that are accepted at once: less than a process may
 _MAX_SESSIONS, _IDLE_TIMEOUT, _RESUME_TIMEOUT = 64, 3600.0, 60.0
 _OWNED_SESSIONS = 1 << 20  # an owner has one, of as many lanes as it likes
 _KEEP_ALIVE = 120  # seconds that an HTTP connection may be silent
-_GRACE = 3  # seconds that running requests get when the server is told to end
+_GRACE = 3  # seconds that running requests get when the server is asked to end
 _HARD_LIMIT = 5.0  # seconds until an owned server is gone, whatever hangs
 
 
@@ -182,7 +182,7 @@ def _token(given: str | None, host: str) -> str | None:
     """Return the token: of the command line, else of the variable, which is not passed on.
 
     Raises:
-        OptionError: It is none that a client can send; or the variable is there but empty, as of a
+        OptionError: No client can send it; or the variable is there but empty, as of a
             secret that was not filled in, and strangers could reach the server.
     """
     variable = os.environ.pop(TOKEN_VARIABLE, None)

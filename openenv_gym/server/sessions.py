@@ -67,7 +67,7 @@ class Sessions:
         max_sessions: Sessions at a time.
         idle_timeout: Seconds without a request after which a session ends.
         resume_timeout: Seconds after which it ends when its connection dropped.
-        reveal: Tell clients what the environment's errors say.
+        reveal: Send clients the texts of the environment's errors.
         backend: Where the sessions run.
 
     Attributes:
@@ -76,7 +76,7 @@ class Sessions:
             as it should.
 
     Raises:
-        OptionError: A limit is none.
+        OptionError: A limit is invalid.
     """
 
     def __init__(

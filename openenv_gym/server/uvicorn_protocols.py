@@ -95,7 +95,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         return False
 
     def _refuse(self, code: int, reason: str) -> None:
-        """Close the WebSocket, and tell the application that it is gone."""
+        """Close the WebSocket, and notify the application."""
         if self.close_sent or self.transport.is_closing():
             return
         self.conn.fail(code, reason)

@@ -59,7 +59,7 @@ def _watch(control: socket.socket, server: int, owner: int) -> None:
         for fd, _ in poll.poll():
             if fd != control.fileno():
                 if fd == parent:
-                    # Its connections may live on in a fork of it, so the server has to be told.
+                    # Its connections may live on in a fork of it, so the server has to be notified.
                     os.kill(server, signal.SIGTERM)
                 _end(control, server)
                 return

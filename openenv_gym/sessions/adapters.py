@@ -37,7 +37,7 @@ from openenv_gym.spaces.describe import describe
 from openenv_gym.wire.messages import Description, StepOutcome
 
 NOT_OPTIONS = frozenset({"seed", "episode_id"})
-"""Parameters of an environment's reset that are no options of it."""
+"""Parameters of an environment's reset that are not options of it."""
 
 
 class Adapter(ABC):
@@ -208,7 +208,7 @@ class GymnasiumAdapter(Adapter):
         return self._environment.render()
 
     def state(self) -> dict[str, Any]:
-        """A ``gymnasium.Env`` tells nothing beside the observation."""
+        """A ``gymnasium.Env`` has no state beside the observation."""
         return {}
 
     def close(self) -> None:

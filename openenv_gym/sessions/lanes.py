@@ -67,7 +67,7 @@ class Lanes:
     def reset(
         self, seeds: Sequence[int | None], options: dict[str, Any], lanes: Sequence[int] | None
     ) -> VectorResult:
-        """Begin an episode in some lanes; tells the observations of all."""
+        """Begin an episode in some lanes; return the observations of all."""
         infos: dict[str, Any] = {}
         for lane in range(len(self.adapters)) if lanes is None else lanes:
             info = self._reset(lane, seeds[lane], options)
@@ -158,7 +158,7 @@ class Lanes:
             return (first.prepared([action])[0] for action in actions)
 
     def _limited(self, lane: int) -> bool:
-        """Count a step; tells whether the episode has had as many as it may."""
+        """Count a step; return whether the episode has reached its limit of steps."""
         self._elapsed[lane] += 1
         return self._limit is not None and self._elapsed[lane] >= self._limit
 

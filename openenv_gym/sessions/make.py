@@ -81,8 +81,8 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
             environment.close()
         raise
     raise RegistryError(
-        f"{entry.target} makes a {type(environment).__name__}, which is no environment. Derive it "
-        "from the Environment of openenv_gym or openenv.core, or from gymnasium.Env.",
+        f"{entry.target} makes a {type(environment).__name__}, which is not an environment. Derive "
+        "it from the Environment of openenv_gym or openenv.core, or from gymnasium.Env.",
         target=entry.target,
     )
 
@@ -183,16 +183,16 @@ def check_spaces(adapter: Adapter, request: Open | OpenVector, name: str) -> Non
             )
     given = request.spaces or {}
     fields = adapter.field_spaces() if given else {}
-    for field, told in given.items():
+    for field, reported in given.items():
         places = [place for place in fields if field in (place, place.partition(".")[2])]
         if not places:
             known = ", ".join(fields) or "none that has a name"
             raise OptionError(
-                f"spaces= names {field!r}, which is no field of {name}. It has {known}.",
+                f"spaces= names {field!r}, which is not a field of {name}. It has {known}.",
                 field=field,
                 known=[*fields],
             )
-        wanted = None if told is None else parse(told)
+        wanted = None if reported is None else parse(reported)
         for place in places:
             if fields[place] != wanted:
                 raise OptionError(
@@ -218,8 +218,10 @@ def _chosen(wanted: str | None, modes: list[str], name: str) -> str | None:
     given = [mode for mode in modes if mode != "human"]
     found = next((mode for mode in given if asked in ("human", mode)), None)
     if found is None and asked == wanted:
-        told = ", ".join(map(repr, given)) or "none: it shows nothing"
+        reported = ", ".join(map(repr, given)) or "none: it shows nothing"
         raise OptionError(
-            f"{name} has no render_mode={wanted!r}. It has {told}.", name=name, render_mode=wanted
+            f"{name} has no render_mode={wanted!r}. It has {reported}.",
+            name=name,
+            render_mode=wanted,
         )
     return found

@@ -12,7 +12,7 @@ Payload = dict[str, Any]
 
 
 class Conversation(Protocol):
-    """One environment on a server; how is no matter to who speaks with it."""
+    """One environment on a server, however it is reached."""
 
     def reset(self, data: Payload) -> Payload:
         """Begin an episode."""
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
 
 
 def outcome(payload: Payload) -> Outcome:
-    """What a reply tells.
+    """What a reply contains.
 
     Raises:
         ProtocolError: It is of no form that OpenEnv's servers give it.

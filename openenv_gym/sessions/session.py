@@ -86,8 +86,8 @@ class Session(ImmediateLink):
         environment: The one that is served here, or its name; None serves whatever is asked for.
         options: Options that the owner of the server sets; only the owner can override them.
         owner: The client is the owner.
-        reveal: Tell the client what the environment's own errors say. Where clients are strangers
-            it stays in the log.
+        reveal: Send the client the texts of the environment's own errors. Where clients are
+            strangers they stay in the log.
         make_adapter: Makes the host of an environment. Another than the usual one gives actions and
             observations another form than values of the Spaces.
         make_json_adapter: The same where a request asks for JSON; None: it can't ask for that.
@@ -383,7 +383,7 @@ class Session(ImmediateLink):
             raise self._failed(error) from error
 
     def _failed(self, error: Exception, lane: int | None = None) -> OpenEnvGymError:
-        """The error that tells of one raised by the environment's code, in a lane if there are."""
+        """Return the error that reports one raised by the environment's code, in a lane if any."""
         if isinstance(error, OpenEnvGymError) and not isinstance(error, SpaceError):
             return error
         kind = type(error).__name__

@@ -93,7 +93,7 @@ def ask(
     try:
         return json.loads(to_json(value, fallback=_plain, inf_nan_mode="null"))
     except ValueError as error:
-        raise EnvironmentFailedError(f"Its tasks cannot be told in JSON: {error}") from error
+        raise EnvironmentFailedError(f"Its tasks cannot be written as JSON: {error}") from error
 
 
 def unsupported(subject: str) -> OptionError:

@@ -281,11 +281,11 @@ class EnvironmentContract(TrajectoryContract):
     def test_spec_survives_json_and_pickle(self, env: Env) -> None:
         """The spec makes an equal environment again."""
         assert env.spec is not None
-        told = EnvSpec.from_json(env.spec.to_json())
-        assert told == env.spec
-        assert json.loads(told.to_json()) == json.loads(env.spec.to_json())
+        reported = EnvSpec.from_json(env.spec.to_json())
+        assert reported == env.spec
+        assert json.loads(reported.to_json()) == json.loads(env.spec.to_json())
         assert pickle.loads(pickle.dumps(env.spec)) == env.spec
-        again = gymnasium.make(told)
+        again = gymnasium.make(reported)
         try:
             again.reset(seed=0)
         finally:
@@ -319,6 +319,6 @@ class EnvironmentContract(TrajectoryContract):
 
     def test_isolation_tells_the_transport(self, env: Env, transport: str) -> None:
         """And what is between the environment and this process."""
-        told = env.get_wrapper_attr("isolation")
-        assert told["transport"] == transport
-        assert told["boundary"] in ("none", "process", "container")
+        reported = env.get_wrapper_attr("isolation")
+        assert reported["transport"] == transport
+        assert reported["boundary"] in ("none", "process", "container")

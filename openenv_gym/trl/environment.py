@@ -63,7 +63,7 @@ class _Made(type):
 class ToolEnvironment(metaclass=_Made):
     """The environment of one rollout. Subclasses have the tools: their public methods, but reset.
 
-    It has a session of its own from its first reset on, and ends it when it is no more referred to.
+    It has a session of its own from its first reset on, which ends when nothing refers to it.
 
     Attributes:
         reward: Sum of the rewards since the reset.
@@ -123,7 +123,7 @@ class ToolEnvironment(metaclass=_Made):
             self._end()
 
     def _call(self, tool: Tool, arguments: Mapping[str, Any]) -> str:
-        """Carries out an action; what it raises TRL tells the model."""
+        """Carry out an action; TRL shows the model what it raises."""
         client = self._client
         if client is None or self.result is None:
             raise EpisodeError(f"There is no running episode: call reset() before {tool.name}().")
@@ -145,8 +145,8 @@ class ToolEnvironment(metaclass=_Made):
     def _describe(self, client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
         self.result = result
         describe = type(self).recipe.describe
-        told = _text(client, result) if describe is None else describe(result)
-        return f"{told}\nThe episode is over." if self.done else told
+        reported = _text(client, result) if describe is None else describe(result)
+        return f"{reported}\nThe episode is over." if self.done else reported
 
 
 def _text(client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
@@ -209,13 +209,13 @@ def environment_factory(
         reset_options: Columns of the dataset that are options of the environment's reset. ``seed``
             and ``episode_id`` always are. The completions of a group begin alike if their row has a
             seed.
-        describe: Tells the model a result; by default the fields of the observation, and in place
-            of arrays the picture where the environment draws one as text.
+        describe: Describes a result to the model; by default the fields of the observation, and in
+            place of arrays the picture where the environment draws one as text.
         **keywords: As of ``gymnasium.make``: ``transport``, ``url``, ``token``, ``timeout``,
             ``transport_options``; all others are options of the environment.
 
     Raises:
-        OptionError: A name is none of a method, or the environment tells no models.
+        OptionError: A name is not that of a method, or the environment declares no models.
         TransportError: The environment could not be asked for its tools or ranges.
         RegistryError: There is no such environment.
     """

@@ -155,7 +155,7 @@ def _arguments(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 def _is_tag(field: FieldInfo) -> bool:
-    """It can have only one value, by which variants are told apart."""
+    """It can have only one value, which distinguishes variants."""
     values = typing.get_args(field.annotation)
     return typing.get_origin(field.annotation) is Literal and len(values) == 1
 

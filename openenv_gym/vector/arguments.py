@@ -60,7 +60,7 @@ def reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_] | None:
     """The mask of the lanes to reset, if one is given.
 
     Raises:
-        OptionError: It is none.
+        OptionError: It is invalid.
     """
     if mask is None:
         return None

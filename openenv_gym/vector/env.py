@@ -272,12 +272,12 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         if self._recovery.enabled:
             self._keep(observations, range(self.num_envs) if lanes is None else lanes)
         if "action_mask" in infos:
-            told, masks = infos["_action_mask"], infos["action_mask"]
-            if lanes is None and np.count_nonzero(told) == len(told):
+            reported, masks = infos["_action_mask"], infos["action_mask"]
+            if lanes is None and np.count_nonzero(reported) == len(reported):
                 self._mask = masks.astype(np.bool_)
             else:
                 rows = np.arange(self.num_envs) if lanes is None else np.array(lanes)
-                self._mask[rows[told]] = masks[told]
+                self._mask[rows[reported]] = masks[reported]
         return observations, rewards, terminations, truncations, infos
 
     def _keep(self, observations: Any, lanes: Sequence[int]) -> None:
@@ -290,7 +290,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
             self._last[lane] = observation
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions are legal in each lane; all, where the environment does not tell.
+        """Which actions are legal in each lane; all, where the environment does not report them.
 
         Returns:
             (num_envs, actions) bool, from the last observations, without a round trip.

@@ -21,7 +21,7 @@ class Recovery:
 
     Args:
         restarts: How often; 0 where a loss is an error.
-        enabled: Losses are no errors.
+        enabled: Losses are not errors.
     """
 
     def __init__(self, restarts: int, *, enabled: bool) -> None:
@@ -36,7 +36,7 @@ class Recovery:
         Args:
             worker: The worker.
             lost: Why it is lost.
-            lanes: Those whose loss can be told by what is returned now.
+            lanes: Those whose loss can be reported by what is returned now.
 
         Raises:
             TransportError: It cannot be started anew, or is not to be.

@@ -81,10 +81,10 @@ class RemoteVectorEnv(VectorEnv[Any, Any, Any]):
     def _own(self, name: str) -> tuple[Any, ...]:
         if name == "state":
             self._check_idle()
-            told: list[Any] = []
+            reported: list[Any] = []
             for worker in self._workers:
-                told += expect(StateReply, worker.ask(GetState())).state["lanes"]
-            return tuple(told)
+                reported += expect(StateReply, worker.ask(GetState())).state["lanes"]
+            return tuple(reported)
         if name == "render":
             return self.render() or ()
         if name == "action_masks":

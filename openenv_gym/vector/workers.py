@@ -85,7 +85,7 @@ class Worker:
             )
 
     def try_send(self, request: Request, lanes: Sequence[int] = ()) -> None:
-        """Send a request on its way; what goes wrong with that is told by :meth:`receive`.
+        """Send a request on its way; what goes wrong with that is raised by :meth:`receive`.
 
         Args:
             request: What is asked.

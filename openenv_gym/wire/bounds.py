@@ -41,7 +41,7 @@ _HEADS = {0xC7: 3, 0xC8: 4, 0xC9: 6}
 """Sizes of the heads of extensions, with the code at their end; those of a fixed size are small."""
 
 _NO_KEYS = _ARRAYS | _MAPS | frozenset((*_HEADS, *range(0xD4, 0xD9)))
-"""First bytes of what is no key of a dict."""
+"""First bytes of what cannot be a key of a dict."""
 
 _scalars = msgspec.msgpack.Decoder(list[bool | int | float | str | None])
 _list = msgspec.msgpack.Decoder(list[Raw])

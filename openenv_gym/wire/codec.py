@@ -82,8 +82,8 @@ _VALUES: dict[type, tuple[str, ...]] = {
     Failure: ("fields",),
 }
 
-# An array travels as one byte that tells the length of its head, the head, and its memory. The
-# head tells dtype and shape; a session sends the same few over and over, so both ends remember
+# An array travels as one byte that gives the length of its head, the head, and its memory. The
+# head gives dtype and shape; a session sends the same few over and over, so both ends remember
 # them. The limit keeps a hostile peer from filling the memory with heads.
 _HEADS_REMEMBERED = 4096
 _heads: dict[tuple[np.dtype[Any], tuple[int, ...]], bytes] = {}
@@ -99,7 +99,7 @@ def _head(array: Any) -> bytes:
     head = _heads.get(key)
     if head is None:
         name = array.dtype.str
-        # Of records and dtypes of other packages it tells the size, no more.
+        # Of records and dtypes of other packages it gives the size, no more.
         if array.dtype.hasobject or not array.itemsize or np.dtype(name) != array.dtype:
             raise TypeError(
                 f"of arrays only those of plain numbers, texts and times do, not of {array.dtype}"
@@ -345,7 +345,7 @@ def decode(data: bytes | bytearray | memoryview) -> Request | Reply:
     """The message in the bytes.
 
     Raises:
-        CodecError: The bytes are no message of ours.
+        CodecError: The bytes are not a message of ours.
     """
     try:
         if len(data) > SMALL and not is_one_array(data, _ARRAY):
@@ -360,7 +360,7 @@ def decode(data: bytes | bytearray | memoryview) -> Request | Reply:
 
 def _not_ours(data: bytes | bytearray | memoryview, error: Exception) -> CodecError:
     return CodecError(
-        f"{len(data)} bytes that are no message of ours: {error}. Is the other end an "
+        f"{len(data)} bytes that are not a message of ours: {error}. Is the other end an "
         "openenv-gym of the same protocol version?",
         size=len(data),
     )

@@ -28,7 +28,7 @@ class Request(msgspec.Struct, array_like=True, tag=True, kw_only=True):
     Attributes:
         id: Number of the request in its session, from 1. The reply carries the same, so that a
             late reply is never taken for another's, and a repeated request runs only once.
-        timed: The reply is to tell where the time went at the other end.
+        timed: The reply reports where the time went at the other end.
     """
 
     id: int = 0
@@ -348,7 +348,7 @@ class Closed(Reply):
 
 
 class Failure(Reply):
-    """Answers any request that failed: an error of :mod:`openenv_gym.errors`, told.
+    """Answers any request that failed: an error of :mod:`openenv_gym.errors`, in encoded form.
 
     Attributes:
         kind: Name of its class.
@@ -362,9 +362,9 @@ class Failure(Reply):
 
     @classmethod
     def of(cls, error: OpenEnvGymError) -> Failure:
-        """The failure that tells of an error."""
+        """Return the failure that reports an error."""
         return cls(type(error).__name__, str(error), error.fields)
 
     def error(self) -> OpenEnvGymError:
-        """The error that was told of."""
+        """Return the error that was reported."""
         return from_name(self.kind, self.message, self.fields)

@@ -168,7 +168,7 @@ class Stream:
             ) from error
         except (AssertionError, ValueError) as error:  # which is how it finds another protocol
             raise ProtocolError(
-                "What answers at the other end of the pipe is no server of ours."
+                "What answers at the other end of the pipe is not a server of ours."
             ) from error
 
 

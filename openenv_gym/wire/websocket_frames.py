@@ -48,7 +48,7 @@ def head(length: int, mask: bytes = b"") -> bytes:
 def size_of(chunk: bytes) -> tuple[int, int]:
     """How a client's frame begins that begins with the chunk: size of its head, and of all.
 
-    Both are 0 where the chunk does not tell.
+    Both are 0 where the chunk does not show them.
     """
     if len(chunk) < 2:
         return 0, 0

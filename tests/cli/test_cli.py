@@ -126,9 +126,9 @@ def test_what_is_no_option(word: str) -> None:
         (["serve", "echo", "--pipe", "{tmp}", "--option", "size"], "NAME=VALUE"),
         (["serve", "no.such:Class", "--pipe", "{tmp}"], "There is no module 'no'"),
         (["serve", "echo", "--fd", "999"], "999"),
-        (["serve", "echo", "--max-sessions", "0"], "--max-sessions 0 is no limit"),
+        (["serve", "echo", "--max-sessions", "0"], "--max-sessions 0 is not a valid limit"),
         (["serve", "echo", "--pipe", "{tmp}", "--max-sessions", "-1"], "above 0"),
-        (["serve", "echo", "--idle-timeout", "nan"], "--idle-timeout nan is no limit"),
+        (["serve", "echo", "--idle-timeout", "nan"], "--idle-timeout nan is not a valid limit"),
         (["build", "ches"], "Did you mean 'chess'?"),
     ],
 )

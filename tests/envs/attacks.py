@@ -27,7 +27,7 @@ def attempt(name, call):
 
 """
 _HEADER = re.compile(
-    r"#### (?P<name>.+?) -> (?P<codes>[\d ]+?)(?P<lost> lost)?(?:: (?P<told>.+?))?(?P<star> \*)?"
+    r"#### (?P<name>.+?) -> (?P<codes>[\d ]+?)(?P<lost> lost)?(?:: (?P<said>.+?))?(?P<star> \*)?"
 )
 
 
@@ -37,13 +37,13 @@ class Program(NamedTuple):
     Attributes:
         code: The program.
         exit_codes: What its step may end with.
-        told: What its ``stdout`` or ``stderr`` says.
+        reported: What its ``stdout`` or ``stderr`` says.
         lost: It may end its sandbox.
     """
 
     code: str
     exit_codes: tuple[int, ...]
-    told: str = ""
+    reported: str = ""
     lost: bool = False
 
     @property
@@ -60,7 +60,7 @@ def _from_file(name: str) -> Iterator[tuple[str, Program]]:
         assert header is not None, first
         codes = tuple(map(int, header["codes"].split()))
         code = (_ATTEMPT if header["star"] else "") + code
-        yield header["name"], Program(code, codes, header["told"] or "", bool(header["lost"]))
+        yield header["name"], Program(code, codes, header["said"] or "", bool(header["lost"]))
 
 
 PROGRAMS = {

@@ -18,8 +18,8 @@ def started(**options: Any) -> OpenEnvGym:
 
 def line(context: str, question: str, answer: Any) -> str:
     """In the form of OpenEnv's folder."""
-    told = answer if isinstance(answer, str) else json.dumps(answer)
-    contents = ("system", f"{context}\n\n{question}", told)
+    reported = answer if isinstance(answer, str) else json.dumps(answer)
+    contents = ("system", f"{context}\n\n{question}", reported)
     return json.dumps({"messages": [{"content": content} for content in contents]})
 
 

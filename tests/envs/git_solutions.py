@@ -55,11 +55,11 @@ class Agent:
         first = self.git("rev-list --max-parents=0 HEAD").strip()
         self.git("bisect start")
         self.git("bisect bad HEAD")
-        told = self.git(f"bisect good {first}")
-        while "is the first bad commit" not in told:
+        reported = self.git(f"bisect good {first}")
+        while "is the first bad commit" not in reported:
             result = self.git("show HEAD:test-result.txt")
-            told = self.git("bisect bad" if result.startswith("FAIL") else "bisect good")
-        yield f"tag first-bad {told.split()[0]}"
+            reported = self.git("bisect bad" if result.startswith("FAIL") else "bisect good")
+        yield f"tag first-bad {reported.split()[0]}"
         yield "push origin first-bad"
 
     def _rebase_and_push(self) -> Iterator[str]:

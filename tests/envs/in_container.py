@@ -35,12 +35,14 @@ def coding(skipped: set[str]) -> tuple[int, dict[str, Any]]:
     for name in names:
         env.seed(1)
         env.reset()
-        told = env.step(CodeAction(code=PROGRAMS[name].code))
-        contained = told.exit_code in PROGRAMS[name].exit_codes and "SUCCEEDED" not in told.stdout
+        reported = env.step(CodeAction(code=PROGRAMS[name].code))
+        contained = (
+            reported.exit_code in PROGRAMS[name].exit_codes and "SUCCEEDED" not in reported.stdout
+        )
         env.reset()
         after = env.step(CodeAction(code="len('abc'), open('/dev/null').read()"))
         if not contained or after.stdout != '[3, ""]':
-            failed[name] = (told.model_dump(), after.model_dump())
+            failed[name] = (reported.model_dump(), after.model_dump())
     env.reset()
     assert env.step(CodeAction(code="while True: pass")).exit_code == 124
     env.close()
@@ -55,19 +57,19 @@ def git(skipped: set[str]) -> tuple[int, dict[str, Any]]:
     folder = Folder()
     names = [name for name in OF_GIT if name not in skipped]
     for name in names:
-        told: Any = None
+        reported: Any = None
         try:
             seconds = 1.0 if OF_GIT[name].slow else 30.0
-            told = folder.run(arguments, stdin=OF_GIT[name].code, seconds=seconds)
+            reported = folder.run(arguments, stdin=OF_GIT[name].code, seconds=seconds)
         except FolderLostError:
             contained = OF_GIT[name].lost
         else:
-            status = 124 if told.fate == "timeout" else told.status
-            contained = "SUCCEEDED" not in told.stdout and status in OF_GIT[name].exit_codes
+            status = 124 if reported.fate == "timeout" else reported.status
+            contained = "SUCCEEDED" not in reported.stdout and status in OF_GIT[name].exit_codes
         folder.clear()
         after = folder.run(["-c", "alias.x=!ls -A", "x"])
         if not contained or after.stdout or not after.succeeded:
-            failed[name] = (repr(told), repr(after))
+            failed[name] = (repr(reported), repr(after))
     folder.close()
     return len(names), failed
 

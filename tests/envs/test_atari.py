@@ -141,11 +141,11 @@ def test_screens_are_fresh() -> None:
 def test_json_is_openenvs() -> None:
     env = AtariEnvironment("pong", obs_type="grayscale")
     observation = env.reset(seed=0)
-    told = observation.model_dump(mode="json")
-    assert len(told["screen"]) == 210 * 160
-    assert told["screen_shape"] == [210, 160]
-    assert told["legal_actions"] == [0, 1, 2, 3, 4, 5]
-    back = AtariObservation.model_validate(told)
+    reported = observation.model_dump(mode="json")
+    assert len(reported["screen"]) == 210 * 160
+    assert reported["screen_shape"] == [210, 160]
+    assert reported["legal_actions"] == [0, 1, 2, 3, 4, 5]
+    back = AtariObservation.model_validate(reported)
     assert same(back.screen, observation.screen)
     # What OpenEnv's client sends, whose other fields nobody reads there either.
     AtariAction.model_validate(

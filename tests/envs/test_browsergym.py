@@ -95,7 +95,7 @@ def test_size_of_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "told"),
+    ("action", "reported"),
     [
         ("", "ValueError: Received an empty action"),
         ("click('nobody')", 'Could not find element with bid "nobody"'),
@@ -112,9 +112,9 @@ def test_size_of_the_page() -> None:
         ("tab_focus(7)", "IndexError: list index out of range"),
     ],
 )
-def test_an_action_that_fails_is_told(after: After, action: str, told: str) -> None:
+def test_an_action_that_fails_is_told(after: After, action: str, reported: str) -> None:
     observation, reward, terminated, info = after(action)
-    assert told in observation["error"]
+    assert reported in observation["error"]
     assert observation["last_action_error"] == 1
     assert info["browsergym_obs"]["last_action"] == action
     assert (reward, terminated) == (0.0, False)
@@ -165,7 +165,7 @@ def test_actions_that_are_left_out_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"actions": ()}, "allows no action"),
         ({"actions": ("python",)}, "coord"),
@@ -174,8 +174,8 @@ def test_actions_that_are_left_out_are_refused() -> None:
         ({"executable_path": "/no/chromium"}, "'/no/chromium' is not a program"),
     ],
 )
-def test_options_that_will_not_do(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_options_that_will_not_do(options: dict[str, Any], reported: str) -> None:
+    with pytest.raises(OptionError, match=reported):
         OpenEnvGym(ID, **options)
 
 

@@ -34,19 +34,19 @@ Start = Callable[..., OpenEnvGym]
 
 def processes(owner: int | None = None) -> dict[int, str]:
     """Command lines of all processes that descend from one, by default from this one."""
-    told: dict[int, tuple[int, str]] = {}
+    reported: dict[int, tuple[int, str]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:  # it has ended
             continue
-        told[int(folder.name)] = parent, command
+        reported[int(folder.name)] = parent, command
     found: dict[int, str] = {}
     todo = [owner or os.getpid()]
     while todo:
         above = todo.pop()
-        for pid, (parent, command) in told.items():
+        for pid, (parent, command) in reported.items():
             if parent == above:
                 found[pid] = command
                 todo.append(pid)

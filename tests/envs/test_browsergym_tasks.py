@@ -174,10 +174,10 @@ def test_sites_that_are_not_set_up(name: str, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delenv(variable, raising=False)
     with pytest.raises(MissingDependencyError) as caught:
         gymnasium.make(f"openenv/BrowserGym.{name}-v0")
-    told = str(caught.value)
-    assert f"pip install browsergym-{name}" in told
-    assert "https://" in told
-    assert all(variable in told for variable in benchmark.variables)
+    reported = str(caught.value)
+    assert f"pip install browsergym-{name}" in reported
+    assert "https://" in reported
+    assert all(variable in reported for variable in benchmark.variables)
     assert caught.value.fields["variables"] == list(benchmark.variables)
     assert caught.value.fields["package"] == f"browsergym-{name}"
 

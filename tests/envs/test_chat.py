@@ -104,9 +104,9 @@ def test_tokens_of_openenvs_clients() -> None:
         client.post("/reset")
         for none in ([], [[]]):
             refused = client.post("/step", json={"action": {"tokens": none}})
-            told = refused.json()["detail"][0]
-            assert (refused.status_code, told["type"]) == (422, "too_short")
-            assert told["loc"] == ["tokens"]
+            reported = refused.json()["detail"][0]
+            assert (refused.status_code, reported["type"]) == (422, "too_short")
+            assert reported["loc"] == ["tokens"]
         said = client.post("/step", json={"action": {"tokens": [[1, 2], [3]]}}).json()
         assert said["observation"]["tokens"] == [1, 2, 3]
         tokens = client.get("/schema").json()["action"]["properties"]["tokens"]
@@ -210,16 +210,16 @@ def test_answer_that_is_no_unicode_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"reply": f"{HOOKS}:nothing_to_read"}, "reply returned 3, a int"),
         ({"reward_fn": f"{HOOKS}:no_number"}, "reward_fn returned 'much', a str"),
     ],
 )
-def test_functions_that_give_what_they_must_not(options: dict[str, str], told: str) -> None:
+def test_functions_that_give_what_they_must_not(options: dict[str, str], reported: str) -> None:
     env = gymnasium.make(ID, mode="text", **options)
     env.reset()
-    with pytest.raises(EnvironmentFailedError, match=told):
+    with pytest.raises(EnvironmentFailedError, match=reported):
         env.step("x")
     env.reset()
     env.close()
@@ -261,7 +261,7 @@ def test_limits_truncate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"mode": "text", "generation_prompt": True}, "generation_prompt is for mode='tokens'"),
         ({"chat_template": "{% for"}, "chat_template is not a valid template"),
@@ -280,8 +280,8 @@ def test_limits_truncate() -> None:
         ({"reply": []}, "reply"),
     ],
 )
-def test_wrong_options(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_wrong_options(options: dict[str, Any], reported: str) -> None:
+    with pytest.raises(OptionError, match=reported):
         gymnasium.make(ID, **options)
 
 

@@ -86,7 +86,7 @@ def attack(name: str, env: Env, victim: Victim) -> None:
     assert "SUCCEEDED" not in stdout, stdout
     assert exit_code in program.exit_codes, (stdout, stderr)
     if exit_code == program.exit_codes[0]:  # what it may end with as well, in its time, says less
-        assert program.told in stdout + stderr, (stdout, stderr)
+        assert program.reported in stdout + stderr, (stdout, stderr)
     victim.check()
     # The episode goes on, though what a program has left in its namespace may spoil the next step.
     after = step(env, "1 + 1")
@@ -111,7 +111,7 @@ CLEAN = '[3, ["__builtins__", "__doc__", "__loader__", "__name__", "__package__"
 
 def test_what_succeeds_is_seen(patient: Env) -> None:
     patient.reset()
-    assert CONTROL.told in step(patient, CONTROL.code)[0]
+    assert CONTROL.reported in step(patient, CONTROL.code)[0]
 
 
 def test_a_listener_of_this_host_is_out_of_reach(hasty: Env) -> None:

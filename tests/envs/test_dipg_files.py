@@ -55,7 +55,7 @@ def test_the_form_of_the_package(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "reported"),
     [
         ("{", "it is not valid JSON: Expecting property name"),
         ("[]", "its 'messages' must be a list"),
@@ -75,11 +75,11 @@ def test_the_form_of_the_package(tmp_path: Path) -> None:
         (line("\ud800", "B", "C"), "it has half a surrogate pair"),
     ],
 )
-def test_a_line_that_will_not_do(wrong: str, told: str, tmp_path: Path) -> None:
+def test_a_line_that_will_not_do(wrong: str, reported: str, tmp_path: Path) -> None:
     path = written(tmp_path / "own.jsonl", line("A", "B", "C"), wrong)
     with pytest.raises(OptionError) as caught:
         started(dataset=path)
-    assert f"{path}, line 2: {told}" in str(caught.value)
+    assert f"{path}, line 2: {reported}" in str(caught.value)
     assert caught.value.fields["line"] == 2
 
 
@@ -103,7 +103,7 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"channel_end": ""}, "none is empty or part of another"),
         ({"proof_channel_start": "<|end|>"}, "cannot be distinguished"),
@@ -113,8 +113,8 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
         ({"conflict_reward": 10.0}, "'conflict_reward' is unknown"),
     ],
 )
-def test_options_that_will_not_do(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_options_that_will_not_do(options: dict[str, Any], reported: str) -> None:
+    with pytest.raises(OptionError, match=reported):
         started(**options)
 
 

@@ -156,10 +156,10 @@ def test_rewards_are_options(graded: Any, rule: str, text: str) -> None:
 
 
 def test_the_reward_of_abstention_is_an_option(graded: Any) -> None:
-    told = graded(
+    reported = graded(
         response(PROOF, "does not contain"), "does not contain", "", correct_abstention_reward=-3
     )
-    assert told[1] == 17.0
+    assert reported[1] == 17.0
 
 
 def _defaults() -> dict[str, float]:

@@ -57,8 +57,8 @@ def frame(market: Market) -> pd.DataFrame:
     shares = []
     for number, ticker in enumerate(market.tickers):
         columns = {"date": market.dates, "tic": ticker, "close": market.close[:, number]}
-        told = {name: values[:, number] for name, values in market.indicators.items()}
-        shares.append(pd.DataFrame({**columns, **told}))
+        reported = {name: values[:, number] for name, values in market.indicators.items()}
+        shares.append(pd.DataFrame({**columns, **reported}))
     return pd.concat(shares).sort_index(kind="stable")
 
 
@@ -199,7 +199,7 @@ def test_days_are_those_of_all_shares(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "reported"),
     [
         (
             ["2024-01-01,A,1,1,1,1", "2024-13-01,A,1,1,1,1"],
@@ -213,8 +213,8 @@ def test_days_are_those_of_all_shares(tmp_path: Path) -> None:
         (["2024-01-01,A,1,1,1,1,1,1", "2024-01-01,A,1,1,1,1,1,1,1,1"], "is not a valid CSV file"),
     ],
 )
-def test_a_file_that_will_not_do(rows: list[str], told: str, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_a_file_that_will_not_do(rows: list[str], reported: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=reported):
         started(data=written(tmp_path / "own.csv", *rows))
 
 
@@ -250,7 +250,7 @@ def test_first_and_last_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"tickers": ["TSLA"]}, "stocks.csv.gz does not have TSLA; it has AAPL, FB, GOOG"),
         ({"tickers": ["IBM", "IBM"]}, "name each share once"),
@@ -267,8 +267,8 @@ def test_first_and_last_day() -> None:
         ({"indicators": ["macd"]}, "'indicators' is unknown"),
     ],
 )
-def test_options_that_will_not_do(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_options_that_will_not_do(options: dict[str, Any], reported: str) -> None:
+    with pytest.raises(OptionError, match=reported):
         started(**options)
 
 
@@ -335,8 +335,8 @@ def test_the_typed_client() -> None:
 def test_config_as_openenvs_server_has_it() -> None:
     options = {"tickers": ["IBM", "MSFT"], "initial_amount": 5000}
     with serving("finrl", options=options) as served:
-        told = httpx.get(f"{served.url('http')}/config", timeout=60)
-    assert told.json() == {
+        reported = httpx.get(f"{served.url('http')}/config", timeout=60)
+    assert reported.json() == {
         "stock_dim": 2,
         "initial_amount": 5000,
         "action_space": 2,

@@ -56,12 +56,14 @@ def solve(env: GitEnvironment, task_id: str, seed: int) -> list[GitObservation]:
 def test_task_is_solved_by_its_last_push_and_not_before(
     env: GitEnvironment, task_id: str, seed: int
 ) -> None:
-    told = solve(env, task_id, seed)
-    assert [one.reward for one in told] == [None] + [0.0] * (len(told) - 2) + [1.0], told[-1]
-    assert [one.done for one in told] == [False] * (len(told) - 1) + [True]
+    reported = solve(env, task_id, seed)
+    assert [one.reward for one in reported] == [None] + [0.0] * (len(reported) - 2) + [1.0], (
+        reported[-1]
+    )
+    assert [one.done for one in reported] == [False] * (len(reported) - 1) + [True]
     assert env.state.solved
-    assert {one.task_id for one in told} == {task_id}
-    assert told[0].instruction in told[0].output
+    assert {one.task_id for one in reported} == {task_id}
+    assert reported[0].instruction in reported[0].output
 
 
 @pytest.mark.parametrize("task_id", TASKS)
@@ -185,8 +187,8 @@ def test_commits_have_one_author_and_times_of_the_episode(env: GitEnvironment) -
     env.reset(task_id="cherry-pick")
     clone(env, "railway")
     git(env, "commit --allow-empty -m one", "railway")
-    told = git(env, "log -1 '--format=%an %ae %aI %cr'", "railway").output
-    assert told == "Agent agent@example.com 2025-04-11T00:02:00+00:00 60 seconds ago\n"
+    reported = git(env, "log -1 '--format=%an %ae %aI %cr'", "railway").output
+    assert reported == "Agent agent@example.com 2025-04-11T00:02:00+00:00 60 seconds ago\n"
 
 
 def test_editors_leave_what_they_are_given(env: GitEnvironment) -> None:
@@ -197,14 +199,14 @@ def test_editors_leave_what_they_are_given(env: GitEnvironment) -> None:
     git(env, "rm fish-0.txt", "garden")
     assert git(env, "commit --fixup HEAD~1", "garden").success
     assert git(env, "rebase -i --autosquash main", "garden").success
-    told = git(env, "log --format=%s main..", "garden").output
-    assert "fixup" not in told
-    assert told.startswith("wip ")
+    reported = git(env, "log --format=%s main..", "garden").output
+    assert "fixup" not in reported
+    assert reported.startswith("wip ")
 
 
 def test_progress_is_not_told(env: GitEnvironment) -> None:
-    told = solve(env, "rebase-and-push", 1)
-    rebased = next(one for one in told if "Successfully rebased" in one.error)
+    reported = solve(env, "rebase-and-push", 1)
+    rebased = next(one for one in reported if "Successfully rebased" in one.error)
     assert rebased.error == "Successfully rebased and updated refs/heads/basket.\n"
 
 

@@ -231,8 +231,8 @@ def act(env: Env, **fields: str) -> dict[str, Any]:
     kind = kinds.index(fields.pop("action_type", "execute_git_command"))
     observation, *_ = env.step({"action_type": kind, **action, **fields})
     assert env.observation_space.contains(observation)
-    told: dict[str, Any] = observation
-    return told
+    reported: dict[str, Any] = observation
+    return reported
 
 
 def git(env: Env, command: str, where: str = "garden", stdin: str = "") -> dict[str, Any]:
@@ -243,8 +243,8 @@ def clean(env: Env) -> None:
     """A new episode is as the first."""
     env.reset(seed=0)
     assert act(env, action_type="clone_repo", repo_name="garden")["success"]
-    told = git(env, "status --porcelain --ignored --branch")
-    assert told["output"] == "## main...origin/main\n"
+    reported = git(env, "status --porcelain --ignored --branch")
+    assert reported["output"] == "## main...origin/main\n"
     names = [line.split("\t")[1] for line in git(env, "ls-remote")["output"].splitlines()]
     assert names == ["HEAD", "refs/heads/main", "refs/heads/pond"]
 
@@ -277,9 +277,9 @@ def test_no_other_place_is_reached(env: Env, url: str) -> None:
         listener.settimeout(0)
         url = url.format(port=listener.getsockname()[1])
         for command in (f"ls-remote '{url}'", f"clone '{url}' other", f"fetch '{url}'"):
-            told = git(env, command, "")
-            assert not told["success"], told
-            assert "uid=" not in told["output"] + told["error"]
+            reported = git(env, command, "")
+            assert not reported["success"], reported
+            assert "uid=" not in reported["output"] + reported["error"]
         with pytest.raises(BlockingIOError):
             listener.accept()
 
@@ -294,8 +294,8 @@ def patch(path: str, *lines: str, mode: str = "100644") -> str:
 )
 def test_no_patch_is_written_to_where_git_reads_its_orders(env: Env, path: str) -> None:
     clean(env)
-    told = git(env, "apply -", stdin=patch(path, "#!/bin/sh", "id", mode="100755"))
-    assert not told["success"], told
+    reported = git(env, "apply -", stdin=patch(path, "#!/bin/sh", "id", mode="100755"))
+    assert not reported["success"], reported
 
 
 def test_no_program_of_the_repository_is_run(env: Env) -> None:
@@ -320,11 +320,11 @@ def test_no_program_of_the_repository_is_run(env: Env) -> None:
         "push origin other",
         "pull --rebase origin other",
     ):
-        told = git(env, command)
-        assert "RAN" not in told["output"] + told["error"], told
+        reported = git(env, command)
+        assert "RAN" not in reported["output"] + reported["error"], reported
     for command in ("status", "rev-parse --git-dir", "log"):
-        told = git(env, command, "garden/bare")
-        assert "RAN" not in told["output"] + told["error"], told
+        reported = git(env, command, "garden/bare")
+        assert "RAN" not in reported["output"] + reported["error"], reported
     clean(env)
 
 
@@ -345,10 +345,10 @@ def test_no_program_of_the_repository_is_run(env: Env) -> None:
 )
 def test_no_file_elsewhere_is_read_or_written(env: Env, command: str) -> None:
     clean(env)
-    told = git(env, command)
-    assert not told["success"], told
+    reported = git(env, command)
+    assert not reported["success"], reported
     for secret in ("root:", "PATH=", "OPENENV", "HOSTNAME"):
-        assert secret not in told["output"], told
+        assert secret not in reported["output"], reported
 
 
 LINK = (
@@ -375,9 +375,9 @@ def test_no_command_writes_what_git_takes_orders_from(env: Env, command: str) ->
     clean(env)
     written = patch("evil", '[filter "x"]', "\tclean = id") + LINK
     assert git(env, "apply --index -", stdin=written)["success"]
-    told = git(env, command)
-    assert not told["success"], told
-    assert "git's own" in told["error"], told
+    reported = git(env, command)
+    assert not reported["success"], reported
+    assert "git's own" in reported["error"], reported
     clean(env)
 
 
@@ -386,9 +386,9 @@ def test_no_command_is_run_in_a_folder_of_gits_own(env: Env, folder: str) -> Non
     clean(env)
     assert git(env, "apply --index -", stdin=LINK)["success"]
     for command in ("status", "apply -", "format-patch -1"):
-        told = git(env, command, f"garden/{folder}", patch("config", "x"))
-        assert not told["success"], told
-        assert "git's own" in told["error"], told
+        reported = git(env, command, f"garden/{folder}", patch("config", "x"))
+        assert not reported["success"], reported
+        assert "git's own" in reported["error"], reported
     clean(env)
 
 
@@ -433,8 +433,8 @@ def test_what_git_itself_writes_into_its_configuration_does_no_harm(env: Env) ->
         "clone --sparse --depth=1 --filter=blob:none http://gitea:3000/openenv/garden.git sub",
         "status",
     ):
-        told = git(env, command)
-        assert told["success"], (command, told)
+        reported = git(env, command)
+        assert reported["success"], (command, reported)
     assert git(env, "status", "garden/sub")["success"]
     clean(env)
 
@@ -443,11 +443,11 @@ def test_a_command_without_end_is_killed_and_the_episode_goes_on(env: Env) -> No
     clean(env)
     # A pattern that backtracks without end, on a line that does not match it.
     assert git(env, "apply --index -", stdin=patch("long.txt", "a" * 60_000 + "!"))["success"]
-    told = git(env, r"grep -P '^(a|a?)+(a|aa)+$(*LIMIT_MATCH=4294967295)' -- long.txt")
+    reported = git(env, r"grep -P '^(a|a?)+(a|aa)+$(*LIMIT_MATCH=4294967295)' -- long.txt")
     slow = git(env, "grep -E '(.*)(.*)(.*)(.*)(.*)\\5\\4\\3\\2\\1x' -- long.txt")
-    for one in (told, slow):
+    for one in (reported, slow):
         assert not one["success"]
-    assert "[killed after 3 s]" in told["error"] + slow["error"], (told, slow)
+    assert "[killed after 3 s]" in reported["error"] + slow["error"], (reported, slow)
     assert git(env, "status")["success"]
     clean(env)
 
@@ -457,13 +457,13 @@ def test_gigabytes_of_output_are_cut(env: Env) -> None:
     line = "x" * 1000
     assert git(env, "apply --index -", stdin=patch("big.txt", *[line] * 60))["success"]
     git(env, "commit -m big")
-    told = git(env, "log -p " + " ".join(["--format=" + "%B%n" * 50]))
-    assert told["success"]
-    assert len(told["output"]) <= 16_384
-    told = git(env, "cat-file --batch", stdin="HEAD:big.txt\n" * 5000)
-    assert not told["success"]
-    assert "killed by SIGXFSZ" in told["error"]
-    assert "[cut at" in told["output"]
+    reported = git(env, "log -p " + " ".join(["--format=" + "%B%n" * 50]))
+    assert reported["success"]
+    assert len(reported["output"]) <= 16_384
+    reported = git(env, "cat-file --batch", stdin="HEAD:big.txt\n" * 5000)
+    assert not reported["success"]
+    assert "killed by SIGXFSZ" in reported["error"]
+    assert "[cut at" in reported["output"]
     clean(env)
 
 

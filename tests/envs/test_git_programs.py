@@ -66,7 +66,7 @@ def test_a_hostile_program_reaches_nothing(name: str, folder: Folder, victim: Vi
         codes = {TIMED_OUT if done.fate == "timeout" else done.status}
         assert codes <= {*program.exit_codes}, done
         if done.status == program.exit_codes[0]:
-            assert program.told in done.stdout + done.stderr, done
+            assert program.reported in done.stdout + done.stderr, done
     victim.check()
     eventually(lambda: not running(STAYS))
     # The next episode.

@@ -294,11 +294,11 @@ def test_any_text_can_be_drawn(text: str) -> None:
 
 def test_json_is_openenvs() -> None:
     env = begun("tic_tac_toe")
-    told = act(env, 0).model_dump(mode="json")
-    assert len(told["info_state"]) == 27
-    assert told["game_phase"] == "playing"
+    reported = act(env, 0).model_dump(mode="json")
+    assert len(reported["info_state"]) == 27
+    assert reported["game_phase"] == "playing"
     np.testing.assert_array_equal(
-        OpenSpielObservation.model_validate(told).info_state, told["info_state"]
+        OpenSpielObservation.model_validate(reported).info_state, reported["info_state"]
     )
     # What OpenEnv's client sends, whose other fields nobody reads there either.
     OpenSpielAction.model_validate({"action_id": 2, "game_name": "catch", "game_params": {}})

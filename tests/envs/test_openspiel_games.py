@@ -112,9 +112,9 @@ def replayed(game: pyspiel.Game, history: list[int]) -> pyspiel.State:
 def assert_openspiel_agrees(env: Env, played: list[Transition], game: pyspiel.Game) -> None:
     """Asserts that OpenSpiel, given all actions, has the same returns, view and legal actions."""
     last = played[-1]
-    told = env.unwrapped.state()  # type: ignore[attr-defined]  # an OpenEnvGym
-    state = replayed(game, told["history"])
-    agent = told["agent_player"]
+    reported = env.unwrapped.state()  # type: ignore[attr-defined]  # an OpenEnvGym
+    state = replayed(game, reported["history"])
+    agent = reported["agent_player"]
     total = sum(transition.reward for transition in played)
     assert total == pytest.approx(state.returns()[agent], abs=1e-9)
     assert last.terminated == state.is_terminal()
@@ -237,8 +237,11 @@ def test_parameters_change_the_game() -> None:
     env = gymnasium.make("openenv/OpenSpiel-v0", game="go(board_size=5,komi=2.5)")
     assert env.action_space == gymnasium.spaces.Discrete(26)
     env.reset(seed=0)
-    told = env.unwrapped.state()  # type: ignore[attr-defined]  # an OpenEnvGym
-    assert (told["game_name"], told["game_params"]) == ("go", {"board_size": 5, "komi": 2.5})
+    reported = env.unwrapped.state()  # type: ignore[attr-defined]  # an OpenEnvGym
+    assert (reported["game_name"], reported["game_params"]) == (
+        "go",
+        {"board_size": 5, "komi": 2.5},
+    )
     env.close()
 
 

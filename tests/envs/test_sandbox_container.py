@@ -24,7 +24,7 @@ def test_hostile_programs_change_nothing_and_end_in_time(
     engine: DockerClient, landlock: str, boundary: str
 ) -> None:
     here = Path(__file__).parent
-    told = engine.containers.run(
+    reported = engine.containers.run(
         provide(engine, "git"),
         ["/tests/in_container.py", landlock],
         entrypoint="python3",
@@ -32,7 +32,7 @@ def test_hostile_programs_change_nothing_and_end_in_time(
         stderr=True,
         **hardened(Limits(memory="1g", cpus=1.0, pids=256), Needs(), {"/tests": str(here)}),
     )
-    report = json.loads(told)
+    report = json.loads(reported)
     assert report["boundary"] == boundary
     for kind, least in (("coding", 50), ("git", 25)):
         count, failed = report[kind]

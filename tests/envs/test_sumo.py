@@ -115,7 +115,7 @@ def test_all_of_one_junction_is_a_dict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"junction": "Z", "net": "double"}, "Choose B, E or 'all'"),
         ({"net": "moon"}, "single-intersection"),
@@ -124,8 +124,8 @@ def test_all_of_one_junction_is_a_dict() -> None:
         ({"num_seconds": 0}, "num_seconds"),
     ],
 )
-def test_options_that_will_not_do(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_options_that_will_not_do(options: dict[str, Any], reported: str) -> None:
+    with pytest.raises(OptionError, match=reported):
         started(**options)
 
 

@@ -68,7 +68,7 @@ def test_a_network_of_the_users_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "reported"),
     [
         ({"net_file": "/no/such"}, r"net_file='/no/such': this file does not exist"),
         ({"net_file": "<net></net>"}, "route_file= is missing"),
@@ -78,12 +78,12 @@ def test_a_network_of_the_users_own(tmp_path: Path) -> None:
         ({"net_file": "no XML", "route_file": "<routes></routes>"}, "cannot load net_file"),
     ],
 )
-def test_files_that_will_not_do(files: dict[str, str], told: str, tmp_path: Path) -> None:
+def test_files_that_will_not_do(files: dict[str, str], reported: str, tmp_path: Path) -> None:
     for name, text in files.items():
         if text.startswith("<") or " " in text:
             (tmp_path / name).write_text(text)
             files = {**files, name: str(tmp_path / name)}
-    with pytest.raises(OptionError, match=told):
+    with pytest.raises(OptionError, match=reported):
         started(**files)
 
 

@@ -102,8 +102,8 @@ def test_routes_of_a_server() -> None:
         assert ask("task", split="test", index=3).json() == {"task": tasks["tasks"][3]}
         sliced = ask("task_range", split="test", start=2, stop=4).json()
         assert sliced == {"tasks": tasks["tasks"][2:4]}
-        told = ask("task", split="test", index=12)
-        assert (told.status_code, told.json()) == (400, {"detail": "Invalid task index"})
+        reported = ask("task", split="test", index=12)
+        assert (reported.status_code, reported.json()) == (400, {"detail": "Invalid task index"})
         assert ask("task", split="trial", index=0).status_code == 400
         assert ask("task", split="test").status_code == 422
         assert client.get("/other/splits").status_code == 404

@@ -61,9 +61,9 @@ def test_wordle_signals() -> None:
     word = secret(env)
     turned = word[1:] + word[0]
     env._game.env.env.dictionary = _Anything()
-    told = env.step(TextArenaAction(message=f"[{turned}]")).info["reward_signals"]
-    assert told["wordle.greens"] == sum(map(str.__eq__, word, turned)) / 5
-    assert told["wordle.greens"] + told["wordle.yellows"] == 1.0
+    reported = env.step(TextArenaAction(message=f"[{turned}]")).info["reward_signals"]
+    assert reported["wordle.greens"] == sum(map(str.__eq__, word, turned)) / 5
+    assert reported["wordle.greens"] + reported["wordle.yellows"] == 1.0
     again = env.step(TextArenaAction(message=f"[{turned}]")).info["reward_signals"]
     assert again["wordle.repetitions"] == 0.0
     assert (again["wordle.greens"], again["wordle.yellows"]) == (0.0, 0.0)
@@ -97,12 +97,12 @@ def test_metadata_of_openenvs_clients_is_not_in_the_info() -> None:
         *_, stepped = env.step("[crane]")
         env.close()
         with httpx.Client(base_url=served.url("http"), timeout=60) as client:
-            told = client.post("/reset", json={"seed": 3}).json()
+            reported = client.post("/reset", json={"seed": 3}).json()
             action = {"action": {"message": "[crane]"}}
             further = client.post("/step", json=action).json()
             state = client.get("/state").json()
     assert not {"env_id", "raw_messages"} & (info.keys() | stepped.keys())
-    for reply in (told, further):
+    for reply in (reported, further):
         observation = reply["observation"]
         assert observation["metadata"]["env_id"] == "Wordle-v0"
         assert observation["metadata"]["raw_messages"] == observation["messages"]
@@ -189,11 +189,11 @@ def test_episode_is_cut_off_where_the_others_play_on_without_the_agent(
 
 
 def test_text_that_is_too_long_is_cut_to_its_end() -> None:
-    told = messages([(-1, "a" * TEXT_LENGTH, "MESSAGE"), (-1, "end", "MESSAGE"), (0, "b", "x")])
-    assert shorten(told) == 3
-    assert [len(message.content) for message in told] == [TEXT_LENGTH, 1]
-    assert told[0].content.endswith("aend")
-    assert shorten(told) == 0
+    reported = messages([(-1, "a" * TEXT_LENGTH, "MESSAGE"), (-1, "end", "MESSAGE"), (0, "b", "x")])
+    assert shorten(reported) == 3
+    assert [len(message.content) for message in reported] == [TEXT_LENGTH, 1]
+    assert reported[0].content.endswith("aend")
+    assert shorten(reported) == 0
 
 
 def test_a_conversation_that_grows_stays_in_the_space() -> None:
@@ -302,7 +302,7 @@ def test_the_package_itself_is_quiet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"env_id": "Wordl-v0"}, "Did you mean 'Wordle-v0'"),
         ({"env_id": "TicTacToe-v0"}, "has to be 2, received 1"),
@@ -313,8 +313,8 @@ def test_the_package_itself_is_quiet() -> None:
         ({"opponent": []}, "opponent"),
     ],
 )
-def test_wrong_options(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_wrong_options(options: dict[str, Any], reported: str) -> None:
+    with pytest.raises(OptionError, match=reported):
         gymnasium.make(ID, **options)
 
 

@@ -32,8 +32,8 @@ def swept(hash_seed: str, *arguments: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    reported: dict[str, Any] = json.loads(done.stdout)
+    return reported
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def sweep() -> dict[str, Any]:
 
 
 def test_every_game_plays_or_says_why_not(sweep: dict[str, Any]) -> None:
-    reasons = {game: told["error"] for game, told in sweep.items() if "error" in told}
+    reasons = {game: reported["error"] for game, reported in sweep.items() if "error" in reported}
     expected = {
         "Python 3.12": [
             "Checkers",
@@ -69,15 +69,17 @@ def test_every_game_plays_or_says_why_not(sweep: dict[str, Any]) -> None:
 
 def test_a_seed_decides_every_game(sweep: dict[str, Any]) -> None:
     """Twice in the process, with another episode between; and in another process."""
-    played = {game: told for game, told in sweep.items() if "error" not in told}
-    assert [game for game, told in played.items() if told["first"] != told["again"]] == []
-    assert [game for game, told in played.items() if told["outside"]] == []
+    played = {game: reported for game, reported in sweep.items() if "error" not in reported}
+    assert [
+        game for game, reported in played.items() if reported["first"] != reported["again"]
+    ] == []
+    assert [game for game, reported in played.items() if reported["outside"]] == []
     other = swept("2", "--once")
     assert [game for game in played if played[game]["first"] != other[game]["first"]] == []
 
 
 def test_no_game_touches_the_process_own_random_numbers(sweep: dict[str, Any]) -> None:
-    assert [game for game, told in sweep.items() if told.get("touched")] == []
+    assert [game for game, reported in sweep.items() if reported.get("touched")] == []
 
 
 @pytest.mark.parametrize("game", VARIANTS)
@@ -91,5 +93,5 @@ def test_every_id(game: str) -> None:
 
 def test_ids_are_all_the_games_for_one(sweep: dict[str, Any]) -> None:
     """In the sweep a game has as few players as it takes."""
-    alone = {game for game, told in sweep.items() if told.get("players") == 1}
+    alone = {game for game, reported in sweep.items() if reported.get("players") == 1}
     assert alone - {"PublicGoodsGame"} == set(VARIANTS)  # it takes one, but is for more

@@ -38,7 +38,7 @@ def made(env_id: str) -> tuple[OpenEnvGym, int]:
 def episode(env: OpenEnvGym, seed: int) -> tuple[str, bool]:
     """What it comes to; whether an observation was outside of its Space."""
     observation, info = env.reset(seed=seed)
-    told: list[Any] = [observation, info]
+    reported: list[Any] = [observation, info]
     outside = not env.observation_space.contains(observation)
     rng = np.random.default_rng(seed)
     for _ in range(STEPS):
@@ -46,12 +46,12 @@ def episode(env: OpenEnvGym, seed: int) -> tuple[str, bool]:
         seen = [*BRACKETED.findall(text)][-20:] or ["[0]"]
         picked = rng.choice(seen, 2)  # two, since some games put them in a set
         observation, *rest = env.step(" ".join(picked))
-        told += [observation, *rest]
+        reported += [observation, *rest]
         outside |= not env.observation_space.contains(observation)
         if rest[1] or rest[2]:
             break
-    told.append(env.state())
-    return hashlib.sha256(repr(told).encode()).hexdigest(), outside
+    reported.append(env.state())
+    return hashlib.sha256(repr(reported).encode()).hexdigest(), outside
 
 
 def numbers() -> str:

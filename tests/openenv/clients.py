@@ -34,21 +34,21 @@ def play(url: str, actions: list[Any], reset: dict[str, Any] | None = None) -> d
 
 
 async def call_tool(url: str, name: str) -> dict[str, Any]:
-    """What a client of MCP's tools is told: those that there are, and what comes of calling one."""
+    """Return the tools that a client of MCP lists, and the result of calling one."""
     async with MCPToolClient(base_url=url) as client:
         listed = [tool.name for tool in await client.list_tools()]
         try:
-            told = await client.call_tool(name, message="Hello!")
+            reported = await client.call_tool(name, message="Hello!")
         except RuntimeError as error:
             return {"listed": listed, "error": str(error)}
-        return {"listed": listed, "told": told}
+        return {"listed": listed, "reported": reported}
 
 
 async def one_too_many(
     url: str, actions: list[Any], reset: dict[str, Any], limit: int
 ) -> dict[str, Any]:
     """Episodes with as many clients at once as the server takes, and what it tells one more."""
-    told: list[str] = []
+    reported: list[str] = []
 
     async def one_more() -> None:
         client = GenericEnvClient(base_url=url)
@@ -56,12 +56,12 @@ async def one_too_many(
             await client.connect()
             await client.reset()
         except RuntimeError as error:
-            told.append(str(error))
+            reported.append(str(error))
         finally:
             await client.close()
 
     episodes = await play_async(url, actions, reset, limit, one_more)
-    return {"episodes": episodes, "told": told}
+    return {"episodes": episodes, "reported": reported}
 
 
 async def play_async(

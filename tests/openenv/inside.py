@@ -26,12 +26,12 @@ def main() -> None:
         try:
             reply = json.dumps({"result": call(**json.loads(line))})
         except Exception as error:
-            told = {
+            reported = {
                 "kind": type(error).__name__,
                 "message": str(error),
                 "traceback": traceback.format_exc(),
             }
-            reply = json.dumps({"error": told})
+            reply = json.dumps({"error": reported})
         print(reply, file=replies, flush=True)
 
 

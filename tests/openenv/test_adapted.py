@@ -170,12 +170,12 @@ def test_a_server_of_what_was_registered_with_spaces(registered: str, peer: Peer
         for spaces, said in (
             ({"column": Discrete(9)}, r"action\.column .*Discrete\(9\).*Discrete\(7\)"),
             ({"board": None}, r"observation\.board .* in no Space; .*Box\(-1, 1"),
-            ({"row": Discrete(6)}, "'row', which is no field"),
+            ({"row": Discrete(6)}, "'row', which is not a field"),
         ):
             with pytest.raises(OptionError, match=said):
                 gymnasium.make(registered, url=server.ws_url, spaces=spaces)
-        told = peer.call(f"{CLIENTS}:play", url=server.url, actions=[{"column": 3}])
-        assert told["results"][1]["observation"]["board"][5][3] == 1
+        reported = peer.call(f"{CLIENTS}:play", url=server.url, actions=[{"column": 3}])
+        assert reported["results"][1]["observation"]["board"][5][3] == 1
 
 
 def test_lanes_of_a_vector_environment(peer: PeerPython) -> None:
@@ -198,7 +198,7 @@ def test_spaces_of_fields_that_there_are_not(peer: PeerPython) -> None:
 def test_models_that_its_class_does_not_tell(peer: PeerPython) -> None:
     bare = {"id": "peer/Untold-v0", "environment": QUIET["environment"]}
     peer.call(f"{ADAPTED}:register", **bare)
-    with pytest.raises(PeerError, match="does not tell the model of its actions"):
+    with pytest.raises(PeerError, match="declares no model of its actions"):
         peer.call(f"{ADAPTED}:play", id="peer/Untold-v0", actions=[])
 
 

@@ -220,7 +220,7 @@ def test_a_connection_that_dropped_between_two_steps(server: PeerServer) -> None
 
 
 def test_many_faults(server: PeerServer) -> None:
-    """Whatever drops, what the environment did is what was told of it."""
+    """Whatever drops, what the environment did is what was reported of it."""
     chance = random.Random(5)
     with through(server) as (env, proxy):
         born = env.reset()[0]["born"]

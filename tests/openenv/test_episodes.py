@@ -170,8 +170,8 @@ def test_asynchronous_clients_up_to_the_limit(episode: tuple[Truth, str], peer: 
     for played in found["episodes"]:
         check(played["results"], truth)
         assert played["state"]["step_count"] == len(truth.actions)
-    (told,) = found["told"]
-    assert "CAPACITY_REACHED" in told
+    (reported,) = found["reported"]
+    assert "CAPACITY_REACHED" in reported
 
 
 def test_openenv_validate(episode: tuple[Truth, str], peer: PeerPython) -> None:

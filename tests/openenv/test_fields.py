@@ -70,12 +70,12 @@ def test_fields(name: str) -> None:
         check(contract.config, config.json())
         assert config.json().keys() == contract.config.keys()
     both = contract.metadata
-    for told, metadata in ((begun, both), (stepped.json(), {**both, **contract.stepped})):
-        assert told.keys() == {"observation", "reward", "done", "metadata"}
-        observation = told["observation"]
+    for reported, metadata in ((begun, both), (stepped.json(), {**both, **contract.stepped})):
+        assert reported.keys() == {"observation", "reward", "done", "metadata"}
+        observation = reported["observation"]
         check(contract.observation, observation)
         check(metadata, observation["metadata"])
-        assert (told["metadata"] or {}) == observation["metadata"]
+        assert (reported["metadata"] or {}) == observation["metadata"]
         if contract.exact:
             assert observation.keys() == {*contract.observation, "metadata"}
     check(contract.state, state)

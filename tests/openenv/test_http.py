@@ -56,9 +56,9 @@ def rpc(client: httpx.Client, method: str, **params: Any) -> Any:
 
 def count(reply: httpx.Response) -> Any:
     assert reply.status_code == 200, reply.text
-    told = reply.json()
-    assert list(told) == ["observation", "reward", "done", "metadata"]
-    return told["observation"]["count"]
+    reported = reply.json()
+    assert list(reported) == ["observation", "reward", "done", "metadata"]
+    return reported["observation"]["count"]
 
 
 def step(client: httpx.Client, action: int = COUNT, **headers: Any) -> httpx.Response:
@@ -68,8 +68,12 @@ def step(client: httpx.Client, action: int = COUNT, **headers: Any) -> httpx.Res
 def test_a_client_that_keeps_cookies_has_an_episode(new: Client) -> None:
     client = new()
     begun = client.post("/reset", json={"seed": 1, "episode_id": "ep"})
-    told = begun.json()
-    assert (told["reward"] is None, told["done"], told["metadata"]) == (False, False, None)
+    reported = begun.json()
+    assert (reported["reward"] is None, reported["done"], reported["metadata"]) == (
+        False,
+        False,
+        None,
+    )
     assert [count(step(client)) for _ in range(3)] == [1, 2, 3]
     assert client.get("/state").json() == {"episode_id": "ep", "step_count": 3}
     assert count(client.post("/reset", json={"seed": 1})) == 0
@@ -77,9 +81,9 @@ def test_a_client_that_keeps_cookies_has_an_episode(new: Client) -> None:
 
 
 def test_the_cookie_is_for_no_script(new: Client) -> None:
-    told = new().post("/reset").headers["set-cookie"]
-    assert "HttpOnly" in told
-    assert "SameSite=lax" in told
+    reported = new().post("/reset").headers["set-cookie"]
+    assert "HttpOnly" in reported
+    assert "SameSite=lax" in reported
 
 
 def test_a_client_may_send_the_header_instead(new: Client, server: Served) -> None:
@@ -114,10 +118,10 @@ def test_without_a_session_the_error_explains(new: Client) -> None:
     with httpx.Client(base_url=client.base_url, timeout=LIMIT) as forgetful:
         for reply in (step(forgetful), forgetful.get("/state")):
             assert reply.status_code == 400
-            told = reply.json()
-            assert told["code"] == "SESSION_ERROR"
+            reported = reply.json()
+            assert reported["code"] == "SESSION_ERROR"
             for word in ("POST /reset", SESSION_COOKIE, SESSION_HEADER, "-c"):
-                assert word in told["detail"]
+                assert word in reported["detail"]
 
 
 def test_a_session_that_is_over(new: Client) -> None:
@@ -321,8 +325,8 @@ RPC = [
 def test_errors_of_json_rpc(new: Client, body: bytes, id: Any, code: int) -> None:
     reply = new().post("/mcp", content=body)
     assert reply.status_code == 200
-    told = reply.json()
-    assert (told["jsonrpc"], told["id"], told["error"]["code"]) == ("2.0", id, code)
+    reported = reply.json()
+    assert (reported["jsonrpc"], reported["id"], reported["error"]["code"]) == ("2.0", id, code)
 
 
 def test_a_full_server_in_json_rpc(new: Client) -> None:

@@ -58,24 +58,24 @@ def test_an_image_that_serves_by_itself(engine: DockerClient, image: str) -> Non
         assert env.get_wrapper_attr("space_sources")["action.seconds"] == "schema"
         assert env.reset(seed=1)[0]["steps"] == 0
         assert [env.step(act())[1] for _ in range(3)] == [1.0, 2.0, 3.0]
-        told = env.get_wrapper_attr("isolation")
-        assert (told["transport"], told["boundary"], told["image"]) == (
+        reported = env.get_wrapper_attr("isolation")
+        assert (reported["transport"], reported["boundary"], reported["image"]) == (
             "docker",
             "container",
             image,
         )
-        assert told["cap_drop"] == ["ALL"]
-        assert told["cap_add"] == []
-        assert told["read_only"]
-        assert told["no_new_privileges"]
-        assert told["user"] == "65534:65534"
-        assert not told["privileged"]
-        assert (told["pids"], told["memory"], told["cpus"]) == (256, 1 << 30, 1.0)
-        assert told["mounts"] == []
-        assert told["network"] == "bridge"
-        container = engine.containers.get(told["container"])
+        assert reported["cap_drop"] == ["ALL"]
+        assert reported["cap_add"] == []
+        assert reported["read_only"]
+        assert reported["no_new_privileges"]
+        assert reported["user"] == "65534:65534"
+        assert not reported["privileged"]
+        assert (reported["pids"], reported["memory"], reported["cpus"]) == (256, 1 << 30, 1.0)
+        assert reported["mounts"] == []
+        assert reported["network"] == "bridge"
+        container = engine.containers.get(reported["container"])
         assert container.attrs["NetworkSettings"]["Ports"] == {
-            "8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(told["port"])}]
+            "8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(reported["port"])}]
         }
         container.kill()
         with pytest.raises(SessionLostError, match="was killed by signal 9"):
@@ -92,13 +92,13 @@ def test_files_of_the_users(engine: DockerClient, image: str, tmp_path: Path) ->
         lambda: gymnasium.make(REMOTE, transport="docker", image=image, transport_options=mounted)
     )
     try:
-        told = env.get_wrapper_attr("isolation")
-        container = engine.containers.get(told["container"])
+        reported = env.get_wrapper_attr("isolation")
+        container = engine.containers.get(reported["container"])
         read = container.exec_run(["cat", "/app/levels/levels"])
         written = container.exec_run(["touch", "/app/levels/levels"], user="0")
     finally:
         env.close()
-    assert told["relaxed"] == {"mounts": {"/app/levels": str(tmp_path)}}
+    assert reported["relaxed"] == {"mounts": {"/app/levels": str(tmp_path)}}
     assert read.output == b"three"
     assert b"Read-only file system" in written.output
 
@@ -145,9 +145,9 @@ def test_a_server_that_does_not_start(image: str) -> None:
 
 
 def test_a_server_that_says_nothing(image: str) -> None:
-    told = {"start_timeout": 3.0, "variables": {"TRIAL": "silent"}}
+    reported = {"start_timeout": 3.0, "variables": {"TRIAL": "silent"}}
     with pytest.raises(StartError, match="port 8000, within 3 s") as caught:
-        gymnasium.make(REMOTE, transport="docker", image=image, transport_options=told)
+        gymnasium.make(REMOTE, transport="docker", image=image, transport_options=reported)
     assert "still runs" in str(caught.value)
 
 

@@ -172,12 +172,12 @@ def played(client: EnvClient[Any, Any, Any], case: Case) -> dict[str, Any]:
     return {
         "results": [
             {
-                "observation": told.observation.model_dump(mode="json", exclude=beside),
-                "reward": told.reward,
-                "done": told.done,
-                "metadata": told.metadata,
+                "observation": reported.observation.model_dump(mode="json", exclude=beside),
+                "reward": reported.reward,
+                "done": reported.done,
+                "metadata": reported.metadata,
             }
-            for told in results
+            for reported in results
         ],
         "states": states,
     }
@@ -193,10 +193,10 @@ def without_nan(value: Any) -> Any:
 
 
 def check_results(found: list[dict[str, Any]], expected: list[dict[str, Any]], case: Case) -> None:
-    """Checks that our client was told what OpenEnv's client was."""
+    """Check that our client received what OpenEnv's client received."""
     rewards = [result["reward"] for result in expected]
     # There is no reward of a reset in Gymnasium.
-    assert [own["reward"] for own in found] == [0.0, *(told or 0.0 for told in rewards[1:])]
+    assert [own["reward"] for own in found] == [0.0, *(reported or 0.0 for reported in rewards[1:])]
     for own, wanted in zip(found, expected, strict=True):
         own = less(own, case.more)
         assert without_nan(own["observation"]) == wanted["observation"]

@@ -55,17 +55,17 @@ def theirs() -> Iterator[PeerServer]:
 
 
 def posted(url: str, request: dict[str, Any]) -> Any:
-    told = httpx.post(f"{url}/mcp", json=request, timeout=LIMIT)
-    assert told.status_code == 200
-    return told.json()
+    reported = httpx.post(f"{url}/mcp", json=request, timeout=LIMIT)
+    assert reported.status_code == 200
+    return reported.json()
 
 
 def framed(url: str, request: dict[str, Any]) -> Any:
     with connect(f"{url.replace('http', 'ws')}/ws", proxy=None, open_timeout=LIMIT) as connection:
         connection.send(json.dumps({"type": "mcp", "data": request}))
-        told = json.loads(connection.recv(LIMIT))
-    assert told["type"] == "mcp"
-    return told["data"]
+        reported = json.loads(connection.recv(LIMIT))
+    assert reported["type"] == "mcp"
+    return reported["data"]
 
 
 def sent(url: str, request: dict[str, Any]) -> Any:
@@ -82,7 +82,7 @@ def test_what_a_server_of_openenv_answers_so_do_we(
     for fields in REQUESTS:
         request = {"jsonrpc": "2.0", **fields}
         mine, wanted = ask(ours.url("http"), request), ask(theirs.url, request)
-        message, openenv_message = (told["error"].pop("message") for told in (mine, wanted))
+        message, openenv_message = (reported["error"].pop("message") for reported in (mine, wanted))
         assert mine == wanted, request
         if openenv_message.startswith("Invalid request"):  # where theirs is Pydantic's own text
             assert message.startswith("Invalid request: ")
@@ -92,9 +92,9 @@ def test_what_a_server_of_openenv_answers_so_do_we(
 
 @requires_peers
 def test_the_openenv_client_of_tools(ours: Served, peer: PeerPython) -> None:
-    told = peer.call("tests.openenv.clients:call_tool", url=ours.url("http"), name="step")
-    assert told["listed"] == ["reset", "step"]
-    assert "There is no running episode" in told["error"]
+    reported = peer.call("tests.openenv.clients:call_tool", url=ours.url("http"), name="step")
+    assert reported["listed"] == ["reset", "step"]
+    assert "There is no running episode" in reported["error"]
     eventually(lambda: len(ours.sessions) == 0)
 
 
@@ -127,12 +127,12 @@ def test_an_episode_over_a_connection(ours: Served) -> None:
     with talk(ours, "/mcp") as client:
         assert client.ask(call("reset", seed=1))["result"]["data"]["done"] is False
         client.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-        told = client.ask(call("step", message="Hi"))["result"]  # of the note there is no reply
-        assert told["data"]["observation"]["echoed_message"] == "Hi"
+        reported = client.ask(call("step", message="Hi"))["result"]  # of the note there is no reply
+        assert reported["data"]["observation"]["echoed_message"] == "Hi"
         begun = client.ask({**LIST, "method": "initialize", "params": {}})["result"]
         assert begun["serverInfo"]["name"] == "echo"
-        told = client.ask(call("step", message="Hi"))["result"]
-        assert (told["isError"], told["structuredContent"]["reward"]) == (False, 0.2)
+        reported = client.ask(call("step", message="Hi"))["result"]
+        assert (reported["isError"], reported["structuredContent"]["reward"]) == (False, 0.2)
     eventually(lambda: len(ours.sessions) == 0)
 
 
@@ -156,11 +156,11 @@ def test_strange_frames(ours: Served) -> None:
                 if source.random() < 0.7:
                     method = source.choice(["tools/call", "openenv/session/close", frame])
                     frame = {"jsonrpc": "2.0", "method": method, "params": frame, "id": sent}
-                told = client.ask(json.dumps(frame))
-                assert told["error"]["code"] in CODES, frame
+                reported = client.ask(json.dumps(frame))
+                assert reported["error"]["code"] in CODES, frame
                 sent += 1
             if not isinstance(frame, dict):
-                assert told["error"]["code"] == -32000
+                assert reported["error"]["code"] == -32000
                 assert client.closed() == 1000
         # It has place for two, and a session ends a moment after its connection.
         eventually(lambda: len(ours.sessions) == 0)
@@ -170,8 +170,8 @@ def test_strange_frames(ours: Served) -> None:
 def test_an_environment_that_cannot_be_made() -> None:
     with serving("tests.troubles:Troublesome", options={"first": "raise"}) as served:
         with talk(served, "/mcp") as client:
-            told = client.read()["error"]
-            assert (told["code"], list(told["data"])) == (-32000, ["factory_name"])
+            reported = client.read()["error"]
+            assert (reported["code"], list(reported["data"])) == (-32000, ["factory_name"])
             assert client.closed() == 1000
         eventually(lambda: len(served.sessions) == 0)
 
@@ -202,8 +202,8 @@ def test_there_are_no_sets_of_tasks(
         url = f"{ours.url('http')}/{environment}/{kind}"
         return httpx.request(method, url, json=body, timeout=LIMIT)
 
-    told = ask("Echo")
-    assert told.status_code == 501
-    assert told.json() == {"detail": f"{name} is not supported for this environment"}
+    reported = ask("Echo")
+    assert reported.status_code == 501
+    assert reported.json() == {"detail": f"{name} is not supported for this environment"}
     other = ask("other")
     assert (other.status_code, other.json()) == (404, {"detail": "unknown environment 'other'"})

@@ -47,7 +47,7 @@ def sources(env: gymnasium.Env[Any, Any]) -> dict[str, str]:
 
 
 def refused(server: PeerServer, name: str, **keywords: Any) -> SpaceError:
-    """The error of an environment that does not tell its Spaces."""
+    """The error of an environment that does not describe its Spaces."""
     with pytest.warns(OpenEnvServerWarning), pytest.raises(SpaceError) as caught:
         gymnasium.make(REMOTE, url=f"{server.ws_url}/{name}", **keywords)
     return caught.value
@@ -243,25 +243,25 @@ class TestGiven:
         with pytest.warns(OpenEnvServerWarning), pytest.raises(error, match=said):
             gymnasium.make(REMOTE, url=f"{server.ws_url}/connect4", **keywords)
 
-    @pytest.mark.parametrize("told", ["Box", {"type": "Ball"}, {"type": "Box", "low": "x"}])
-    def test_what_is_no_description(self, server: PeerServer, told: Any) -> None:
+    @pytest.mark.parametrize("reported", ["Box", {"type": "Ball"}, {"type": "Box", "low": "x"}])
+    def test_what_is_no_description(self, server: PeerServer, reported: Any) -> None:
         with pytest.raises((OptionError, SpaceError), match="Space"):
-            gymnasium.make(REMOTE, url=f"{server.ws_url}/connect4", spaces={"board": told})
+            gymnasium.make(REMOTE, url=f"{server.ws_url}/connect4", spaces={"board": reported})
 
     @pytest.mark.parametrize("transport", ["websocket", "http"])
     def test_a_server_of_ours_has_its_own(self, transport: str) -> None:
         text = {"type": "Utf8", "max_length": 4096}
         with serving("echo") as served:
-            for told in (
+            for reported in (
                 {"spaces": {"message": text, "observation.echoed_message": text}},
                 {"spaces": {"message_length": None}},
                 {"action_space": text, "observation_space": Utf8(4096)},
             ):
-                with closing(gymnasium.make(REMOTE, url=served.url(transport), **told)) as env:
+                with closing(gymnasium.make(REMOTE, url=served.url(transport), **reported)) as env:
                     env.reset()
                     assert env.step("Hello!")[0] == "Hello!"
                     assert sources(env) == {}
-            for told, said in (
+            for reported, said in (
                 ({"spaces": {"message": TEXT}}, r"action\.message of echo is in the Space .*4096"),
                 ({"spaces": {"message": None}}, "is in no Space; but"),
                 ({"spaces": {"massage": TEXT}}, r"It has action\.metadata, action\.message"),
@@ -269,7 +269,7 @@ class TestGiven:
                 ({"observation_space": TEXT}, "observation_space= is .*4096"),
             ):
                 with pytest.raises(OptionError, match=said):
-                    gymnasium.make(REMOTE, url=served.url(transport), **told)
+                    gymnasium.make(REMOTE, url=served.url(transport), **reported)
             eventually(lambda: len(served.sessions) == 0)
 
     def test_an_environment_of_ours_has_its_own_here_too(self) -> None:
@@ -332,7 +332,7 @@ class TestVector:
 
 class TestServers:
     def test_no_word_of_openenv(self, server: PeerServer) -> None:
-        with pytest.raises((ConnectError, ProtocolError), match="no openenv-gym"):
+        with pytest.raises((ConnectError, ProtocolError), match="not an openenv-gym"):
             gymnasium.make(REMOTE, url=f"{server.ws_url}/nothing")
 
     def test_an_address_for_http_is_taken_by_websocket(self, server: PeerServer) -> None:

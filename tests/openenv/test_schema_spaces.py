@@ -41,25 +41,41 @@ def space_of(schema: Any, sample: Any = MISSING, **settings: Any) -> Space[Any]:
 # Schemas as Pydantic writes them, with bounds.
 
 integers = st.tuples(st.integers(-(2**40), 2**40), st.integers(0, 2**40)).flatmap(
-    lambda told: st.sampled_from(
+    lambda reported: st.sampled_from(
         [
-            {"type": "integer", "minimum": told[0], "maximum": told[0] + told[1]},
-            {"type": "integer", "exclusiveMinimum": told[0] - 1, "maximum": told[0] + told[1]},
-            {"type": "integer", "minimum": told[0], "exclusiveMaximum": told[0] + told[1] + 1},
+            {"type": "integer", "minimum": reported[0], "maximum": reported[0] + reported[1]},
+            {
+                "type": "integer",
+                "exclusiveMinimum": reported[0] - 1,
+                "maximum": reported[0] + reported[1],
+            },
+            {
+                "type": "integer",
+                "minimum": reported[0],
+                "exclusiveMaximum": reported[0] + reported[1] + 1,
+            },
         ]
     )
 )
 numbers = st.tuples(st.floats(-1e9, 1e9), st.floats(1e-3, 1e9)).map(
-    lambda told: {"type": "number", "minimum": told[0], "maximum": told[0] + told[1]}
+    lambda reported: {
+        "type": "number",
+        "minimum": reported[0],
+        "maximum": reported[0] + reported[1],
+    }
 )
 texts = st.tuples(st.integers(0, 5), st.integers(0, 20)).map(
-    lambda told: {"type": "string", "minLength": told[0], "maxLength": told[0] + told[1]}
+    lambda reported: {
+        "type": "string",
+        "minLength": reported[0],
+        "maxLength": reported[0] + reported[1],
+    }
 )
 values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 choices = st.lists(values, min_size=1, max_size=5, unique_by=json.dumps).map(
-    lambda told: {"enum": told}
+    lambda reported: {"enum": reported}
 )
-constants = values.map(lambda told: {"const": told})
+constants = values.map(lambda reported: {"const": reported})
 leaves: st.SearchStrategy[Schema] = st.one_of(
     integers, numbers, texts, choices, constants, st.just({"type": "boolean"})
 )
@@ -67,8 +83,8 @@ names = st.text("abcdefgh_", min_size=1, max_size=6)
 
 
 def _nested(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
-    def array(told: tuple[Schema, int, int]) -> Schema:
-        item, shortest, more = told
+    def array(reported: tuple[Schema, int, int]) -> Schema:
+        item, shortest, more = reported
         return {"type": "array", "items": item, "minItems": shortest, "maxItems": shortest + more}
 
     def items(kinds: list[Schema]) -> Schema:

@@ -44,9 +44,9 @@ def truth(server: PeerServer, peer: PeerPython) -> list[Any]:
     episodes = []
     for split, index, answer in TASKS:
         asked = {"actions": [{"answer": answer}], "reset": {"split": split, "index": index}}
-        told = peer.call(f"{CLIENTS}:play", url=f"{server.url}/quiz", **asked)["results"]
-        questions = [one["observation"]["question"] for one in told]
-        episodes.append([*questions, told[1]["reward"], told[1]["done"], False])
+        reported = peer.call(f"{CLIENTS}:play", url=f"{server.url}/quiz", **asked)["results"]
+        questions = [one["observation"]["question"] for one in reported]
+        episodes.append([*questions, reported[1]["reward"], reported[1]["done"], False])
     return episodes
 
 
@@ -63,10 +63,10 @@ def test_at_its_own_server(server: PeerServer, truth: list[Any]) -> None:
 def test_in_our_hands(transport: str, peer: PeerPython, truth: list[Any]) -> None:
     peer.call(f"{ADAPTED}:register", id="peer/Quiz-v0", environment=QUIZ)
     options = {"transport": transport}
-    told = peer.call(f"{ADAPTED}:play_tasks", id="peer/Quiz-v0", tasks=TASKS, options=options)
-    assert told["tasks"] == {"train": TRAIN, "held-out": HELD_OUT}
-    assert [[*one[:5]] for one in told["episodes"]] == truth
-    scores = [one[5]["rubric"] for one in told["episodes"]]
+    reported = peer.call(f"{ADAPTED}:play_tasks", id="peer/Quiz-v0", tasks=TASKS, options=options)
+    assert reported["tasks"] == {"train": TRAIN, "held-out": HELD_OUT}
+    assert [[*one[:5]] for one in reported["episodes"]] == truth
+    scores = [one[5]["rubric"] for one in reported["episodes"]]
     assert [*scores[0]] == ["total", "rubric_0", "rubric_1"] or len(scores[0]) == 3
     assert scores[0]["total"] == 1.0
     assert scores[2]["total"] == pytest.approx(truth[2][2])
@@ -94,12 +94,12 @@ def test_behind_our_server(
             ("POST", "task", {"split": "train", "index": 2}),
             ("POST", "task", {"split": "train", "index": 99}),
         ):
-            told = [
+            reported = [
                 httpx.request(method, f"{one}/{kind}", json=body, timeout=60.0)
                 for one in (f"{url}/{name}", f"{server.url}/quiz/quiz")
             ]
-            assert told[0].status_code == told[1].status_code
-            answers = [one.json() for one in told]
+            assert reported[0].status_code == reported[1].status_code
+            answers = [one.json() for one in reported]
             for answer in answers:
                 if isinstance(answer, dict):
                     answer.pop("env_name", None)

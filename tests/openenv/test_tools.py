@@ -37,10 +37,10 @@ def server() -> Iterator[PeerServer]:
         yield server
 
 
-def check_same(outcomes: list[Any], told: list[Any]) -> None:
+def check_same(outcomes: list[Any], reported: list[Any]) -> None:
     """Checks what our environment gave against what OpenEnv's client got."""
     for (observation, info, reward, terminated, truncated), wanted in zip(
-        outcomes, told, strict=True
+        outcomes, reported, strict=True
     ):
         assert (reward, terminated, truncated) == (wanted["reward"] or 0.0, wanted["done"], False)
         fields = wanted["observation"]
@@ -70,8 +70,8 @@ def test_tools_with_bounded_arguments(server: PeerServer, peer: PeerPython) -> N
         for seed in range(3):
             outcomes, actions = episode(env, seed, 200)
             assert outcomes[-1][3]
-            told = peer.call(f"{CLIENTS}:play", url=url, actions=actions, reset={"seed": seed})
-            check_same(outcomes, told["results"])
+            reported = peer.call(f"{CLIENTS}:play", url=url, actions=actions, reset={"seed": seed})
+            check_same(outcomes, reported["results"])
         assert env.unwrapped.state()["step_count"] == len(actions)
     with remote(f"{server.ws_url}/safe", actions="json") as env:
         assert str(env.action_space["tool"]) == "Discrete(3)"
@@ -114,9 +114,11 @@ def test_tools_with_free_arguments(name: str, server: PeerServer, peer: PeerPyth
         assert outcomes[3][0] == {"tool_name": "nothing", "result": "", "error": ""}
         outcomes[3] = (outcomes[3][0], {"result": "null"}, *outcomes[3][2:])
         url = f"{server.url}/{name}"
-        told = peer.call(f"{CLIENTS}:play", url=url, actions=played, reset={"seed": 0})["results"]
-        told[3]["observation"]["result"]["data"] = ""
-        check_same(outcomes[:3] + outcomes[4:], told[:3] + told[4:])
+        reported = peer.call(f"{CLIENTS}:play", url=url, actions=played, reset={"seed": 0})[
+            "results"
+        ]
+        reported[3]["observation"]["result"]["data"] = ""
+        check_same(outcomes[:3] + outcomes[4:], reported[:3] + reported[4:])
         env.action_space.seed(0)
         for _ in range(20):
             assert env.observation_space.contains(env.step(env.action_space.sample())[0])
@@ -182,7 +184,7 @@ def test_the_openenv_client_of_tools(url: str, server: PeerServer, peer: PeerPyt
         for one in (url, f"{server.url}/desk")
     )
     assert mine == theirs
-    assert mine["told"] == "Hello!"
+    assert mine["reported"] == "Hello!"
 
 
 @pytest.mark.parametrize(
@@ -277,7 +279,7 @@ def test_a_method_for_each_tool(server: PeerServer) -> None:
 
 def test_the_client_of_an_id(peer: PeerPython) -> None:
     peer.call(f"{ADAPTED}:register", id="peer/Desk-v0", environment=f"{TOOLBOX}:Desk")
-    told = peer.call(
+    reported = peer.call(
         f"{ADAPTED}:call_tool", id="peer/Desk-v0", name="echo", arguments={"message": "Hi"}
     )
-    assert told == {"client": "DeskEnv", "tools": ["echo", "fail", "nothing"], "result": "Hi"}
+    assert reported == {"client": "DeskEnv", "tools": ["echo", "fail", "nothing"], "result": "Hi"}

@@ -105,8 +105,8 @@ def test_an_episode(nested: Served) -> None:
                 "done": False,
             },
         }
-        told = client.do("step", by={"x": 3, "y": -2})["data"]
-        assert (told["reward"], told["done"]) == (1.0, True)
+        reported = client.do("step", by={"x": 3, "y": -2})["data"]
+        assert (reported["reward"], reported["done"]) == (1.0, True)
         assert client.do("state") == {
             "type": "state",
             "data": {"episode_id": "ep", "step_count": 1},
@@ -124,8 +124,8 @@ def test_the_data_of_a_reset_may_be_left_out(nested: Served) -> None:
 def test_what_json_does_not_have_is_null() -> None:
     with serving(SENSORS) as served, talk(served) as client:
         assert client.do("reset")["data"]["observation"]["readings"] == [None, None, 0.0, 0.0]
-        told = client.do("step", gain=1)
-        assert told["data"]["observation"]["counts"] == [1, 2, 3]
+        reported = client.do("step", gain=1)
+        assert reported["data"]["observation"]["counts"] == [1, 2, 3]
 
 
 def test_no_subprotocol_is_selected_and_none_is_asked_for(counting: Served) -> None:
@@ -213,17 +213,17 @@ def test_what_ends_the_session(counting: Served, frame: Any) -> None:
 def test_the_environment_raises(counting: Served) -> None:
     with talk(counting) as client:
         client.do("reset")
-        told = client.error({"type": "step", "data": {"action": FAIL}})
-        assert told["code"] == "EXECUTION_ERROR"
-        assert SECRET not in json.dumps(told)
+        reported = client.error({"type": "step", "data": {"action": FAIL}})
+        assert reported["code"] == "EXECUTION_ERROR"
+        assert SECRET not in json.dumps(reported)
         assert client.do("reset")["type"] == "observation"
 
 
 def test_with_debug_it_is_told_what_it_raised() -> None:
     with serving(THREADED, debug=True) as served, talk(served) as client:
         client.do("reset")
-        told = client.error({"type": "step", "data": {"action": FAIL}})
-        assert SECRET in told["message"]
+        reported = client.error({"type": "step", "data": {"action": FAIL}})
+        assert SECRET in reported["message"]
 
 
 def test_the_environment_calls_exit(counting: Served) -> None:
@@ -258,10 +258,10 @@ def test_capacity(counting: Served) -> None:
 def test_an_environment_that_cannot_be_made() -> None:
     with serving("tests.troubles:Troublesome", options={"first": "raise"}) as served:
         with talk(served) as client:
-            told = client.read()["data"]
-            assert told["code"] == "FACTORY_ERROR"
-            assert told["factory_name"] == "tests.troubles:Troublesome"
-            assert "no such thing" not in told["message"]
+            reported = client.read()["data"]
+            assert reported["code"] == "FACTORY_ERROR"
+            assert reported["factory_name"] == "tests.troubles:Troublesome"
+            assert "no such thing" not in reported["message"]
             assert client.closed() == 1000
         assert len(served.sessions) == 0
 
@@ -304,8 +304,11 @@ def test_a_second_connection_takes_a_session_over(counting: Served) -> None:
 
 def test_a_session_that_is_not_there(counting: Served) -> None:
     with talk(counting, "/ws?session_id=no-such") as client:
-        told = client.read()["data"]
-        assert (told["code"], told["message"]) == ("SESSION_ERROR", "Unknown session_id: no-such")
+        reported = client.read()["data"]
+        assert (reported["code"], reported["message"]) == (
+            "SESSION_ERROR",
+            "Unknown session_id: no-such",
+        )
         assert client.closed() == 1000
 
 

@@ -83,9 +83,9 @@ def test_what_is_wrong_is_said(chess: Served) -> None:
             results = [await session.call_tool(*call) for call in calls]
             return [result.content[0].text if result.is_error else "" for result in results]
 
-    told = asyncio.run(ask())
+    reported = asyncio.run(ask())
     wanted = ["no running episode", "reset: seed", "'colour' is unknown", "", "move", "'fly'"]
-    for text, part in zip(told, wanted, strict=True):
+    for text, part in zip(reported, wanted, strict=True):
         assert part in text
     eventually(lambda: len(chess.sessions) == 0)
 
@@ -98,8 +98,8 @@ def test_without_a_session(chess: Served) -> None:
     with httpx.Client(base_url=chess.url("http"), timeout=LIMIT) as client:
         listed = client.post("/mcp", json=rpc("tools/list")).json()["result"]["tools"]
         assert [tool["name"] for tool in listed] == ["reset", "step"]
-        told = client.post("/mcp", json=rpc("tools/call", name="reset")).json()
-        assert "Begin one with initialize" in told["error"]["message"]
+        reported = client.post("/mcp", json=rpc("tools/call", name="reset")).json()
+        assert "Begin one with initialize" in reported["error"]["message"]
         named = client.post("/mcp", json=rpc("tools/list", session_id="no-such")).json()
         assert named["error"]["message"] == "Unknown session_id: no-such"
         for method in ("POST", "DELETE"):
@@ -119,8 +119,8 @@ def test_a_session_of_openenvs_own_clients(chess: Served) -> None:
     with httpx.Client(base_url=chess.url("http"), timeout=LIMIT) as client:
 
         def ask(method: str, **params: Any) -> Any:
-            told = client.post("/mcp", json=rpc(method, **params)).json()
-            return told["result"] if "result" in told else told["error"]["message"]
+            reported = client.post("/mcp", json=rpc(method, **params)).json()
+            return reported["result"] if "result" in reported else reported["error"]["message"]
 
         id = ask("openenv/session/create")["session_id"]
         assert "no running episode" in ask(
@@ -134,8 +134,8 @@ def test_a_session_of_openenvs_own_clients(chess: Served) -> None:
 
 def test_a_notification_has_no_reply(chess: Served) -> None:
     note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-    told = httpx.post(f"{chess.url('http')}/mcp", json=note, timeout=LIMIT)
-    assert (told.status_code, told.content) == (202, b"")
+    reported = httpx.post(f"{chess.url('http')}/mcp", json=note, timeout=LIMIT)
+    assert (reported.status_code, reported.content) == (202, b"")
 
 
 def test_no_room_for_a_session(chess: Served) -> None:

@@ -51,14 +51,14 @@ def test_failures_of_the_environments_code(
     error = failure(session, request)
     assert isinstance(error, EnvironmentFailedError)
     assert error.fields["error"] == "RuntimeError"
-    told = f"{error}{error.fields}"
+    reported = f"{error}{error.fields}"
     if reveal:
-        assert f"{name}: cannot read {SECRET}" in told
+        assert f"{name}: cannot read {SECRET}" in reported
         assert "tests/recorded.py" in error.fields["traceback"]
         assert isinstance(error.__cause__, RuntimeError)
     else:
-        assert SECRET not in told
-        assert "--debug" in told
+        assert SECRET not in reported
+        assert "--debug" in reported
         assert SECRET in caplog.text
     session.close()
 

@@ -95,7 +95,9 @@ _numbers = st.tuples(
     st.sampled_from([(-np.inf, np.inf, np.int64), (-np.inf, 1, np.float64), (0, 9, np.uint8)]),
     st.integers(0, 3),
     st.none() | st.integers(3, 5),
-).map(lambda told: Numbers(_number(*told[0]), min_length=told[1], max_length=told[2]))
+).map(
+    lambda reported: Numbers(_number(*reported[0]), min_length=reported[1], max_length=reported[2])
+)
 _json_texts = st.sampled_from(
     [
         None,

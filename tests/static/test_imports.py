@@ -151,8 +151,8 @@ def test_public_names_are_sorted_and_the_same_everywhere() -> None:
     script = "from openenv_gym import *; print(sorted(n for n in dir() if n[0] != '_'))"
     assert run(script).strip() == str(openenv_gym.__all__)
     # What a type checker sees, what is loaded at first use, and what is promised are the same.
-    told = {m.rpartition(".")[2] for m in _under_type_checking(ROOT / "__init__.py")}
-    assert told | {"register_environment", *_defined()} == set(openenv_gym.__all__)
+    reported = {m.rpartition(".")[2] for m in _under_type_checking(ROOT / "__init__.py")}
+    assert reported | {"register_environment", *_defined()} == set(openenv_gym.__all__)
 
 
 def _defined() -> set[str]:

@@ -44,12 +44,12 @@ def test_each_package_has_its_types(files: set[str], package: str) -> None:
 def test_every_file_of_the_packages_is_in_it(files: set[str]) -> None:
     for folder in ("openenv_gym", "transports/openenv_gym_transports", "envs/openenv_gym_envs"):
         source = ROOT / folder
-        told = subprocess.run(
+        reported = subprocess.run(
             ["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=False
         )
-        if told.returncode:
+        if reported.returncode:
             pytest.skip("not a checkout")
-        for line in told.stdout.splitlines():
+        for line in reported.stdout.splitlines():
             if (ROOT / line).exists():
                 assert str(Path(line).relative_to(source.parent.relative_to(ROOT))) in files
 
@@ -68,12 +68,12 @@ def test_nothing_that_was_left_lying_about(files: set[str]) -> None:
 def test_the_metadata_names_version_license_and_extras(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         [name] = [n for n in archive.namelist() if n.endswith("/METADATA")]
-        told = Parser().parsestr(archive.read(name).decode())
+        reported = Parser().parsestr(archive.read(name).decode())
         [entry_points] = [n for n in archive.namelist() if n.endswith("/entry_points.txt")]
         assert "openenv-gym = openenv_gym.cli:main" in archive.read(entry_points).decode()
-    assert told["Version"] == openenv_gym.__version__
-    assert told["License-Expression"] == "BSD-3-Clause"
-    extras = set(told.get_all("Provides-Extra") or [])
+    assert reported["Version"] == openenv_gym.__version__
+    assert reported["License-Expression"] == "BSD-3-Clause"
+    extras = set(reported.get_all("Provides-Extra") or [])
     for entry in (
         *openenv_gym._registry.ENVIRONMENTS.values(),
         *openenv_gym._registry.TRANSPORTS.values(),

@@ -166,7 +166,7 @@ class TestVecEnv:
         envs.close()
 
     def test_what_it_cannot_wrap_is_refused(self) -> None:
-        with pytest.raises(OptionError, match="no environment of openenv-gym"):
+        with pytest.raises(OptionError, match="not an environment of openenv-gym"):
             make_vec_env("CartPole-v1", 2)
         with pytest.raises(OptionError, match="same step"):
             make_vec_env(CONNECT4, 2, autoreset_mode="NextStep")

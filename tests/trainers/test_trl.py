@@ -43,8 +43,8 @@ def test_an_episode() -> None:
     ]
     assert (environment.reward, environment.done) == (0.0, False)
     while not environment.done:
-        told = environment.connect4(column=environment.result.observation.legal_actions[0])
-    assert told.endswith("\nThe episode is over.")
+        reported = environment.connect4(column=environment.result.observation.legal_actions[0])
+    assert reported.endswith("\nThe episode is over.")
     assert episode_reward([environment], completions=[""]) == [environment.reward] == [1.0]
     with pytest.raises(EpisodeError, match=r"over: connect4\(\) has no effect"):
         environment.connect4(3)
@@ -151,7 +151,7 @@ def test_names_that_no_tool_can_have(tool: str) -> None:
 def test_environments_that_there_are_not() -> None:
     with pytest.raises(RegistryError, match="Did you mean"):
         environment_factory("openenv/Ches-v0")
-    with pytest.raises(OptionError, match="tells no models"):
+    with pytest.raises(OptionError, match="declares no models"):
         environment_factory("openenv/Gymnasium-v0", env_id="CartPole-v1")
     with pytest.raises(OptionError, match="It takes"):
         environment_factory("connect4", size=3)().reset()
@@ -168,13 +168,13 @@ def test_sessions_of_their_own_at_the_same_time() -> None:
             environments[number].reset()
             barrier.wait(20)
             for _ in range(3):
-                told = environments[number].connect4(number % 7)
-            return str(told)
+                reported = environments[number].connect4(number % 7)
+            return str(reported)
 
         with ThreadPoolExecutor(8) as pool:
-            told = list(pool.map(play, range(8)))
-        assert told[0] == told[7]
-        assert len(set(told)) == 7
+            reported = list(pool.map(play, range(8)))
+        assert reported[0] == reported[7]
+        assert len(set(reported)) == 7
         assert len(served.sessions) == 8
         environments.clear()
         gc.collect()

@@ -28,8 +28,8 @@ def test_transformers_makes_a_schema_of_each_tool(id: str) -> None:
         assert schema["name"] == name
         assert schema["description"]
         assert all(
-            told["description"] and "type" in told
-            for told in schema["parameters"]["properties"].values()
+            reported["description"] and "type" in reported
+            for reported in schema["parameters"]["properties"].values()
         )
     if id == "openenv/Connect4-v0":
         assert schema["parameters"] == {

@@ -67,24 +67,24 @@ class TestHardening:
 
     def test_isolation_tells_all_of_it(self, engine: DockerClient) -> None:
         with open_link(memory="200m", cpus=0.5, pids=99) as link:
-            told = link.isolation
+            reported = link.isolation
             (container,) = containers_of(engine)
-        assert told["boundary"] == "container"
-        assert told["container"] == container.id
-        assert told["network"] == "none"
-        assert told["port"] is None
-        assert told["read_only"] is True
-        assert told["cap_drop"] == ["ALL"]
-        assert told["cap_add"] == []
-        assert told["no_new_privileges"] is True
-        assert told["privileged"] is False
-        assert told["memory"] == told["memory_and_swap"] == 200 * 1024**2
-        assert told["cpus"] == 0.5
-        assert told["pids"] == 99
-        assert told["init"] is True
-        assert [mount["target"] for mount in told["mounts"]] == ["/run/openenv-gym"]
-        assert told["relaxed"] == {}
-        assert json.loads(json.dumps(told)) == told
+        assert reported["boundary"] == "container"
+        assert reported["container"] == container.id
+        assert reported["network"] == "none"
+        assert reported["port"] is None
+        assert reported["read_only"] is True
+        assert reported["cap_drop"] == ["ALL"]
+        assert reported["cap_add"] == []
+        assert reported["no_new_privileges"] is True
+        assert reported["privileged"] is False
+        assert reported["memory"] == reported["memory_and_swap"] == 200 * 1024**2
+        assert reported["cpus"] == 0.5
+        assert reported["pids"] == 99
+        assert reported["init"] is True
+        assert [mount["target"] for mount in reported["mounts"]] == ["/run/openenv-gym"]
+        assert reported["relaxed"] == {}
+        assert json.loads(json.dumps(reported)) == reported
 
     def test_isolation_is_what_is_and_not_what_was_asked_for(
         self, engine: DockerClient, monkeypatch: pytest.MonkeyPatch
@@ -104,17 +104,17 @@ class TestHardening:
 
 class TestNeeds:
     def test_what_openenv_yaml_asks_for_is_given_and_shown(self, probe: Link) -> None:
-        told = probe.isolation
-        assert told["relaxed"] == {
+        reported = probe.isolation
+        assert reported["relaxed"] == {
             "memory": "300m",
             "pids": 77,
             "shm_size": "32m",
             "tmpfs": {"/var/scratch": "16m"},
         }
-        assert told["memory"] == 300 * 1024**2
-        assert told["pids"] == 77
-        assert told["shm_size"] == 32 * 1024**2
-        assert set(told["tmpfs"]) == {"/tmp", "/var/scratch"}
+        assert reported["memory"] == 300 * 1024**2
+        assert reported["pids"] == 77
+        assert reported["shm_size"] == 32 * 1024**2
+        assert set(reported["tmpfs"]) == {"/tmp", "/var/scratch"}
 
     def test_transport_options_override_it(self, probe_image: str) -> None:
         with open_link(PROBE, image=probe_image, memory="400m", pids=88) as link:
@@ -256,15 +256,15 @@ class TestPort:
 
     def test_published_on_loopback_only(self, engine: DockerClient) -> None:
         with open_link(socket=False) as link:
-            told = link.isolation
-            assert told["network"] == "bridge"
-            assert told["mounts"][0]["type"] == "volume"
+            reported = link.isolation
+            assert reported["network"] == "bridge"
+            assert reported["mounts"][0]["type"] == "volume"
             (container,) = containers_of(engine)
             (binding,) = container.ports["7777/tcp"]
-            assert binding == {"HostIp": "127.0.0.1", "HostPort": str(told["port"])}
+            assert binding == {"HostIp": "127.0.0.1", "HostPort": str(reported["port"])}
             assert expect(Result, link.exchange(Reset(1))).observation
-            assert told["read_only"] is True
-            assert told["cap_drop"] == ["ALL"]
+            assert reported["read_only"] is True
+            assert reported["cap_drop"] == ["ALL"]
 
     def test_an_engine_on_another_machine_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DOCKER_HOST", "tcp://10.1.2.3:2376")

@@ -92,14 +92,16 @@ class TestInTheContainer:
     def test_the_engine_tells(self, prices: Path) -> None:
         transport = DockerTransport(mounts={INSIDE: prices, "/data/all": prices.parent})
         with transport.open(Open("echo", {})) as link:
-            told = link.isolation
-        mounts = {mount.pop("target"): mount for mount in told["mounts"]}
+            reported = link.isolation
+        mounts = {mount.pop("target"): mount for mount in reported["mounts"]}
         expected = {"type": "bind", "source": str(prices), "writable": False}
         assert mounts[INSIDE] == expected
         assert mounts["/data/all"] == {**expected, "source": str(prices.parent)}
-        assert told["relaxed"] == {"mounts": {INSIDE: str(prices), "/data/all": str(prices.parent)}}
-        assert told["read_only"] is True
-        assert json.loads(json.dumps(told)) == told
+        assert reported["relaxed"] == {
+            "mounts": {INSIDE: str(prices), "/data/all": str(prices.parent)}
+        }
+        assert reported["read_only"] is True
+        assert json.loads(json.dumps(reported)) == reported
 
     @pytest.mark.parametrize("user", ["65534", "0"])
     def test_nothing_is_written(self, engine: DockerClient, prices: Path, user: str) -> None:
@@ -133,10 +135,10 @@ class TestChecked:
         assert checked(given) == dict.fromkeys(given, str(prices))
 
     @pytest.mark.parametrize(
-        ("target", "told"),
+        ("target", "reported"),
         [
-            ("data/prices.csv", "no absolute path"),
-            ("", "no absolute path"),
+            ("data/prices.csv", "not an absolute path"),
+            ("", "not an absolute path"),
             ("/", "has its own"),
             ("/app", "has its own"),
             ("/usr/lib/python3", "has its own"),
@@ -149,23 +151,23 @@ class TestChecked:
             ("/data\0", "plainly"),
         ],
     )
-    def test_paths_in_the_container(self, target: str, told: str, prices: Path) -> None:
-        with pytest.raises(OptionError, match=told) as raised:
+    def test_paths_in_the_container(self, target: str, reported: str, prices: Path) -> None:
+        with pytest.raises(OptionError, match=reported) as raised:
             DockerTransport(mounts={target: prices})
         assert raised.value.fields["path"] == target
 
     @pytest.mark.parametrize(
-        ("source", "told"),
+        ("source", "reported"),
         [
-            ("/nowhere/prices.csv", "no file or folder"),
-            ("/dev/null", "no file or folder"),
+            ("/nowhere/prices.csv", "not a file or folder"),
+            ("/dev/null", "not a file or folder"),
             ("/", "all of this host"),
             ("x\0", "'x.x00' is no"),
             (None, "mounts=None"),
         ],
     )
-    def test_paths_on_this_host(self, source: Any, told: str) -> None:
-        with pytest.raises(OptionError, match=told):
+    def test_paths_on_this_host(self, source: Any, reported: str) -> None:
+        with pytest.raises(OptionError, match=reported):
             gymnasium.make(
                 "openenv/FinRL-v0",
                 data=INSIDE,
@@ -177,7 +179,7 @@ class TestChecked:
         monkeypatch.chdir(folder)
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind("engine.sock")
-            with pytest.raises(OptionError, match="no file or folder"):
+            with pytest.raises(OptionError, match="not a file or folder"):
                 checked({"/data/engine.sock": "engine.sock"})
 
     def test_one_within_another(self, prices: Path) -> None:

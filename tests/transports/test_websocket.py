@@ -97,11 +97,11 @@ def answering(reply: bytes) -> Iterator[int]:
     ("reply", "message"),
     [
         (b"", "hung up"),
-        (b"garbage\r\n\r\n", "no WebSocket server"),
+        (b"garbage\r\n\r\n", "not a WebSocket server"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP 200 hi"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP 404"),
         (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "HTTP 502"),
-        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "no WebSocket server"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "not a WebSocket server"),
     ],
 )
 def test_what_is_no_websocket_server(reply: bytes, message: str) -> None:
@@ -128,7 +128,7 @@ def test_server_that_answers_with_requests() -> None:
         for _ in connection:
             connection.send(encode(Open(None, {}, id=1)))
 
-    with server_of(handler) as port, pytest.raises(ProtocolError, match="is no reply"):
+    with server_of(handler) as port, pytest.raises(ProtocolError, match="is not a reply"):
         OpenEnvGym(THREADED, transport="websocket", url=f"ws://127.0.0.1:{port}")
 
 

@@ -1,4 +1,4 @@
-"""A wheelhouse holds what an image needs, or it is told what it lacks and how to get that."""
+"""A wheelhouse holds what an image needs, or the error says what is missing and how to get it."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class DockerTransport(Transport):
     beyond that its ``openenv.yaml`` says (:mod:`openenv_gym_transports.containers.needs`), and
     the link's ``isolation`` shows. It is gone with its owner, also when that is killed.
 
-    An image that is none of ours serves by itself: one of OpenEnv's own make, or any whose
+    An image that is not ours serves by itself: one of OpenEnv's own make, or any whose
     server listens on port 8000. It is reached over a WebSocket to that port, which is
     published on 127.0.0.1 alone; so it has a network. All else is as above, except that it
     does not see that its owner was killed: then it is removed when the next container is

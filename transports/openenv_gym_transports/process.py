@@ -21,7 +21,7 @@ from openenv_gym_transports.links.pipe import PipeLink, connect
 class ProcessTransport(Transport):
     """Runs the environment in a process of its own, or reaches one that serves a pipe.
 
-    A crash or a memory leak of the environment stays in its process; that is no protection from
+    A crash or a memory leak of the environment stays in its process; that does not protect from
     code that is not trusted.
 
     Args:

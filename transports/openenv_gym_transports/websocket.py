@@ -85,8 +85,8 @@ class WebSocketTransport(NetworkTransport):
             from openenv_gym_transports.openenv_servers.connect import over_websocket
 
             refusal = ProtocolError(
-                f"The server at {server.url} does not speak {SUBPROTOCOL!r}: it is no openenv-gym. "
-                "Serve the environment with openenv-gym serve.",
+                f"The server at {server.url} does not speak {SUBPROTOCOL!r}: it is not an "
+                "openenv-gym server. Serve the environment with openenv-gym serve.",
                 url=server.url,
             )
             return over_websocket(

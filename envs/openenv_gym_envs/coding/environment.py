@@ -29,7 +29,7 @@ class CodingEnvironment(Environment[CodeAction, CodeObservation, CodeState]):
     """Runs Python code, step by step, in a namespace that lasts for the episode.
 
     Rewards are OpenEnv's: -1 where the code looks unsafe, 0.1 where it has at most 100 characters,
-    -0.2 where it is no Python, added up. An episode never ends, but for one with a task: the
+    -0.2 where it is not valid Python, added up. An episode never ends, but for one with a task: the
     function that it asks for is checked after each step, and where it is right the reward is 1 more
     and the episode ends.
 

@@ -13,7 +13,7 @@ class Outcome(NamedTuple):
         stdout: Its standard output.
         stderr: Its standard error, with what went wrong.
         exit_code: As a process of its own would have it.
-        syntax_error: It is no Python.
+        syntax_error: It is not valid Python.
     """
 
     stdout: str

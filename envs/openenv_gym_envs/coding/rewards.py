@@ -22,7 +22,7 @@ def reward(code: str, violation: str | None, syntax_error: bool) -> float:
     Args:
         code: What was run.
         violation: What :func:`safety_violation` says of it.
-        syntax_error: It is no Python.
+        syntax_error: It is not valid Python.
     """
     quality = 0.0
     if len(code.strip()) <= _CONCISE:

@@ -26,7 +26,7 @@ _LONGEST_CHARACTER, _LONGEST_REST = 12, 4096
 
 
 class _Reply(msgspec.Struct):
-    """What the warden tells of a step."""
+    """What the warden reports of a step."""
 
     fate: Literal["answered", "timeout", "exited", "killed", "broken"]
     status: Annotated[int, msgspec.Meta(ge=0, le=255)]

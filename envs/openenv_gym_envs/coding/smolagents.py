@@ -46,13 +46,13 @@ class SmolagentsExecutor(Executor):
         except InterpreterError as error:
             return Outcome("", cut(f"{error}\n", self._output), 1, syntax_error)
         except Exception as error:
-            told = f"{type(error).__name__}: {error}\n"
-            return Outcome("", cut(told, self._output), 1, syntax_error)
+            reported = f"{type(error).__name__}: {error}\n"
+            return Outcome("", cut(reported, self._output), 1, syntax_error)
         finally:
             self._random = random.getstate()
             random.setstate(others)
-        told = together(done.logs, None if done.output is None else _to_text(done.output))
-        return Outcome(cut(told, self._output), "", 0, syntax_error)
+        reported = together(done.logs, None if done.output is None else _to_text(done.output))
+        return Outcome(cut(reported, self._output), "", 0, syntax_error)
 
     def close(self) -> None:
         """Implements Executor.close; there is nothing to end."""

@@ -136,10 +136,10 @@ class Folder:
         }
         try:
             for _ in range(_MOST_REQUESTS):
-                told = msgspec.json.decode(self._ask(request, seconds + _GRACE_SECONDS))
-                if "http" not in told:
-                    return self._finished(msgspec.convert(told, Finished))
-                request = _packed(_response(_unpacked(told["http"]), answer))
+                reported = msgspec.json.decode(self._ask(request, seconds + _GRACE_SECONDS))
+                if "http" not in reported:
+                    return self._finished(msgspec.convert(reported, Finished))
+                request = _packed(_response(_unpacked(reported["http"]), answer))
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
             self.close()
             raise FolderLostError(f"The sandbox said what it never says: {error}") from error
@@ -163,8 +163,8 @@ class Folder:
             FolderLostError: The sandbox broke.
         """
         asked = {"do": "http", "request": _packed(request), "seconds": seconds}
-        told = msgspec.json.decode(self._ask(asked, seconds + _GRACE_SECONDS))
-        return Response(told["status"], told["headers"], base64.b64decode(told["body"]))
+        reported = msgspec.json.decode(self._ask(asked, seconds + _GRACE_SECONDS))
+        return Response(reported["status"], reported["headers"], base64.b64decode(reported["body"]))
 
     def close(self) -> None:
         """End the sandbox."""
@@ -200,8 +200,8 @@ def _response(request: Request, answer: Answer | None) -> Response:
         return Response(502, {"Content-Type": "text/plain"}, f"{error}\n".encode())
 
 
-def _unpacked(told: dict[str, Any]) -> Request:
-    return Request(**{**told, "body": base64.b64decode(told["body"])})
+def _unpacked(reported: dict[str, Any]) -> Request:
+    return Request(**{**reported, "body": base64.b64decode(reported["body"])})
 
 
 def _packed(message: Request | Response) -> dict[str, Any]:

@@ -43,18 +43,18 @@ class Repository:
 
     def commit(self, name: str) -> str | None:
         """The hash of the commit that a name stands for."""
-        told = self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        return told.strip() if told else None
+        reported = self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return reported.strip() if reported else None
 
     def parents(self, name: str) -> list[str]:
         """Hash of the parents of a commit."""
-        told = self.git("rev-list", "--parents", "--max-count=1", name)
-        return told.split()[1:] if told else []
+        reported = self.git("rev-list", "--parents", "--max-count=1", name)
+        return reported.split()[1:] if reported else []
 
     def blobs(self, name: str) -> dict[str, str]:
         """Hash of the files of a commit, by path."""
-        told = self.git("ls-tree", "-r", "-z", name) or ""
-        lines = (line.split("\t", 1) for line in told.split("\0") if line)
+        reported = self.git("ls-tree", "-r", "-z", name) or ""
+        lines = (line.split("\t", 1) for line in reported.split("\0") if line)
         return {path: head.split()[2] for head, path in lines}
 
     def subjects(self, revisions: str) -> list[str]:
@@ -93,7 +93,7 @@ class Server(ABC):
 
     def repositories(self) -> list[dict[str, str]]:
         """``name``, ``full_name``, ``clone_url`` and ``description`` of each."""
-        _, told = self.api("GET", "/user/repos?limit=50")
+        _, reported = self.api("GET", "/user/repos?limit=50")
         return [
             {
                 "name": one["name"],
@@ -101,7 +101,7 @@ class Server(ABC):
                 "clone_url": self.clone_url(one["name"]),
                 "description": (one.get("description") or "").removeprefix(_MARK),
             }
-            for one in told
+            for one in reported
         ]
 
     @abstractmethod
@@ -130,8 +130,8 @@ class EmbeddedServer(Server):
         """Implements Server.api."""
         path, _, query = path.partition("?")
         data = json.dumps(body).encode() if body is not None else b""
-        told = self._store.serve(Request(method, f"/api/v1{path}", query, {}, data), _SECONDS)
-        return told.status, json.loads(told.body) if told.body else None
+        reported = self._store.serve(Request(method, f"/api/v1{path}", query, {}, data), _SECONDS)
+        return reported.status, json.loads(reported.body) if reported.body else None
 
     def clone_url(self, name: str) -> str:
         """Implements Server.clone_url."""
@@ -147,7 +147,7 @@ class GiteaServer(Server):
             process.
 
     Raises:
-        OptionError: The address is none.
+        OptionError: The address is invalid.
         EnvironmentFailedError: It does not answer, or refuses the token.
     """
 
@@ -155,7 +155,8 @@ class GiteaServer(Server):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise OptionError(
-                f"gitea_url={url!r} is no address: give one such as 'http://gitea:3000'.", url=url
+                f"gitea_url={url!r} is not a valid address: give one such as 'http://gitea:3000'.",
+                url=url,
             )
         self._url = url.rstrip("/")
         self._token = token
@@ -191,16 +192,16 @@ class GiteaServer(Server):
         """Implements Server.api."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if data else {}
-        told = self._fetch(method, f"/api/v1{path}", headers, data)
-        if told.status >= 400 and told.status != 404:
+        reported = self._fetch(method, f"/api/v1{path}", headers, data)
+        if reported.status >= 400 and reported.status != 404:
             raise EnvironmentFailedError(
-                f"The Gitea at {self._url} answers {method} {path} with {told.status}: "
-                f"{told.body[:500].decode(errors='replace')}. The token must allow to read the "
+                f"The Gitea at {self._url} answers {method} {path} with {reported.status}: "
+                f"{reported.body[:500].decode(errors='replace')}. The token must allow to read the "
                 "user and to write repositories.",
                 url=self._url,
-                status=told.status,
+                status=reported.status,
             )
-        return told.status, json.loads(told.body) if told.body else None
+        return reported.status, json.loads(reported.body) if reported.body else None
 
     def repositories(self) -> list[dict[str, str]]:
         """Those of the task; all that the user has, where there is none."""
@@ -228,10 +229,10 @@ class GiteaServer(Server):
     def _delete(self, name: str) -> None:
         """Delete a repository, if it is one of ours."""
         path = f"/repos/{quote(self._owner)}/{quote(name)}"
-        status, told = self.api("GET", path)
+        status, reported = self.api("GET", path)
         if status == 404:
             return
-        if not (told.get("description") or "").startswith(_MARK):
+        if not (reported.get("description") or "").startswith(_MARK):
             raise EnvironmentFailedError(
                 f"{self._owner} has a repository {name} at {self._url} that is not of "
                 "openenv-gym, and would be deleted. Give the token of a user without one.",

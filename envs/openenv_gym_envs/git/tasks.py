@@ -66,10 +66,10 @@ class FindBadCommit(Task):
         """Implements Task.build."""
         bad = int(random.integers(2, 23))
         for number in range(24):
-            told = "FAIL: 2 + 2 = 5" if number >= bad else "PASS: 2 + 2 = 4"
+            reported = "FAIL: 2 + 2 = 5" if number >= bad else "PASS: 2 + 2 = 4"
             mark = history.commit(
                 f"Change {number + 1}",
-                {"calculator.txt": f"version {number + 1}\n", "test-result.txt": told + "\n"},
+                {"calculator.txt": f"version {number + 1}\n", "test-result.txt": reported + "\n"},
             )
             if number == bad:
                 self._bad = mark
@@ -279,10 +279,10 @@ class TagRelease(Task):
 
     def solved(self, repository: Repository) -> bool:
         """Implements Task.solved."""
-        told = repository.git(
+        reported = repository.git(
             "for-each-ref", "--format=%(objecttype) %(*objectname) %(subject)", "refs/tags/v1.2.0"
         )
-        return told == f"tag {self.marks[self._release]} Release 1.2.0\n"
+        return reported == f"tag {self.marks[self._release]} Release 1.2.0\n"
 
 
 class AmendAuthor(Task):
@@ -306,10 +306,12 @@ class AmendAuthor(Task):
     def solved(self, repository: Repository) -> bool:
         """Implements Task.solved."""
         tip = self.history.tips["main"]
-        told = repository.git("log", "--max-count=1", "--format=%an <%ae>%n%B", "refs/heads/main")
+        reported = repository.git(
+            "log", "--max-count=1", "--format=%an <%ae>%n%B", "refs/heads/main"
+        )
         return (
-            told is not None
-            and told.rstrip("\n") == f"{BOB[0]} <{BOB[1]}>\nWrite for the basses"
+            reported is not None
+            and reported.rstrip("\n") == f"{BOB[0]} <{BOB[1]}>\nWrite for the basses"
             and repository.parents("refs/heads/main") == [self.marks[tip - 1]]
             and self._has(repository, "refs/heads/main", self.history.files(tip))
         )

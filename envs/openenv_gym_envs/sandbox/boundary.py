@@ -134,7 +134,7 @@ class Bubblewrap(Boundary):
                 arguments += ["--ro-bind-try", path, path]
         shown = [_LIBRARIES, *_python(), *map(str, _OURS), *view.read]
         for path in _parents(shown):
-            # Only Python needs to list them; the other names are none of its business.
+            # Only Python needs to list them; it does not need the other names.
             mode = "0555" if path.startswith(HOME) else "0111"
             arguments += ["--perms", mode, "--dir", path]
         for path in shown:
@@ -265,11 +265,13 @@ def _in_hardened_container() -> bool:
     """In a container with a read-only root, whose processes can never have a privilege."""
     if not in_container():
         return False
-    told = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    reported = dict(
+        line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines()
+    )
     return (
         bool(os.statvfs("/").f_flag & os.ST_RDONLY)
-        and told["NoNewPrivs"] == "1"
-        and all(int(told[name], 16) == 0 for name in ("CapPrm", "CapEff", "CapBnd"))
+        and reported["NoNewPrivs"] == "1"
+        and all(int(reported[name], 16) == 0 for name in ("CapPrm", "CapEff", "CapBnd"))
     )
 
 
@@ -279,7 +281,7 @@ def boundary() -> Boundary:
 
     Raises:
         MissingDependencyError: Bubblewrap is not installed.
-        EnvironmentFailedError: The kernel allows neither, and this is no hardened container.
+        EnvironmentFailedError: The kernel allows neither, and this is not a hardened container.
     """
     path = shutil.which("bwrap")
     if path is None:
@@ -331,8 +333,8 @@ def _probe(bubblewrap: Bubblewrap) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    told = done.stderr.decode(errors="replace").strip()
-    return (told or f"exit status {done.returncode}") if done.returncode else None
+    reported = done.stderr.decode(errors="replace").strip()
+    return (reported or f"exit status {done.returncode}") if done.returncode else None
 
 
 def _parents(paths: list[str]) -> list[str]:

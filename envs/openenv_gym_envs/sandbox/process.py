@@ -48,7 +48,7 @@ class Sandbox:
 
     Args:
         program: A module of ``openenv_gym_envs.sandbox.inside``.
-        setting: What the program is told, beside ``count_threads``, ``keeps_files``,
+        setting: What the program receives, beside ``count_threads``, ``keeps_files``,
             ``keeps_signals`` and ``workspace``.
         view: What it sees.
 
@@ -79,7 +79,7 @@ class Sandbox:
         self._finalizer = weakref.finalize(
             self, _end, process, self._channel, launch.temporary, os.getpid()
         )
-        told = {
+        reported = {
             "user": launch.user,
             "landlock": launch.landlock,
             "program": {
@@ -90,7 +90,7 @@ class Sandbox:
                 "workspace": launch.workspace,
             },
         }
-        self._start(process, json.dumps(told).encode())
+        self._start(process, json.dumps(reported).encode())
 
     def _start(self, process: subprocess.Popen[bytes], setting: bytes) -> None:
         """Has the program confine itself; from its answer on it is ready."""
@@ -101,10 +101,10 @@ class Sandbox:
             frames.receive(self._channel, _LONGEST_GREETING, deadline)
         except (frames.FrameError, TimeoutError) as error:
             _kill(process)
-            told = process.stderr.read().decode(errors="replace").strip()
+            reported = process.stderr.read().decode(errors="replace").strip()
             self.close()  # at once: later the number may be another process's
             raise EnvironmentFailedError(
-                f"The sandbox did not start: {error} It said:\n{told}", stderr=told
+                f"The sandbox did not start: {error} It said:\n{reported}", stderr=reported
             ) from error
         except BaseException:
             self.close()

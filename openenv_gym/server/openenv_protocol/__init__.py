@@ -17,7 +17,7 @@ What differs from openenv 0.10's own server, on purpose:
 - ``seed`` is a whole number from 0 on over WebSocket too.
 - ``state.episode_id`` is the one that was asked for, else one that the environment or the server
   makes, and ``state.step_count`` counts steps since the reset, whatever the environment counts.
-- A second WebSocket takes an attached session over, and the first is told. There it is refused,
+- A second WebSocket takes an attached session over, and the first is notified. There it is refused,
   also where the first one's connection broke without a sign.
 - A truncated episode is done, with ``"TimeLimit.truncated": true`` in its metadata.
 - Clients of MCP itself are answered at ``/mcp`` too: ``initialize`` begins a session. Where the

@@ -17,7 +17,7 @@ from openenv_gym.spaces.derive import ModelSpace
 
 
 def space_check(actions: ModelSpace) -> Callable[[Any], list[dict[str, Any]]]:
-    """A function that tells which fields of an action are outside of their Spaces, and why."""
+    """Return a function that reports which fields of an action are outside their Spaces."""
     parts = [
         (name, part.converter, admission(part.space), repr(part.space)[:200])
         for name, part in actions.fields.items()
@@ -44,7 +44,7 @@ def space_check(actions: ModelSpace) -> Callable[[Any], list[dict[str, Any]]]:
 def _is_same(given: Any, kept: Any) -> bool:
     """Nothing but precision of floats was lost on the way to the Space and back.
 
-    300 is no byte and 0.5 no whole number, though numpy makes them one.
+    300 is not a byte and 0.5 not a whole number, though numpy makes them one.
     """
     given, kept = _parts_of(given), _parts_of(kept)
     if isinstance(kept, dict):

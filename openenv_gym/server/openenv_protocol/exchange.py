@@ -1,4 +1,4 @@
-"""Replies as JSON: how a session of OpenEnv's protocol tells what it carried out."""
+"""Replies as JSON: how a session of OpenEnv's protocol reports what it carried out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def carrier(tell: Callable[[Reply], T], refuse: Callable[[OpenEnvGymError], T]) -> CarryOut:
-    """How a request is carried out: the reply told, or the error. Never raises."""
+    """Return a function that carries out a request and encodes its outcome; it never raises."""
 
     def carry_out(session: Session, request: Request, arrived: int) -> T:
         try:
@@ -55,7 +55,7 @@ def written(value: Any) -> bytes:
         return to_json(value, fallback=plain, inf_nan_mode="null")
     except PydanticSerializationError as error:
         raise EnvironmentFailedError(
-            "What the environment gave cannot be told in JSON, though the request was carried "
+            "What the environment returned is not valid JSON, though the request was carried "
             f"out: {error}."
         ) from error
 
@@ -73,13 +73,13 @@ def result_data(result: Result) -> dict[str, Any]:
 
 
 def error_frame(code: str, message: str, **facts: Any) -> str:
-    """The frame that tells of an error."""
-    # Of this the client may have sent any part, also what is no Unicode text.
+    """Return the frame that reports an error."""
+    # Of this the client may have sent any part, also what is not Unicode text.
     return json.dumps({"type": "error", "data": {"message": message, "code": code, **facts}})
 
 
 def refusal_frame(error: OpenEnvGymError) -> str:
-    """The frame that tells of an error of ours."""
+    """Return the frame that reports an error of ours."""
     return error_frame(code_of(error), message_of(error), **facts_of(error))
 
 
@@ -101,7 +101,7 @@ FRAME = carrier(_frame, refusal_frame)
 
 
 def error_body(error: OpenEnvGymError) -> tuple[int, bytes]:
-    """Status and body that tell of an error."""
+    """Return the status and body that report an error."""
     facts = facts_of(error)
     if "errors" in facts:
         body: dict[str, Any] = {"detail": facts["errors"]}

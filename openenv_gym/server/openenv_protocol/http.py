@@ -104,7 +104,7 @@ class OpenEnvRoutes:
 
     def routes(self) -> list[Route]:
         """All of them."""
-        told: tuple[tuple[str, str, Endpoint], ...] = (
+        reported: tuple[tuple[str, str, Endpoint], ...] = (
             ("POST", RESET_PATH, self._reset),
             ("POST", STEP_PATH, self._step),
             ("GET", STATE_PATH, self._state),
@@ -121,7 +121,7 @@ class OpenEnvRoutes:
         tasks = ((route.method, f"/{{name}}/{kind}", self._tasks) for kind, route in _TASKS.items())
         return [
             Route(path, answering(endpoint), methods=methods.split(","))
-            for methods, path, endpoint in (*told, *tasks)
+            for methods, path, endpoint in (*reported, *tasks)
         ]
 
     async def _reset(self, request: Request) -> Response:
@@ -337,6 +337,6 @@ def _object(request: Request, data: bytes) -> Any:
 
 
 def _unprocessable(problems: list[dict[str, Any]]) -> Response:
-    # ASCII, since a client may have sent what is no Unicode text.
+    # ASCII, since a client may have sent what is not Unicode text.
     body = json.dumps({"detail": problems})
     return Response(body, 422, media_type="application/json")

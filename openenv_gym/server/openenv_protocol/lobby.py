@@ -104,7 +104,7 @@ class Lobby:
         return self._description
 
     async def about(self) -> dict[str, Any]:
-        """Name, description, and so on, as ``/metadata`` tells them."""
+        """Name, description, and so on, as ``/metadata`` returns them."""
         if self._about is None:
             # It may import the environment.
             self._about = await asyncio.to_thread(_about, self.entry)

@@ -70,7 +70,7 @@ def document(info: Json, found: JsonDescription | None) -> Json:
     parts["StepRequest"]["properties"]["action"] = _ref("Action")
     paths = _paths()
     if found is not None and found.config is not None:
-        paths[CONFIG_PATH] = _get("config", "Tells what the environment is set to.", "Config")
+        paths[CONFIG_PATH] = _get("config", "The environment's configuration.", "Config")
     parts["Observation"] = _nested(parts["Observation"])
     return {
         "openapi": "3.1.0",
@@ -166,11 +166,11 @@ def _content(schema: Json) -> Json:
 
 
 def _responses(answer: str, **failures: str) -> Json:
-    told = {"200": {"description": "The answer.", **_content(_ref(answer))}}
+    reported = {"200": {"description": "The answer.", **_content(_ref(answer))}}
     for status, description in failures.items():
         schema = _ref("Problems" if status == "_422" else "Failure")
-        told[status[1:]] = {"description": description, **_content(schema)}
-    return told
+        reported[status[1:]] = {"description": description, **_content(schema)}
+    return reported
 
 
 _LOST = {"_404": "The session is over.", "_413": "The request is too large."}
@@ -202,7 +202,7 @@ def _paths() -> Json:
         },
         STATE_PATH: {
             "get": {
-                "summary": "Tells what there is to know beside the observation.",
+                "summary": "The environment's state, beside the observation.",
                 "operationId": "state",
                 "parameters": _SESSION_PARAMETERS,
                 "responses": _responses("State", **_NONE, **_LOST, **_FAILED),
@@ -230,9 +230,11 @@ def _paths() -> Json:
                 },
             },
         },
-        SCHEMA_PATH: _get("schema", "Tells what actions, observations and states are.", "Schemas"),
-        METADATA_PATH: _get("metadata", "Tells what the environment is.", "Metadata"),
-        "/list_environments": _get("list_environments", "Tells its name.", "Names"),
+        SCHEMA_PATH: _get("schema", "JSON schemas of actions, observations and states.", "Schemas"),
+        METADATA_PATH: _get("metadata", "The environment's name and description.", "Metadata"),
+        "/list_environments": _get(
+            "list_environments", "Names of the environments served here.", "Names"
+        ),
         HEALTH_PATH: _get("health", "Says that the server answers.", "Health"),
     }
 
@@ -240,5 +242,5 @@ def _paths() -> Json:
 def _get(id: str, summary: str, answer: str) -> Json:
     made = answer in ("Schemas", "Config")  # an environment is, if there was none
     failures = {"_500": _FAILED["_500"], **_FULL} if made else {}
-    told = {"summary": summary, "operationId": id, "responses": _responses(answer, **failures)}
-    return {"get": told}
+    reported = {"summary": summary, "operationId": id, "responses": _responses(answer, **failures)}
+    return {"get": reported}

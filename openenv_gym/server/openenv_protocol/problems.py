@@ -1,4 +1,4 @@
-"""Errors as OpenEnv's protocol tells them: a code, a message, and what is wrong with the input."""
+"""Errors in the form of OpenEnv's protocol: a code, a message, and what is wrong with the input."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from openenv_gym.errors import (
     SessionLostError,
 )
 
-_MOST = 20  # problems of one input that are told
-_LONGEST = 500  # bytes of an input that is told back
+_MOST = 20  # problems of one input that are reported
+_LONGEST = 500  # bytes of an input that an error shows
 
 
 class FactoryError(EnvironmentFailedError):
@@ -38,21 +38,21 @@ _CODES: Mapping[type[OpenEnvGymError], tuple[str, int]] = {
 
 
 def problems_of(error: ValidationError) -> list[dict[str, Any]]:
-    """What is wrong with an input, as Pydantic tells it; of JSON values only, and not too much."""
+    """Pydantic's report of what is wrong with an input, in JSON values only and shortened."""
     return [_problem(detail) for detail in error.errors()[:_MOST]]
 
 
 def _problem(detail: Any) -> dict[str, Any]:
-    told = dict(detail)
-    if "ctx" in told:
-        told["ctx"] = {name: _plain(value) for name, value in told["ctx"].items()}
+    reported = dict(detail)
+    if "ctx" in reported:
+        reported["ctx"] = {name: _plain(value) for name, value in reported["ctx"].items()}
     try:
-        shown = to_json(told.pop("input"), fallback=str, inf_nan_mode="null")
+        shown = to_json(reported.pop("input"), fallback=str, inf_nan_mode="null")
     except PydanticSerializationError:
-        return told
+        return reported
     if len(shown) <= _LONGEST:
-        told["input"] = json.loads(shown)
-    return told
+        reported["input"] = json.loads(shown)
+    return reported
 
 
 def _plain(value: Any) -> Any:
@@ -75,7 +75,7 @@ def _code_and_status(error: OpenEnvGymError) -> tuple[str, int]:
 
 
 def facts_of(error: OpenEnvGymError) -> dict[str, Any]:
-    """What is told beside the message of an error."""
+    """Fields that are sent beside the message of an error."""
     if isinstance(error, ServerFullError):
         most: int = error.fields["max_sessions"]
         return {"active_sessions": most - error.fields["free"], "max_sessions": most}
@@ -99,7 +99,7 @@ def message_of(error: OpenEnvGymError) -> str:
 
 
 def refused_action(problems: list[dict[str, Any]]) -> ActionError:
-    """The error for an action that is none."""
+    """Return the error for an invalid action."""
     first = problems[0]
     place = ".".join(map(str, first["loc"])) or "it"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -48,7 +48,9 @@ def own_tools(found: JsonDescription, summary: str) -> list[Json]:
 
 def _arguments(action: Json) -> Json:
     """Return the schema of an action without what a model has nothing to say about."""
-    properties = {k: told for k, told in action.get("properties", {}).items() if k != "metadata"}
+    properties = {
+        k: reported for k, reported in action.get("properties", {}).items() if k != "metadata"
+    }
     return {**action, "type": "object", "properties": properties}
 
 

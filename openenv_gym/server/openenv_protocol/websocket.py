@@ -168,11 +168,11 @@ class _Conversation:
             await self._send({"type": "websocket.send", "text": frame})
 
     def _no_json(self, error: Exception) -> str:
-        """The frame that tells that one was no JSON."""
+        """Return the frame that reports that a frame was not valid JSON."""
         return error_frame("INVALID_JSON", f"Invalid JSON: {error}")
 
     def _refusal(self, error: OpenEnvGymError) -> str:
-        """The frame that tells of an error."""
+        """Return the frame that reports an error."""
         return refusal_frame(error)
 
     async def _reply(self, message: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
 """Environments that were written against OpenEnv's own package, ``openenv.core``.
 
-They are told by the names of their base classes, so that package is imported by them only.
+They are recognized by the names of their base classes, so only they import that package.
 """

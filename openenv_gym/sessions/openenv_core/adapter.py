@@ -36,7 +36,7 @@ class OpenEnvCoreAdapter(ModelAdapter):
         entry: What it was found by.
 
     Raises:
-        OptionError: Its models are not told, or a Space is given for what is no field.
+        OptionError: Its models are not declared, or a Space is given for what is not a field.
         SpaceError: Fields have no bounds and no Space is given for them.
     """
 
@@ -55,7 +55,7 @@ class OpenEnvCoreAdapter(ModelAdapter):
         return cast("OpenEnvCoreEnvironment", self.environment).awaited(value)
 
     def _outcome(self, observation: Any) -> StepOutcome:
-        # A copy: what is added to it is none of the environment's, which may have kept it.
+        # A copy: what is added to it is not the environment's, which may have kept it.
         info = dict(observation.metadata)
         truncated = bool(getattr(observation, "truncated", info.get(TRUNCATED, False)))
         terminated = is_terminated(done=observation.done, terminated=None, truncated=truncated)
@@ -169,7 +169,7 @@ def _given_spaces(models: Models, entry: Entry) -> dict[str, Space[Any] | None]:
             fields=unknown,
             known=known,
         )
-    return {name: None if told is None else parse(told) for name, told in given.items()}
+    return {name: None if reported is None else parse(reported) for name, reported in given.items()}
 
 
 def _check_spaces(models: Models, given: Mapping[str, Space[Any] | None], entry: Entry) -> None:
@@ -184,8 +184,8 @@ def _check_spaces(models: Models, given: Mapping[str, Space[Any] | None], entry:
                 raise
             causes.append(error)
             for name in error.fields["unbounded"]:
-                told = f"{model.__name__}.{name}: {_shown(model, name)}"
-                lines.append(f'    "{name}": {_advice(model, name)},  # {told}')
+                reported = f"{model.__name__}.{name}: {_shown(model, name)}"
+                lines.append(f'    "{name}": {_advice(model, name)},  # {reported}')
     if lines:
         listed = "\n".join(lines)
         raise SpaceError(

@@ -47,26 +47,26 @@ def overrides(kind: type, name: str) -> bool:
 
 
 def models_of(kind: type, entry: Entry) -> Models:
-    """The models of an environment: those named with it, else those that its class tells of.
+    """Return the models of an environment: those named with it, else those that its class declares.
 
-    A class tells by ``action_type``, ``observation_type`` and ``state_type``; by what stands behind
-    its base, ``Environment[ThingAction, ThingObservation, ThingState]``; or by the annotations of
-    ``step`` and ``state``.
+    A class declares them by ``action_type``, ``observation_type`` and ``state_type``; by the
+    arguments of its base, ``Environment[ThingAction, ThingObservation, ThingState]``; or by the
+    annotations of ``step`` and ``state``.
 
     Args:
         kind: The class.
         entry: What it was found by.
 
     Raises:
-        OptionError: They are not told, or are no Pydantic models.
+        OptionError: They are not declared, or are not Pydantic models.
         RegistryError: There is no module or class of a name.
     """
-    told = named_models(kind, entry)
+    reported = named_models(kind, entry)
     for side in Models._fields:
-        model = told.get(side)
+        model = reported.get(side)
         if not _is_model(model):
             raise OptionError(_untold(entry, side, model), environment=entry.name, side=side)
-    return Models(**told)
+    return Models(**reported)
 
 
 def named_models(kind: type, entry: Entry) -> dict[str, Any]:
@@ -75,10 +75,10 @@ def named_models(kind: type, entry: Entry) -> dict[str, Any]:
     Raises:
         RegistryError: There is no module or class of a name.
     """
-    told = {"state": State, **_annotated(kind), **_arguments(kind), **_attributes(kind)}
+    reported = {"state": State, **_annotated(kind), **_arguments(kind), **_attributes(kind)}
     for side, target in entry.models.items():
-        told[side] = registry.load(Entry(target, target)) if isinstance(target, str) else target
-    return told
+        reported[side] = registry.load(Entry(target, target)) if isinstance(target, str) else target
+    return reported
 
 
 def _is_model(model: Any) -> bool:
@@ -88,12 +88,12 @@ def _is_model(model: Any) -> bool:
 def _untold(entry: Entry, side: str, model: Any) -> str:
     if model is None:
         return (
-            f"{entry.target} does not tell the model of its {side}s. Name it: register_environment("
+            f"{entry.target} declares no model of its {side}s. Name it: register_environment("
             f"..., {side}='module:Class')."
         )
     return (
-        f"{entry.target} has {model!r} for its {side}s, which is no Pydantic model. Environments "
-        "of openenv-core 0.1 have dataclasses: move them to openenv 0.2 or newer."
+        f"{entry.target} has {model!r} for its {side}s, which is not a Pydantic model. "
+        "Environments of openenv-core 0.1 have dataclasses: move them to openenv 0.2 or newer."
     )
 
 

@@ -146,8 +146,8 @@ class CoreToolEnvironment:
     def state(self) -> Payload:
         """Implements ToolEnvironment.state."""
         state = self._adapted.state
-        told: Payload = _as_json(state.model_dump())
-        return told
+        reported: Payload = _as_json(state.model_dump())
+        return reported
 
     def close(self) -> None:
         """Implements ToolEnvironment.close."""

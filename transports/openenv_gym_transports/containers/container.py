@@ -22,7 +22,7 @@ __all__ = ["Container"]
 
 LOG_LINES = 15
 LOG_KEPT = 64 * 1024
-# Seconds within which the engine tells how a container died, and removes one.
+# Seconds within which the engine reports how a container died, and removes one.
 FATE_LIMIT = 2.0
 REMOVE_LIMIT = 30.0
 REMOVE_POLL = 0.01
@@ -135,7 +135,7 @@ class Container:
         """How it ended, by the engine's events: it is removed, so it cannot be asked."""
         code = None
         memory = False
-        with contextlib.suppress(DockerError), engine_errors("tell what happened"):
+        with contextlib.suppress(DockerError), engine_errors("report what happened"):
             events = self._client.events(
                 since=1,
                 until=f"{time.time() + FATE_LIMIT:.3f}",

@@ -100,7 +100,7 @@ def shares_sockets(client: DockerClient) -> bool:
         return False
     if "://" + ROOTLESS in host:
         return False
-    with engine_errors("tell its version"):
+    with engine_errors("report its version"):
         platform = client.version().get("Platform") or {}
     return "Desktop" not in str(platform.get("Name"))
 

@@ -1,4 +1,4 @@
-"""What a container is allowed, as it is asked of the engine and as the engine tells it."""
+"""What a container is allowed, as it is asked of the engine and as the engine reports it."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def checked(mounts: Mapping[str, str | Path]) -> dict[str, str]:
 
 def _check_target(target: str, mounts: object) -> None:
     if not target.startswith("/"):
-        raise _wrong(mounts, f"{target!r} is no absolute path in the container", target)
+        raise _wrong(mounts, f"{target!r} is not an absolute path in the container", target)
     if "\0" in target or target != posixpath.normpath(target) or target.startswith("//"):
         raise _wrong(
             mounts,
@@ -67,9 +67,9 @@ def _source(source: str | Path, mounts: object) -> str:
         # No device or socket: what can be read only may still be talked to.
         usable = path.is_file() or path.is_dir()
     except (OSError, ValueError, RuntimeError) as error:
-        raise _wrong(mounts, f"{source!r} is no path on this host ({error})", source) from error
+        raise _wrong(mounts, f"{source!r} is not a path on this host ({error})", source) from error
     if not usable:
-        raise _wrong(mounts, f"{str(source)!r} is no file or folder on this host", source)
+        raise _wrong(mounts, f"{str(source)!r} is not a file or folder on this host", source)
     if path == path.parent:
         raise _wrong(mounts, f"{str(source)!r} is all of this host", source)
     return str(path)
@@ -97,7 +97,7 @@ def binds(mounts: Mapping[str, str]) -> list[Mount]:
 
 
 def user_mounts(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """Paths on this host by those in the container, as the engine tells them.
+    """Paths on this host by those in the container, as the engine reports them.
 
     Args:
         attributes: What the engine says of the running container.

@@ -1,4 +1,4 @@
-"""Whose a container is, told by labels, so that those of dead owners are found.
+"""Who owns a container, by its labels, so that those of dead owners are found.
 
 A killed owner's container ends by itself, and the engine removes it; its private folder stays, and
 bears its owner's name. Both are looked for whenever a container is started.

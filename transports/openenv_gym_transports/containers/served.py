@@ -76,7 +76,7 @@ def wait(owned: OwnedContainer, start_timeout: float) -> None:
 def _not_up(owned: OwnedContainer, start_timeout: float, fate: str) -> StartError:
     image = owned.container.image
     return StartError(
-        f"The image {image} is none of openenv-gym's, so a server of its own is to listen on "
+        f"The image {image} was not made by openenv-gym, so a server of its own is to listen on "
         f"port {SERVED}, within {start_timeout:g} s (start_timeout=). It does not. {fate}",
         image=image,
         start_timeout=start_timeout,

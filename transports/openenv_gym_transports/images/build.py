@@ -118,7 +118,7 @@ def _check(environment: str, wheelhouse: Path | None, include: Sequence[Path]) -
         if not path.exists():
             raise OptionError(
                 f"{path} was to be included in the image of {environment!r}, but there "
-                "is no such file or folder. Give the path of a Python file or package",
+                "is not a file or folder. Give the path of a Python file or package",
                 include=str(path),
             )
 

@@ -63,7 +63,7 @@ def requirements(environment: str) -> list[str]:
     try:
         from packaging.requirements import Requirement
     except ImportError as exc:
-        raise missing_package("Telling what goes into an image", "packaging", "docker") from exc
+        raise missing_package("Choosing what goes into an image", "packaging", "docker") from exc
     target = {**CONTAINER, "extra": registry.environment(environment).extra or ""}
     lines = set()
     for text in importlib.metadata.requires(DISTRIBUTION) or ():

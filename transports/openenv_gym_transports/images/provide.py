@@ -120,8 +120,8 @@ def labels(client: DockerClient, image: str) -> dict[str, str]:
         except docker.errors.ImageNotFound:
             _pull(client, image)
             found = client.images.get(image)
-    told: dict[str, str] = found.labels
-    return told
+    reported: dict[str, str] = found.labels
+    return reported
 
 
 def _tell(text: str) -> None:

@@ -60,10 +60,10 @@ def check(folder: Path, lines: Iterable[str]) -> None:
         if not any(wanted.specifier.contains(version, prereleases=True) for version in there):
             lacking[line] = ", ".join(map(str, sorted(there))) or "none"
     if lacking:
-        told = "; ".join(f"{line} (it holds {versions})" for line, versions in lacking.items())
+        reported = "; ".join(f"{line} (it holds {versions})" for line, versions in lacking.items())
         raise BuildError(
             f"The wheelhouse {folder} is not of what is installed here, which an image must "
-            f"equal. It lacks {told}. Add that: {command(folder, lacking)}",
+            f"equal. It lacks {reported}. Add that: {command(folder, lacking)}",
             wheelhouse=str(folder),
             lacking=list(lacking),
         )

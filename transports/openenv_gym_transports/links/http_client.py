@@ -102,7 +102,7 @@ class Poster:
         return self._socket.fileno()
 
     def _plain(self, begun: bytes) -> Answer | None:
-        """The reply that begins so, if that tells all about it."""
+        """The reply that begins so, if these bytes are all of it."""
         end = begun.find(_END_OF_HEAD)
         if end < 0 or not begun.startswith(_PLAIN):
             return None

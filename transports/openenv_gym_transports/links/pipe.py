@@ -177,7 +177,7 @@ def connect(
         address: Path of its Unix socket, or its TCP address.
         key: Its key.
         limit: Seconds that its server may still need to start.
-        dead: Tells what became of the server, if it is dead; asked between tries.
+        dead: Returns what became of the server, if it is dead; asked between tries.
 
     Raises:
         StartError: It died.

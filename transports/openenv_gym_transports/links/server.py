@@ -127,7 +127,7 @@ class Server:
             )
         kind = ForeignServerError if foreign else ConnectError
         return kind(
-            f"What answers at {self.url} is no openenv-gym server, or one that refuses: HTTP "
+            f"What answers at {self.url} is not an openenv-gym server, or one that refuses: HTTP "
             f"{status} {text}".rstrip(),
             **fields,
         )

@@ -69,5 +69,5 @@ def connect(server: Server, limit: float, *, query: str = "") -> WebSocket:
         ) from error
     except InvalidHandshake as error:
         raise ConnectError(
-            f"What answers at {server.url} is no WebSocket server: {error}.", url=server.url
+            f"What answers at {server.url} is not a WebSocket server: {error}.", url=server.url
         ) from error

@@ -81,7 +81,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """It runs, and was not told to end."""
+        """It runs, and was not asked to end."""
         return not self._reason and self._child is not None and self._child.dead() is None
 
     @property

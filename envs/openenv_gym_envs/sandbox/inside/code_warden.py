@@ -53,13 +53,13 @@ class Worker:
         theirs.close()
 
     def run(self, number: int, code: str, deadline: float, owner: socket.socket) -> dict[str, Any]:
-        """Runs one step; tells how that went, and whether there is still a worker after it.
+        """Run one step; return how that went, and whether there is still a worker after it.
 
         Args:
             number: Of the step.
             code: What to run.
             deadline: When to end the worker, by ``time.monotonic``.
-            owner: Ends, where there is nobody any more whom the outcome could be told.
+            owner: Descriptor that hangs up when nobody waits for the outcome any more.
         """
         os.kill(self.pid, signal.SIGCONT)
         try:
@@ -82,7 +82,7 @@ class Worker:
     def _wait(self, deadline: float, owner: socket.socket) -> None:
         poll = select.poll()
         poll.register(self.channel, select.POLLIN)
-        poll.register(owner, 0)  # its end is told in any case
+        poll.register(owner, 0)  # its end is reported in any case
         ready = poll.poll(max(deadline - time.monotonic(), 0) * 1000)
         if any(fd == owner.fileno() for fd, _ in ready):
             raise frames.FrameError("There is no owner any more.")
@@ -169,8 +169,8 @@ class Warden:
         code, number, seconds = request["code"], request["number"], request["seconds"]
         problem = _syntax_problem(code, f"<step {number}>", seconds)
         if problem is not None:
-            told = cut(problem[0], self._output)
-            return _reply("answered", 1, stderr=told, syntax_error=problem[1])
+            reported = cut(problem[0], self._output)
+            return _reply("answered", 1, stderr=reported, syntax_error=problem[1])
         if self._worker is None:
             self._worker = Worker(self._limits, self._allowed, self._output, self._seed)
         worker = self._worker

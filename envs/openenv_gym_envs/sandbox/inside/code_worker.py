@@ -87,9 +87,9 @@ def _run(code: str, main: types.ModuleType, filename: str, output: Capture) -> i
     try:
         value = _evaluate(code, main.__dict__, filename)
         if value is not None:
-            told = _to_text(value).encode(errors="backslashreplace")
+            reported = _to_text(value).encode(errors="backslashreplace")
             # As OpenEnv puts them together.
-            output.write(b"\n" + told if output.written else told)
+            output.write(b"\n" + reported if output.written else reported)
     except SystemExit as error:
         return _status(error)
     except BaseException as error:
@@ -135,8 +135,8 @@ def _tell(error: BaseException) -> None:
     What the standard library has between differs from one place and version of Python to another,
     and so do the marks.
     """
-    told = traceback.TracebackException.from_exception(error)
-    waiting: list[traceback.TracebackException | None] = [told]
+    reported = traceback.TracebackException.from_exception(error)
+    waiting: list[traceback.TracebackException | None] = [reported]
     while waiting:
         one = waiting.pop()
         if one is not None:
@@ -144,7 +144,7 @@ def _tell(error: BaseException) -> None:
             for frame in one.stack:
                 frame.colno = None
             waiting += [one.__cause__, one.__context__, *(one.exceptions or ())]
-    for line in told.format():
+    for line in reported.format():
         sys.stderr.write(line)
 
 

@@ -27,19 +27,19 @@ def enter(connect: Sequence[int] = ()) -> tuple[socket.socket, dict[str, Any]]:
         The channel to the owner, and what the frame says for the program itself.
     """
     channel = _take_channel()
-    told = json.loads(frames.receive(channel, _LONGEST_SETTING))
-    if told["user"] is not None:
-        _become(told["user"])
+    reported = json.loads(frames.receive(channel, _LONGEST_SETTING))
+    if reported["user"] is not None:
+        _become(reported["user"])
     system.drop_capabilities()
-    if told["landlock"] is not None:
-        landlock.restrict(**told["landlock"], connect=connect)
+    if reported["landlock"] is not None:
+        landlock.restrict(**reported["landlock"], connect=connect)
     system.forbid_new_privileges()
     system.hide_memory()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
     os.chdir("/")
-    os.dup2(1, 2)  # not before, since an error until here is told there
-    program: dict[str, Any] = told["program"]
+    os.dup2(1, 2)  # not before, since an error until here is written there
+    program: dict[str, Any] = reported["program"]
     return channel, program
 
 

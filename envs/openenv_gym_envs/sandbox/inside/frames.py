@@ -13,7 +13,7 @@ _HEADER = struct.Struct("!I")
 
 
 class FrameError(Exception):
-    """The other end is gone, or sent what is no frame."""
+    """The other end is gone, or sent what is not a frame."""
 
 
 def send(channel: socket.socket, data: bytes, deadline: float | None = None) -> None:

@@ -1,6 +1,6 @@
 """A stand-in for a Gitea: the part of its REST API that is used, and ``git http-backend``.
 
-It is no Gitea. What it does not have is a 404.
+It is not Gitea: what it does not have is a 404.
 """
 
 from __future__ import annotations
@@ -110,13 +110,13 @@ def create(root: Path, name: str, description: str) -> Path:
 
 
 def _create(root: Path, request: Request) -> Response:
-    told = json.loads(request.body)
-    name = told.get("name", "")
+    reported = json.loads(request.body)
+    name = reported.get("name", "")
     if not re.fullmatch(_NAME, name):
-        return _json(422, {"message": f"{name!r} is no name of a repository"})
+        return _json(422, {"message": f"{name!r} is not a valid name of a repository"})
     if (root / f"{name}.git").exists():
         return _json(409, {"message": "The repository with the same name already exists."})
-    return _json(201, _describe(create(root, name, told.get("description", ""))))
+    return _json(201, _describe(create(root, name, reported.get("description", ""))))
 
 
 def _describe(folder: Path) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def _wait(process: subprocess.Popen[bytes], deadline: float, watched: Watched | 
         poll = select.poll()
         poll.register(ended, select.POLLIN)
         if watched is not None:
-            poll.register(watched.owner, 0)  # its end is told in any case
+            poll.register(watched.owner, 0)  # its end is reported in any case
             poll.register(watched.listener, select.POLLIN)
         while True:
             left = deadline - time.monotonic()

@@ -96,7 +96,7 @@ class Host:
         return {}
 
     def _create(self, name: str, description: str, stream: str) -> dict[str, Any]:
-        """A bare repository, of a stream of ``git fast-import``; tells its commits by mark."""
+        """A bare repository, of a stream of ``git fast-import``; returns its commits by mark."""
         folder = git_http.create(self._root, name, description)
         done = run(
             [f"--git-dir={folder}", "fast-import", "--quiet", "--export-marks=marks"],

@@ -64,7 +64,7 @@ _REFUSED = """
     chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes utimensat
     setpriority sched_setaffinity unshare setns mount umount2 chroot
 """
-"""What code is told that it may not, rather than that there is no such call."""
+"""System calls that fail with EPERM (not permitted), rather than ENOSYS (not implemented)."""
 
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 _NOT_EQUAL, _EQUAL, _MASKED_EQUAL = 1, 4, 7
