@@ -31,7 +31,14 @@ from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, se
 from openenv_gym.vector.recovery import Recovery, substitute
 from openenv_gym.vector.remote import RemoteVectorEnv
 from openenv_gym.vector.seeds import LaneGenerators
-from openenv_gym.vector.workers import Worker, open_all, own_core, split_evenly, wait_for_any
+from openenv_gym.vector.workers import (
+    Worker,
+    close_all,
+    open_all,
+    own_core,
+    split_evenly,
+    wait_for_any,
+)
 from openenv_gym.wire.messages import (
     Frame,
     OpenVector,
@@ -381,5 +388,4 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Implements gymnasium.vector.VectorEnv.close_extras; at any moment, and more than once."""
-        for worker in self._workers:
-            worker.close()
+        close_all(self._workers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import threading
 from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Any
@@ -182,6 +183,23 @@ def open_all(workers: Sequence[Worker]) -> Description:
                 )
     assert first is not None, "there is a worker"
     return first
+
+
+def close_all(workers: Sequence[Worker]) -> None:
+    """Close workers side by side: each of them may be busy, and is waited for."""
+    threads: list[threading.Thread] = []
+    for worker in workers[1:]:
+        thread = threading.Thread(target=worker.close, name="close a worker")
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter ends, and starts no threads any more
+            worker.close()
+        else:
+            threads.append(thread)
+    for worker in workers[:1]:
+        worker.close()
+    for thread in threads:
+        thread.join()
 
 
 def own_core(number: int, workers: int) -> int | None:

@@ -276,7 +276,7 @@ class TestGiven:
         gymnasium.make("openenv/Echo-v0", spaces={"message": Utf8(4096)}).close()
         with pytest.raises(OptionError, match=r"action\.message of echo"):
             gymnasium.make("openenv/Echo-v0", spaces={"message": TEXT})
-        with pytest.raises(OptionError, match=r"no field of gymnasium. It has none"):
+        with pytest.raises(OptionError, match=r"not a field of gymnasium. It has none"):
             gymnasium.make("openenv/Gymnasium-v0", env_id="CartPole-v1", spaces={"obs": TEXT})
         with pytest.raises(OptionError, match=r"action\.message"):
             gymnasium.make_vec("openenv/Echo-v0", num_envs=2, spaces={"message": TEXT})

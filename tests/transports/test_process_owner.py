@@ -105,3 +105,68 @@ def test_an_environment_that_is_dropped_is_closed() -> None:
         del env
         gc.collect()
     eventually(lambda: not is_running(pid), 2 * AT_ONCE)
+
+
+_WITHOUT_STREAMS = """
+import os, sys
+try:
+    from openenv_gym.env import OpenEnvGym
+    env = OpenEnvGym("echo", transport=sys.argv[1])
+    env.reset(seed=0)
+    env.close()
+    reported = "ok"
+except BaseException as error:
+    reported = repr(error)
+os.write(int(sys.argv[2]), reported.encode())
+"""
+
+
+@pytest.mark.parametrize(
+    ("transport", "closed"), [("process", (0, 1)), ("process", (0, 1, 2)), ("http", (1,))]
+)
+def test_a_program_without_standard_streams(transport: str, closed: tuple[int, ...]) -> None:
+    """Then the socket that a process inherits has the number of one of its pipes."""
+    read, write = os.pipe()
+    with open(read, "rb") as reports:
+        process = subprocess.Popen(
+            ["bash", "-c", f'"$@" {" ".join(f"{fd}>&-" for fd in closed)}', "bash"]
+            + [sys.executable, "-c", _WITHOUT_STREAMS, transport, str(write)],
+            pass_fds=(write,),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        os.close(write)
+        assert reports.read() == b"ok"
+    assert process.wait(30.0) == 0
+
+
+_BUSY_WORKERS = """
+import gymnasium, openenv_gym
+from tests.troubles import HANG, TROUBLE
+openenv_gym.register_environment("busy/Trouble-v0", TROUBLE)
+options = {"seconds": 1000.0}
+envs = gymnasium.make_vec(
+    "busy/Trouble-v0", num_envs=4, workers=4, transport="process", options=options
+)
+envs.reset()
+print(*(each["pid"] for each in envs.isolation), flush=True)
+envs.step([HANG] * 4)
+"""
+
+
+def test_busy_workers_end_together() -> None:
+    """Each is given seconds to end by itself: one after the other they would take four times."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _BUSY_WORKERS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        text=True,
+    )
+    assert process.stdout is not None
+    pids = [int(pid) for pid in process.stdout.readline().split()]
+    process.stdout.close()
+    assert len(pids) == 4
+    time.sleep(0.3)  # until they are in their steps
+    process.send_signal(signal.SIGINT)
+    assert process.wait(15.0) != 0
+    assert not any(map(is_running, pids))

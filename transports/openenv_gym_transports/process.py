@@ -59,7 +59,7 @@ class ProcessTransport(Transport):
 def _start(environment: str, core: int | None) -> tuple[Stream, Child]:
     ours, theirs = socket.socketpair()
     with theirs:
-        arguments = ["serve", environment, "--fd", str(theirs.fileno()), "--owned"]
+        arguments = ["serve", environment, "--owned"]
         try:
             child = Child(arguments, fd=theirs.fileno(), core=core)
         except BaseException:

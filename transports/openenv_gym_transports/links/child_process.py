@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import fcntl
+import functools
 import importlib.util
 import os
 import secrets
@@ -13,7 +16,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from openenv_gym.errors import StartError, missing_package
@@ -21,6 +24,9 @@ from openenv_gym.errors import StartError, missing_package
 _LOG_LINES = 200
 _LOG_SHOWN = 15
 _LONGEST_LINE = 4096
+
+
+_children: weakref.WeakSet[Child] = weakref.WeakSet()
 
 
 class Child:
@@ -31,7 +37,7 @@ class Child:
 
     Args:
         arguments: Of the command ``openenv-gym``.
-        fd: A file descriptor that it inherits, if any.
+        fd: A file descriptor that it inherits, and is named to it as ``--fd``, if any.
         secret: First line of its standard input, which stays open as long as this process lives.
         core: The core that it and its children keep to; None: any.
 
@@ -48,20 +54,23 @@ class Child:
         core: int | None = None,
     ) -> None:
         self._lines: deque[str] = deque(maxlen=_LOG_LINES)
+        self._owner = os.getpid()
         self._rest = b""  # of the output: a line that has not ended yet
-        try:
-            self._process = subprocess.Popen(
-                [*python_command(), "-m", "openenv_gym.cli", *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=() if fd is None else (fd,),
-                env={**os.environ, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,
-                bufsize=0,
-            )
-        except OSError as error:
-            raise StartError(f"Cannot start {sys.executable}: {error}.") from error
+        with _beyond_standard_streams(fd) as fds:
+            named = [f"--fd={fd}" for fd in fds]
+            try:
+                self._process = subprocess.Popen(
+                    [*python_command(), "-m", "openenv_gym.cli", *arguments, *named],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=fds,
+                    env={**os.environ, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"},
+                    start_new_session=True,
+                    bufsize=0,
+                )
+            except OSError as error:
+                raise StartError(f"Cannot start {sys.executable}: {error}.") from error
         if core is not None:
             with contextlib.suppress(OSError):  # then it is any after all
                 os.sched_setaffinity(self._process.pid, {core})
@@ -71,7 +80,9 @@ class Child:
                 os.write(self._process.stdin.fileno(), secret.encode() + b"\n")
         self._reader = threading.Thread(target=self._read, daemon=True, name="server log")
         self._reader.start()
-        self._finalizer = weakref.finalize(self, _end, self._process, os.getpid())
+        self._finalizer = weakref.finalize(self, _end, self._process, self._owner)
+        _children.add(self)
+        _end_at_exit()
 
     @property
     def isolation(self) -> dict[str, Any]:
@@ -121,11 +132,16 @@ class Child:
             _collect(self._process, 5.0)
         self.stop(0.0)
 
+    def ask_to_end(self) -> None:
+        """Let a process of this program know that nobody needs it; don't wait for its end."""
+        if self._finalizer.alive and self._owner == os.getpid():
+            _hang_up(self._process)
+            if self._process.poll() is None:
+                self._process.terminate()
+
     def stop(self, limit: float) -> None:
         """Implements OwnedServer.stop: let it know that nobody needs it, wait, then end it."""
-        if self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
+        _hang_up(self._process)
         _collect(self._process, limit)
         self._finalizer()
         self._reader.join(1.0)
@@ -153,8 +169,43 @@ def start_server(environment: str, core: int | None) -> tuple[Child, int, str]:
     # connections break as soon as the child dies.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port, fd = listener.getsockname()[1], listener.fileno()
-        arguments = ["serve", environment, "--network", "--owned", "--fd", str(fd)]
+        arguments = ["serve", environment, "--network", "--owned"]
         return Child(arguments, fd=fd, secret=token, core=core), port, token
+
+
+@contextlib.contextmanager
+def _beyond_standard_streams(fd: int | None) -> Iterator[tuple[int, ...]]:
+    """Yield the descriptor, or a copy where a program without standard streams has it as 0 to 2.
+
+    The started process has pipes there.
+    """
+    if fd is None or fd > 2:
+        yield () if fd is None else (fd,)
+        return
+    copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    try:
+        yield (copy,)
+    finally:
+        os.close(copy)
+
+
+@functools.cache
+def _end_at_exit() -> None:
+    """Have all processes end together when this program does.
+
+    Registered after the first finalizer, so it runs before them: each would wait for its own.
+    """
+
+    @atexit.register
+    def ask_all() -> None:
+        for child in list(_children):
+            child.ask_to_end()
+
+
+def _hang_up(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
 
 
 def _line(line: bytes) -> str:
@@ -165,9 +216,7 @@ def _end(process: subprocess.Popen[bytes], owner: int) -> None:
     """Ends a process and its children. A fork of the owner leaves them alone."""
     if os.getpid() != owner:
         return
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):
-            process.stdin.close()
+    _hang_up(process)
     if _collect(process) is None:
         process.terminate()
         if _collect(process, 6.0) is None:
