@@ -25,6 +25,7 @@
         ├── ExchangeTimeoutError no reply within the limit
         │   └── StepTimeoutError  a step took longer than it may
         ├── SessionLostError     the server no longer has the session
+        │   └── ServerClosingError  the server is ending, and its sessions with it
         ├── StepLostError        a step was sent, and its observation is lost
         ├── ProtocolError        the other end does not speak our protocol
         └── DockerError
@@ -189,6 +190,10 @@ class StepTimeoutError(ExchangeTimeoutError):
 
 class SessionLostError(TransportError):
     """The session is gone at the other end, and the episode with it."""
+
+
+class ServerClosingError(SessionLostError):
+    """The server is ending: it takes no new sessions, and those that it has end with it."""
 
 
 class StepLostError(TransportError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import socket
 from pathlib import Path
@@ -13,8 +12,9 @@ from openenv_gym import registry
 from openenv_gym.cli.arguments import add_options, options_of
 from openenv_gym.errors import OptionError, StartError
 from openenv_gym.registry import Entry
+from openenv_gym.server.logs import FORMATS, set_up_logging
 from openenv_gym.server.process import check_limit, end_group_at_exit, keep_freed_memory
-from openenv_gym.server.watcher import start_watcher
+from openenv_gym.server.watcher import end_watcher, start_watcher
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +62,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--debug", action="store_true", help="send clients the texts of the environment's errors"
+    )
+    parser.add_argument(
+        "--drain-timeout",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="after SIGTERM take no new sessions, and let those that there are go on for so long "
+        "(0: end at once, after the replies that are due)",
+    )
+    parser.add_argument(
+        "--log-format", choices=FORMATS, default=FORMATS[0], help="how the log is written"
     )
     _add_backend(parser)
     _add_tls(parser)
@@ -160,20 +171,31 @@ def _add_inherited(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until asked to stop."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up_logging(arguments.log_format)
     for name in ("max_sessions", "idle_timeout", "resume_timeout"):
         limit = getattr(arguments, name)
         check_limit(name, limit, f"--{name.replace('_', '-')} {limit}")
-    if arguments.owned:
-        start_watcher()
+    if not arguments.drain_timeout >= 0:
+        raise OptionError(
+            f"--drain-timeout {arguments.drain_timeout} is not valid: give 0 or more."
+        )
+    pipe = arguments.pipe is not None or (arguments.fd is not None and not arguments.network)
+    if arguments.owned or not pipe:
+        start_watcher(owned=arguments.owned)
+    try:
+        _serve(arguments, pipe=pipe)
+    finally:
+        if not arguments.owned:  # that one's watcher is there to the last
+            end_watcher()
+    return 0
+
+
+def _serve(arguments: argparse.Namespace, *, pipe: bool) -> None:
     keep_freed_memory()
     if arguments.owned:
         end_group_at_exit()
     entry = registry.environment(arguments.environment)
     options = {**entry.options, **options_of(arguments.option)}
-    pipe = arguments.pipe is not None or (arguments.fd is not None and not arguments.network)
     if pipe and arguments.web:
         raise OptionError("--web is a page for the network: not with --pipe, or its socket.")
     if pipe:
@@ -182,7 +204,6 @@ def run(arguments: argparse.Namespace) -> int:
         from openenv_gym.server.run import serve
 
         serve(entry.name, options, arguments)
-    return 0
 
 
 def _serve_pipe(entry: Entry, options: dict[str, Any], arguments: argparse.Namespace) -> None:

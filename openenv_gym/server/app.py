@@ -35,6 +35,7 @@ from openenv_gym.server.guard import Guard
 from openenv_gym.server.openenv_protocol.http import OpenEnvRoutes
 from openenv_gym.server.openenv_protocol.lobby import Lobby
 from openenv_gym.server.openenv_protocol.websocket import OpenEnvWebSocket, RpcWebSocket
+from openenv_gym.server.operations import operations
 from openenv_gym.server.process import check_alone
 from openenv_gym.server.sessions import Sessions
 from openenv_gym.server.web import WebRoutes
@@ -165,6 +166,7 @@ def create_app(
         WebSocketRoute(WEBSOCKET_PATH, websocket.WebSocketFace(sessions, OpenEnvWebSocket(lobby))),
         WebSocketRoute(MCP_PATH, RpcWebSocket(lobby)),
         *openenv.routes(),
+        *operations(sessions),
         *(WebRoutes(lobby, openenv).routes() if web else ()),
     ]
     return app

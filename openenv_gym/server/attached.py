@@ -9,11 +9,18 @@ import queue
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from time import monotonic, perf_counter_ns
+from functools import partial
+from time import monotonic, perf_counter, perf_counter_ns
 from typing import Any, Protocol
 
-from openenv_gym.errors import OpenEnvGymError, ProtocolError, SessionLostError
+from openenv_gym.errors import (
+    OpenEnvGymError,
+    ProtocolError,
+    ServerClosingError,
+    SessionLostError,
+)
 from openenv_gym.server.exchange import CarryOut, carry_out
+from openenv_gym.server.meter import Meter
 from openenv_gym.sessions.session import Session
 from openenv_gym.wire.envelope import Envelope
 from openenv_gym.wire.messages import Close, Request, Step, StepVector
@@ -37,6 +44,7 @@ class AttachedSession(ABC):
     Args:
         lanes: How many sessions it counts for: each lane of a vector is one.
         over: Called when it has no environment any more.
+        meter: Counts its requests.
         numbered: Its client numbers its requests.
 
     Attributes:
@@ -45,10 +53,14 @@ class AttachedSession(ABC):
         used: When it was used last.
         unwanted: Its client wants it no longer: it ends without a connection.
         ending: It is being closed, whatever its client says.
+        closing: The server ends, and carries out no further request.
     """
 
-    def __init__(self, lanes: int, over: Callable[[], None], *, numbered: bool) -> None:
+    def __init__(
+        self, lanes: int, over: Callable[[], None], meter: Meter, *, numbered: bool
+    ) -> None:
         self.lanes = lanes
+        self._meter = meter
         self.numbered = numbered
         self._over = over
         self._last = 0  # number of the request that was taken last
@@ -58,6 +70,7 @@ class AttachedSession(ABC):
         self.used = monotonic()
         self.unwanted = False
         self.ending = False
+        self.closing = False
 
     @property
     @abstractmethod
@@ -116,6 +129,8 @@ class AttachedSession(ABC):
         self.used = monotonic()
         if request.id == self._last:
             return self._reply
+        if self.closing:
+            raise closing()
         if request.id != self._last + 1:
             raise ProtocolError(
                 f"Request {request.id} is out of turn: {self._last + 1} was due, or {self._last} "
@@ -123,21 +138,36 @@ class AttachedSession(ABC):
                 got=request.id,
                 expected=self._last + 1,
             )
-        self._reply = self._carry_out(request, carry_out)
-        if isinstance(self._reply, asyncio.Future):
-            self._reply.add_done_callback(self._check)
+        began = perf_counter()
+        reply = self._reply = self._carry_out(request, carry_out)
+        kind = request.kind if isinstance(request, Envelope) else type(request)
+        if isinstance(reply, asyncio.Future):
+            self._meter.pending += 1
+            reply.add_done_callback(partial(self._check, kind, began))
+        else:
+            self._meter.observe(kind, perf_counter() - began, self.lanes)
         self._last = request.id
-        return self._reply
+        return reply
 
     def end(self) -> Any:
         """Closes the environment after the requests so far; if it hangs, the reaper gives it up."""
         self.left = monotonic()
         return self.submit(Close(id=self.next))
 
-    def _check(self, reply: asyncio.Future[Any]) -> None:
+    def _check(self, kind: type[Any], began: float, reply: asyncio.Future[Any]) -> None:
         self.used = monotonic()
+        self._meter.pending -= 1
+        self._meter.observe(kind, perf_counter() - began, self.lanes)
         if not self.is_open and not self.busy:
             self._over()
+
+
+def closing() -> ServerClosingError:
+    """Return the error for what is asked of a server that is ending."""
+    return ServerClosingError(
+        "The server is ending: it takes no new sessions, and the ones that it had end with it. "
+        "Make a new environment, at another server or when this one is back."
+    )
 
 
 class ThreadSession(AttachedSession):
@@ -147,13 +177,20 @@ class ThreadSession(AttachedSession):
         session: The session.
         lanes: How many sessions it counts for.
         over: Called when it has no environment any more.
+        meter: Counts its requests.
         numbered: Its client numbers its requests.
     """
 
     def __init__(
-        self, session: Session, lanes: int, over: Callable[[], None], *, numbered: bool
+        self,
+        session: Session,
+        lanes: int,
+        over: Callable[[], None],
+        meter: Meter,
+        *,
+        numbered: bool,
     ) -> None:
-        super().__init__(lanes, over, numbered=numbered)
+        super().__init__(lanes, over, meter, numbered=numbered)
         self._session = session
         self._worker = CallThread()
 

@@ -20,6 +20,7 @@ from openenv_gym.server.backend import Backend, Opened
 from openenv_gym.server.conversation import Conversation, converse
 from openenv_gym.server.exchange import CarryOut, refusal, unforeseen
 from openenv_gym.server.exchange import carry_out as as_bytes
+from openenv_gym.server.meter import Meter
 from openenv_gym.sessions.session import hidden_failure
 from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.envelope import Envelope, read_envelope
@@ -64,6 +65,7 @@ class BackedSession(AttachedSession):
         backend: Opens the link.
         lanes: How many sessions it counts for.
         over: Called when it has no environment any more.
+        meter: Counts its requests.
         numbered: Its client numbers its requests.
         as_json: Its values are JSON of the environment's models.
     """
@@ -73,11 +75,12 @@ class BackedSession(AttachedSession):
         backend: Backend,
         lanes: int,
         over: Callable[[], None],
+        meter: Meter,
         *,
         numbered: bool,
         as_json: bool,
     ) -> None:
-        super().__init__(lanes, over, numbered=numbered)
+        super().__init__(lanes, over, meter, numbered=numbered)
         self._backend = backend
         self._as_json = as_json
         self._opened: Opened | None = None
@@ -201,6 +204,8 @@ class BackedSession(AttachedSession):
             self._timer = None
         if pending is None:
             return
+        if isinstance(outcome, OpenEnvGymError):
+            self._meter.failed(outcome)
         if pending.kind is Close:
             self._end()
         result: Any = outcome

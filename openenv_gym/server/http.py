@@ -10,7 +10,7 @@ import asyncio
 
 from starlette.responses import JSONResponse, Response
 
-from openenv_gym.errors import SessionLostError
+from openenv_gym.errors import ServerClosingError
 from openenv_gym.server.doorkeeper import connection_of
 from openenv_gym.server.events import App, Events, Receive, Scope, Send
 from openenv_gym.server.exchange import refusal as refusal_of
@@ -104,7 +104,7 @@ async def _send_reply(send: Send, id: str, reply: bytes) -> None:
 
 def _ended() -> bytes:
     error = "The server has ended, and the session with it: make a new environment."
-    return refusal_of(SessionLostError(error), 0)
+    return refusal_of(ServerClosingError(error), 0)
 
 
 def goodbye() -> bytes:

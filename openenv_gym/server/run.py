@@ -57,6 +57,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         import uvicorn
 
         from openenv_gym.server.app import create_app
+        from openenv_gym.server.draining import DrainingServer
     except ImportError as error:
         raise missing_package("Serving for the network", str(error.name), "server") from error
     owned: bool = arguments.owned
@@ -81,7 +82,8 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
     open_to_all = token is None and not owned and arguments.token != ""
     listener = _listener(arguments, open_to_all)
     settings = uvicorn_settings(app.state.sessions, tls_context(arguments))
-    server = uvicorn.Server(uvicorn.Config(app, **settings))
+    config = uvicorn.Config(app, **settings)
+    server = DrainingServer(config, app.state.sessions, arguments.drain_timeout)
     logging.getLogger("uvicorn.error").addFilter(_Seldom())
     if owned:
         watch_owner(0)

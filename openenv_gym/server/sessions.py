@@ -25,14 +25,15 @@ from openenv_gym.errors import (
     SessionLostError,
 )
 from openenv_gym.registry import Entry
-from openenv_gym.server.attached import STEPS, AttachedSession, Line, ThreadSession
+from openenv_gym.server.attached import STEPS, AttachedSession, Line, ThreadSession, closing
 from openenv_gym.server.backed_session import BackedSession
 from openenv_gym.server.backend import IN_THE_SERVER, Backend, BackendSettings
 from openenv_gym.server.exchange import CarryOut, read, refusal
+from openenv_gym.server.meter import Meter, MeteredSession
 from openenv_gym.server.process import check_limit
 from openenv_gym.sessions.make import make_adapter
 from openenv_gym.sessions.offer import Offer
-from openenv_gym.sessions.session import MakeAdapter, Session
+from openenv_gym.sessions.session import MakeAdapter
 from openenv_gym.wire.envelope import Envelope, read_envelope
 from openenv_gym.wire.messages import Open, OpenVector, Request
 from openenv_gym.wire.names import SESSION_HEADER
@@ -51,6 +52,7 @@ MALFORMED_PAUSE = 0.005
 _ID = re.compile(r"[A-Za-z0-9_-]{32,128}")
 _TICK = 1.0  # seconds between two looks for sessions that nobody uses any more
 _GONE = 15.0  # seconds until a session ends whose client hung up, with nothing in between
+_GONE_BUSY = 4.0  # likewise while it waited for a reply: who wants that comes back at once
 _STEPPING = 1.0  # seconds since its last request in which a session is taken to be stepping
 
 
@@ -74,6 +76,8 @@ class Sessions:
         environment: Name of the environment.
         stuck: A session was given up, and its thread with it: the process cannot end by itself
             as it should.
+        meter: Counts what the sessions do.
+        draining: The server is about to end: it takes no new sessions.
 
     Raises:
         OptionError: A limit is invalid.
@@ -102,6 +106,9 @@ class Sessions:
         self._offer = Offer(served, options or {}, owner, reveal)
         self._backend = backend.make(self._offer)
         self.stuck = False
+        self.meter = Meter()
+        self.draining = False
+        self._started = self._backend is None
         self.max_sessions = max_sessions
         self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
         self._resume_timeout = math.inf if resume_timeout is None else resume_timeout
@@ -139,10 +146,10 @@ class Sessions:
         try:
             envelope = None if attached is not None else read_envelope(data)
             if envelope is not None and not issubclass(envelope.kind, Open | OpenVector):
-                return refusal(self.lost(), envelope.id)
+                return self._refuse(self.lost(), envelope.id)
             request = read(data) if self._backend is None else _read_for_backend(data)
         except OpenEnvGymError as error:
-            reply = refusal(error, 0)
+            reply = self._refuse(error, 0)
             return reply if attached is None else _later(reply)
         try:
             attached = attached or self._open(id, request)
@@ -152,7 +159,11 @@ class Sessions:
             carried_out: bytes | asyncio.Future[bytes] = attached.submit(request)
             return carried_out
         except OpenEnvGymError as error:
-            return refusal(error, request.id)
+            return self._refuse(error, request.id)
+
+    def _refuse(self, error: OpenEnvGymError, id: int) -> bytes:
+        self.meter.failed(error)
+        return refusal(error, id)
 
     def step_at_once(self, id: str, line: Line, data: Any) -> bytes | None:
         """Takes a request that is a step of an inline environment, and no other.
@@ -177,7 +188,7 @@ class Sessions:
         try:
             reply = attached.submit(request)
         except OpenEnvGymError as error:
-            return refusal(error, request.id)
+            return self._refuse(error, request.id)
         return reply if isinstance(reply, bytes) else None
 
     def begin(
@@ -193,7 +204,22 @@ class Sessions:
 
         Raises:
             ServerFullError: There is no room for it.
+            ServerClosingError: The server is ending.
         """
+        try:
+            self._check_room(lanes)
+        except OpenEnvGymError as error:
+            if not numbered:  # else whoever sends the refusal counts it
+                self.meter.failed(error)
+            raise
+        if self._reaper is None:
+            self._reaper = asyncio.create_task(self._reap())
+        self._sessions[id] = self._attached(id, make_adapter, lanes, numbered)
+        self.meter.opened += lanes
+
+    def _check_room(self, lanes: int) -> None:
+        if self.draining:
+            raise closing()
         free = 0 if self._closed else self.max_sessions - len(self)
         if lanes > free:
             raise ServerFullError(
@@ -203,9 +229,6 @@ class Sessions:
                 free=free,
                 wanted=lanes,
             )
-        if self._reaper is None:
-            self._reaper = asyncio.create_task(self._reap())
-        self._sessions[id] = self._attached(id, make_adapter, lanes, numbered)
 
     def _attached(
         self, id: str, make_adapter: MakeAdapter, lanes: int, numbered: bool
@@ -215,9 +238,11 @@ class Sessions:
 
         if self._backend is not None:
             as_json = not numbered
-            return BackedSession(self._backend, lanes, over, numbered=numbered, as_json=as_json)
-        session = Session(offer=self._offer, make_adapter=make_adapter)
-        return ThreadSession(session, lanes, over, numbered=numbered)
+            return BackedSession(
+                self._backend, lanes, over, self.meter, numbered=numbered, as_json=as_json
+            )
+        session = MeteredSession(self.meter, offer=self._offer, make_adapter=make_adapter)
+        return ThreadSession(session, lanes, over, self.meter, numbered=numbered)
 
     def ask(self, id: str, request: Request, carry_out: CarryOut) -> Any:
         """Takes a request of a client that does not number them: it comes after all before it.
@@ -280,15 +305,32 @@ class Sessions:
         if attached is not None and attached.line is line:
             attached.line = None
             attached.left = monotonic()
-            if gone and self._resume_timeout > _GONE:
-                attached.left -= self._resume_timeout - _GONE
+            patience = _GONE_BUSY if attached.busy else _GONE
+            if gone and self._resume_timeout > patience:
+                attached.left -= self._resume_timeout - patience
             if attached.unwanted and not attached.ending:
                 attached.end()
 
     def start(self) -> None:
         """Start what the backend can have ready before the first session asks for it."""
         if self._backend is not None:
-            threading.Thread(target=self._backend.start, daemon=True, name="backend").start()
+            threading.Thread(target=self._start_backend, daemon=True, name="backend").start()
+
+    def _start_backend(self) -> None:
+        assert self._backend is not None, "it is asked for where there is one"
+        self._backend.start()
+        self._started = True
+
+    @property
+    def ready(self) -> bool:
+        """The server takes new sessions: its backend has started, and it is not ending."""
+        return self._started and not (self.draining or self._closed)
+
+    def refuse_all(self) -> None:
+        """From now on every request but a repeated one gets a ServerClosingError."""
+        self.draining = True
+        for attached in self._sessions.values():
+            attached.closing = True
 
     def stepping(self) -> bool:
         """Return whether a session was used in the last second."""

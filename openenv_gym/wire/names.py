@@ -46,6 +46,8 @@ SCHEMA_PATH = "/schema"
 METADATA_PATH = "/metadata"
 CONFIG_PATH = "/config"
 HEALTH_PATH = "/health"
+READY_PATH = "/ready"
+METRICS_PATH = "/metrics"
 OPENAPI_PATH = "/openapi.json"
 MCP_PATH = "/mcp"
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import time
 from typing import Annotated
 
+import gymnasium
 import pytest
 from gymnasium.spaces import Discrete
 
+import openenv_gym  # registers the ids
 from openenv_gym.environment import Environment
 from openenv_gym.models import Action, Observation, State
-from tests.servers import eventually, is_running
+from tests.servers import eventually, is_running, process
 
 HOLD, FORK = range(2)
 
@@ -85,3 +88,19 @@ def test_a_fork_does_not_keep_the_server_of_a_killed_owner(transport: str) -> No
             eventually(lambda: not is_running(server))
         finally:
             subprocess.run(["pkill", "-KILL", "-s", str(owner.pid)], check=False)
+
+
+def test_a_signal_ends_a_server_whose_step_holds_the_interpreter_lock() -> None:
+    with process("tests.server.test_watcher:Holding") as (server, port):
+        url = f"ws://127.0.0.1:{port}"
+        env = gymnasium.make("openenv/Remote-v0", transport="websocket", url=url, timeout=0.5)
+        env.reset()
+        with pytest.raises(openenv_gym.errors.ExchangeTimeoutError):
+            env.step(0)
+        began = time.monotonic()
+        server.terminate()
+        server.wait(10.0)
+        assert time.monotonic() - began < 10.0
+        with pytest.raises(openenv_gym.errors.SessionLostError):
+            env.reset()
+        env.close()

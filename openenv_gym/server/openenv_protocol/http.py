@@ -27,6 +27,7 @@ from openenv_gym.server.openenv_protocol.requests import (
     TaskRangeRequest,
     TaskRequest,
 )
+from openenv_gym.server.operations import CLOSING, unready
 from openenv_gym.wire import messages
 from openenv_gym.wire.names import (
     CONFIG_PATH,
@@ -245,6 +246,8 @@ class OpenEnvRoutes:
         return JSONResponse(body)
 
     async def _health(self, request: Request) -> Response:
+        if self._lobby.sessions.draining:
+            return unready(CLOSING)
         return JSONResponse({"status": "healthy"})
 
     async def _openapi(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from openenv_gym.wire.names import (
     MCP_PATH,
     MCP_SESSION_HEADER,
     METADATA_PATH,
+    READY_PATH,
     RESET_PATH,
     SCHEMA_PATH,
     SESSION_COOKIE,
@@ -134,6 +135,7 @@ _ANSWERS: dict[str, Json] = {
     "Failure": _object(["detail", "code"], detail=_TEXT, code=_TEXT),
     "Names": {"type": "array", "items": _TEXT},
     "Health": _object(["status"], status={"const": "healthy"}),
+    "Ready": _object(["status"], status={"const": "ready"}),
     "Schemas": _object(
         ["action", "observation", "state"],
         action={"type": "object"},
@@ -177,6 +179,7 @@ _LOST = {"_404": "The session is over.", "_413": "The request is too large."}
 _NONE = {"_400": "The request names no session."}
 _FAILED = {"_409": "There is no running episode.", "_500": "The environment failed."}
 _FULL = {"_503": "The server has as many sessions as it may have."}
+_CLOSING = {"_503": "The server is ending, or not ready yet."}
 _REFUSED = {"_422": "The request was refused; the environment was not stepped."}
 
 
@@ -235,12 +238,13 @@ def _paths() -> Json:
         "/list_environments": _get(
             "list_environments", "Names of the environments served here.", "Names"
         ),
-        HEALTH_PATH: _get("health", "Says that the server answers.", "Health"),
+        HEALTH_PATH: _get("health", "Says that the server answers.", "Health", **_CLOSING),
+        READY_PATH: _get("ready", "Says that it takes new sessions.", "Ready", **_CLOSING),
     }
 
 
-def _get(id: str, summary: str, answer: str) -> Json:
+def _get(id: str, summary: str, answer: str, **failures: str) -> Json:
     made = answer in ("Schemas", "Config")  # an environment is, if there was none
-    failures = {"_500": _FAILED["_500"], **_FULL} if made else {}
+    failures |= {"_500": _FAILED["_500"], **_FULL} if made else {}
     reported = {"summary": summary, "operationId": id, "responses": _responses(answer, **failures)}
     return {"get": reported}

@@ -15,6 +15,7 @@ from openenv_gym.errors import (
     EpisodeError,
     OpenEnvGymError,
     OptionError,
+    ServerClosingError,
     ServerFullError,
     SessionLostError,
 )
@@ -32,6 +33,7 @@ _CODES: Mapping[type[OpenEnvGymError], tuple[str, int]] = {
     OptionError: ("VALIDATION_ERROR", 422),
     EpisodeError: ("EXECUTION_ERROR", 409),
     ServerFullError: ("CAPACITY_REACHED", 503),
+    ServerClosingError: ("SESSION_ERROR", 503),
     SessionLostError: ("SESSION_ERROR", 404),
     FactoryError: ("FACTORY_ERROR", 500),
 }

@@ -16,7 +16,12 @@ from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ValidationError
 
-from openenv_gym.errors import OpenEnvGymError, ServerFullError, SessionLostError
+from openenv_gym.errors import (
+    OpenEnvGymError,
+    ServerClosingError,
+    ServerFullError,
+    SessionLostError,
+)
 from openenv_gym.server.doorkeeper import welcome
 from openenv_gym.server.events import Event, Events, Receive, Scope, Send
 from openenv_gym.server.openenv_protocol import mcp
@@ -129,7 +134,7 @@ class _Conversation:
     async def _begin(self) -> None:
         try:
             opened = self._lobby.begin(self._id)
-        except ServerFullError as error:
+        except (ServerFullError, ServerClosingError) as error:
             await self._end(error)
         self._sessions.attach(self._id, self)
         self._welcome()

@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from openenv_gym.errors import (
     ExchangeTimeoutError,
     OpenEnvGymError,
+    ServerClosingError,
     SessionLostError,
     StartError,
 )
@@ -123,8 +124,8 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
         reply = super()._decode(data)
         if reply is not None:
             self._unanswered.clear()
-            if type(reply) is Failure and reply.kind == SessionLostError.__name__:
-                self._lost = reply.error()
+            if type(reply) is Failure and isinstance(lost := reply.error(), SessionLostError):
+                self._lost = lost
         return reply
 
     def send(self, request: Request) -> None:
@@ -180,7 +181,7 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
     def _check_hope(self, error: OSError, left: float, *, again: bool) -> None:
         """Raise, if there is no use in trying once more."""
         if isinstance(error, ServerEndedError):
-            self._lost = SessionLostError(
+            self._lost = ServerClosingError(
                 f"The server at {self._server.url} has ended, and the session with it: make a "
                 "new environment.",
                 url=self._server.url,
