@@ -26,7 +26,7 @@ from typing import Any, cast
 
 from openenv_gym.errors import ActionError, OptionError, missing_package
 from openenv_gym.trl import environment_factory
-from openenv_gym.trl.environment import ToolEnvironment
+from openenv_gym.trl.environment import Content, ToolEnvironment
 from openenv_gym.trl.tools import Tool
 
 try:
@@ -92,7 +92,7 @@ class OpenEnvTextEnv(BaseTextEnv):
     def init(self, prompt: list[dict[str, str]]) -> tuple[list[dict[str, str]], dict[str, Any]]:
         """Implements BaseTextEnv.init: begins an episode, and adds its first observation."""
         self.turns = self._invalid = 0
-        seen = self._environment.reset(**self._columns)
+        seen = _text_of(self._environment.reset(**self._columns))
         if self._explain:
             seen = f"{seen}\n{self._instructions()}"
         return [*prompt, _message(seen)], {}
@@ -105,7 +105,7 @@ class OpenEnvTextEnv(BaseTextEnv):
         valid = True
         try:
             name, arguments = self._parse(action)
-            seen = getattr(environment, name)(**arguments)
+            seen = _text_of(getattr(environment, name)(**arguments))
         except ActionError as error:
             valid, seen = False, f"{error} {self._instructions()}"
             self._invalid += 1
@@ -174,6 +174,13 @@ class OpenEnvTextEnv(BaseTextEnv):
 
 def _takes_text(tool: Tool) -> bool:
     return len(tool.parameters) == 1 and tool.parameters[0].annotation is str
+
+
+def _text_of(content: Content) -> str:
+    """Return the text of a message, without pictures, which SkyRL's conversations do not have."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(block["text"] for block in content if block["type"] == "text")
 
 
 def _message(text: str) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
     OPENENV_GYM_TRANSPORT=process python examples/trainers/trl_grpo.py
 
-A real run is the same with ``model="Qwen/Qwen3-0.6B"`` and without a tokenizer of one's own. What
-this model writes is noise: its calls of the tool are few and its rewards those of a game not won.
+The reward is the environment's, which TRL asks for itself. What this model writes is noise and
+wins no game, so that a second reward, for small letters, gives it something to learn. A real run
+has ``model="Qwen/Qwen3-0.6B"``, and neither that reward nor a tokenizer of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from trl import GRPOConfig, GRPOTrainer
 
-from openenv_gym.trl import environment_factory, episode_reward
+from openenv_gym.trl import environment_factory
 
 ID = "openenv/Connect4-v0"
 UPDATES = 2
@@ -61,17 +62,25 @@ def tiny_model(tokens: int) -> Any:
     return Qwen3ForCausalLM(config)
 
 
+def small_letters(completions: Any, **_: Any) -> list[float]:
+    """Return the part of each completion that is small letters."""
+    texts = ["".join(str(message["content"]) for message in each) for each in completions]
+    return [sum(letter.islower() for letter in text) / max(1, len(text)) for text in texts]
+
+
 def main() -> None:
     """Train for a few updates."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
     tokenizer = byte_tokenizer()
+    model = tiny_model(len(tokenizer))
+    before = [weights.detach().clone() for weights in model.parameters()]
     row = {"prompt": [{"role": "user", "content": "Win this game.\n"}], "seed": 3}
     with tempfile.TemporaryDirectory() as folder:
         trainer = GRPOTrainer(
-            model=tiny_model(len(tokenizer)),
+            model=model,
             processing_class=tokenizer,
-            reward_funcs=episode_reward,
+            reward_funcs=small_letters,
             train_dataset=Dataset.from_list([row] * 2),
             environment_factory=environment_factory(ID, opponent="random"),
             args=GRPOConfig(
@@ -91,6 +100,8 @@ def main() -> None:
         trainer.train()
     print(f"{trainer.state.global_step} updates of GRPO")
     assert trainer.state.global_step == UPDATES
+    after = model.parameters()
+    assert any((one != other).any() for one, other in zip(before, after, strict=True))
 
 
 if __name__ == "__main__":

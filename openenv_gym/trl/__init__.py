@@ -1,5 +1,5 @@
 """Environments for TRL: classes whose methods are the tools that a language model calls."""
 
-from openenv_gym.trl.environment import ToolEnvironment, environment_factory, episode_reward
+from openenv_gym.trl.environment import ToolEnvironment, environment_factory
 
-__all__ = ["ToolEnvironment", "environment_factory", "episode_reward"]
+__all__ = ["ToolEnvironment", "environment_factory"]

@@ -2,12 +2,11 @@
 
 ::
 
-    from openenv_gym.trl import environment_factory, episode_reward
+    from openenv_gym.trl import environment_factory
 
     GRPOTrainer(
         model="Qwen/Qwen3-0.6B",
         train_dataset=dataset,
-        reward_funcs=episode_reward,
         environment_factory=environment_factory("openenv/Connect4-v0", opponent="random"),
     )
 
@@ -33,12 +32,23 @@ from pydantic import TypeAdapter, ValidationError
 from openenv_gym import REMOTE_ID, registry
 from openenv_gym.client import EnvClient, StepResult, ToolClient, client_class
 from openenv_gym.environment import Environment
-from openenv_gym.errors import ActionError, EpisodeError, OptionError, TransportError
+from openenv_gym.errors import (
+    ActionError,
+    EpisodeError,
+    OptionError,
+    TransportError,
+    missing_package,
+)
 from openenv_gym.models import hidden_fields
 from openenv_gym.registry import Registered, registered
 from openenv_gym.trl.tools import Tool, called_tool, has_ranges, tools_of
 
-Describe = Callable[[StepResult[Any]], str]
+Content = str | list[dict[str, Any]]
+"""Content of a message: a text, or blocks of text and images."""
+
+Describe = Callable[[StepResult[Any]], Content]
+
+_OVER = "The episode is over."
 
 _BASE = frozenset({"done", "reward", "metadata", "truncated", "terminated"})
 _TAKEN = frozenset({"reset", "get_reward", "reward", "done", "result"})
@@ -83,7 +93,11 @@ class ToolEnvironment(metaclass=_Made):
         self._steps = 0
         self._client: EnvClient[Any, Any, Any] | None = None
 
-    def reset(self, **columns: Any) -> str:
+    def get_reward(self) -> float:
+        """Return the sum of the rewards since the reset, for which TRL asks after a rollout."""
+        return self.reward
+
+    def reset(self, **columns: Any) -> Content:
         """Begins an episode.
 
         Args:
@@ -91,7 +105,8 @@ class ToolEnvironment(metaclass=_Made):
                 are used, the others are the trainer's affair.
 
         Returns:
-            The first observation, which TRL adds to the prompt.
+            The first observation, which TRL adds to the prompt: a text, or blocks of content if
+            ``render_mode="rgb_array"`` was given.
         """
         names = ("seed", "episode_id", *type(self).recipe.reset_options)
         options = {name: columns[name] for name in names if columns.get(name) is not None}
@@ -122,7 +137,7 @@ class ToolEnvironment(metaclass=_Made):
             self._client = None
             self._end()
 
-    def _call(self, tool: Tool, arguments: Mapping[str, Any]) -> str:
+    def _call(self, tool: Tool, arguments: Mapping[str, Any]) -> Content:
         """Carry out an action; TRL shows the model what it raises."""
         client = self._client
         if client is None or self.result is None:
@@ -142,15 +157,36 @@ class ToolEnvironment(metaclass=_Made):
         self.done = result.done or self._steps == self._max_steps
         return self._describe(client, result)
 
-    def _describe(self, client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
+    def _describe(self, client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> Content:
         self.result = result
         describe = type(self).recipe.describe
-        reported = _text(client, result) if describe is None else describe(result)
-        return f"{reported}\nThe episode is over." if self.done else reported
+        reported = _content(client, result) if describe is None else describe(result)
+        if not self.done:
+            return reported
+        if isinstance(reported, str):
+            return f"{reported}\n{_OVER}"
+        return [*reported, _text_block(_OVER)]
 
 
-def _text(client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
-    """The fields of an observation; in place of arrays the picture, if it can be drawn as text."""
+def _text_block(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _image_block(picture: Any) -> dict[str, Any]:
+    """Return a picture, an array of height, width and colours, as TRL takes images.
+
+    Raises:
+        MissingDependencyError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise missing_package("pictures in TRL's messages", "pillow", None) from error
+    return {"type": "image", "image": Image.fromarray(picture)}
+
+
+def _content(client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> Content:
+    """The fields of an observation; in place of arrays the picture, if it can be drawn."""
     if isinstance(client, ToolClient):
         seen = result.observation
         return _line(seen.result) if seen.error is None else f"Error: {seen.error}"
@@ -166,9 +202,14 @@ def _text(client: EnvClient[Any, Any, Any], result: StepResult[Any]) -> str:
         if isinstance(part.space, Box) and part.space.shape not in ((), (1,))
     }
     lines = []
-    if arrays and client.env.render_mode == "ansi":
-        lines.append(str(client.env.render()).rstrip())
+    mode = client.env.render_mode
+    if mode == "rgb_array" or (arrays and mode == "ansi"):
         fields = {name: value for name, value in fields.items() if name not in arrays}
+    if mode == "rgb_array":
+        texts = "\n".join(f"{name}: {_line(value)}" for name, value in fields.items())
+        return [_image_block(client.env.render()), *([_text_block(texts)] if texts else [])]
+    if arrays and mode == "ansi":
+        lines.append(str(client.env.render()).rstrip())
     elif len(fields) == 1 and isinstance(text := next(iter(fields.values())), str):
         return text
     return "\n".join([*lines, *(f"{name}: {_line(value)}" for name, value in fields.items())])
@@ -210,7 +251,9 @@ def environment_factory(
             and ``episode_id`` always are. The completions of a group begin alike if their row has a
             seed.
         describe: Describes a result to the model; by default the fields of the observation, and in
-            place of arrays the picture where the environment draws one as text.
+            place of arrays the picture where the environment draws one as text. With
+            ``render_mode="rgb_array"``, for models that see, the picture and the other fields as
+            blocks of content.
         **keywords: As of ``gymnasium.make``: ``transport``, ``url``, ``token``, ``timeout``,
             ``transport_options``; all others are options of the environment.
 
@@ -280,12 +323,12 @@ def _may_differ(client: type[EnvClient[Any, Any, Any]]) -> bool:
     )
 
 
-def _method(tool: Tool) -> Callable[..., str]:
+def _method(tool: Tool) -> Callable[..., Content]:
     """The tool as a method, with the signature and docstring that TRL makes its schema of."""
     receiver = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     signature = inspect.Signature([receiver, *tool.parameters], return_annotation=str)
 
-    def method(self: ToolEnvironment, *positional: Any, **named: Any) -> str:
+    def method(self: ToolEnvironment, *positional: Any, **named: Any) -> Content:
         try:
             given = signature.bind(self, *positional, **named).arguments
         except TypeError as error:
@@ -316,8 +359,3 @@ def _reduce(made: _Made) -> str | tuple[Any, ...]:
 
 # TRL's asynchronous trainers send the factory to another process.
 copyreg.pickle(_Made, _reduce)
-
-
-def episode_reward(environments: Iterable[ToolEnvironment], **columns: Any) -> list[float]:
-    """A reward function for ``GRPOTrainer``: the sum of the rewards of each episode."""
-    return [environment.reward for environment in environments]

@@ -27,7 +27,7 @@ from openenv_gym.errors import (
     RegistryError,
     SessionLostError,
 )
-from openenv_gym.trl import ToolEnvironment, environment_factory, episode_reward
+from openenv_gym.trl import ToolEnvironment, environment_factory
 from tests.environments import COUNT, FAIL, THREADED
 from tests.servers import eventually, is_running, serving
 from tests.trainers.rover import ROVER, tools
@@ -45,7 +45,7 @@ def test_an_episode() -> None:
     while not environment.done:
         reported = environment.connect4(column=environment.result.observation.legal_actions[0])
     assert reported.endswith("\nThe episode is over.")
-    assert episode_reward([environment], completions=[""]) == [environment.reward] == [1.0]
+    assert environment.get_reward() == environment.reward == 1.0
     with pytest.raises(EpisodeError, match=r"over: connect4\(\) has no effect"):
         environment.connect4(3)
     assert environment.reset(seed=1) == first
@@ -107,8 +107,16 @@ def test_it_is_made_once_though_it_draws_nothing_as_text(transport: str, tmp_pat
 def test_pictures_are_of_the_mode_that_is_given() -> None:
     drawing: Any = environment_factory("connect4")()
     assert "X to move" in drawing.reset()
-    plain: Any = environment_factory("connect4", render_mode="rgb_array")()
-    assert plain.reset().startswith("board: [[0, 0")
+    seeing: Any = environment_factory("connect4", render_mode="rgb_array", opponent="self")()
+    image, text = seeing.reset()
+    assert image["type"] == "image"
+    assert image["image"].size == (448, 384)
+    assert text["text"].startswith("legal_actions: [0, 1")
+    for column in (0, 1, 0, 1, 0, 1, 0):
+        blocks = seeing.connect4(column)
+    assert blocks[-1] == {"type": "text", "text": "The episode is over."}
+    reading: Any = environment_factory("echo", render_mode="rgb_array")()
+    assert [block["type"] for block in reading.reset()] == ["image", "text"]
     with pytest.raises(OptionError, match="no render_mode='hologram'"):
         environment_factory("connect4", render_mode="hologram")().reset()
 

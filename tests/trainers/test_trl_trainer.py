@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from openenv_gym.trl import environment_factory, episode_reward
+from openenv_gym.trl import environment_factory
 from tests.trainers.rover import ROVER, tools
 
 # Of TRL and what it stands on, about themselves.
@@ -89,7 +89,6 @@ def trainer(tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return GRPOTrainer(
         model=Qwen3ForCausalLM(config),
         processing_class=tokenizer,
-        reward_funcs=episode_reward,
         train_dataset=Dataset.from_list([row] * 2),
         environment_factory=environment_factory(
             "openenv/Connect4-v0", opponent="random", tool="drop_piece"
@@ -128,7 +127,7 @@ def test_rollouts_of_grpo_trainer(trainer: Any, tokenizer: Any) -> None:
     won, other = trainer.environments
     assert (won.reward, won.done) == (1.0, True)
     assert (other.reward, other.done) == (0.0, False)
-    assert list(trainer._logs["rewards"]["episode_reward"]) == [1.0, 0.0]
+    assert list(trainer._logs["rewards"]["Connect4Env"]) == [1.0, 0.0]
     assert scored["advantages"][0] > 0 > scored["advantages"][1]
     prompt = tokenizer.decode(scored["prompt_ids"][0])
     assert '"description": "Drops a piece."' in prompt
