@@ -158,7 +158,7 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
 
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        self._spec = spec
+        self._spec = None if spec is None else _copyable(spec, getattr(self, "transport", None))
 
     # Copies.
 
@@ -252,6 +252,23 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
             ) from error
         twin._take_exports(self.link.description)
         return twin
+
+
+_OF_TRANSPORTS = ("url", "image", "token", "timeout", "transport", "transport_options")
+
+
+def _copyable(spec: EnvSpec, transport: Any) -> EnvSpec:
+    """Return a spec that gymnasium can copy: with the transport in place of its options.
+
+    Some of them, such as an ``ssl.SSLContext``, cannot be copied; a transport shares them.
+    """
+    try:
+        copy.deepcopy(spec.kwargs.get("transport_options"))
+    except Exception:
+        kept = {name: value for name, value in spec.kwargs.items() if name not in _OF_TRANSPORTS}
+        spec = copy.copy(spec)
+        spec.kwargs = {**kept, "transport": transport}
+    return spec
 
 
 def _remake(

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import urllib.error
-import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -327,14 +325,20 @@ class _Server:
         return self._ask(path, json.dumps(body).encode())
 
     def _ask(self, path: str, body: bytes | None) -> dict[str, Any]:
-        request = urllib.request.Request(self._url + path, body, self._headers)
+        # Here, since only servers at a URL are asked.
+        import httpx
+
+        method = "GET" if body is None else "POST"
         try:
-            with urllib.request.urlopen(request, timeout=_LIMIT) as reply:
-                read = json.loads(reply.read())
-        except urllib.error.HTTPError as error:
-            error.close()
-            raise CheckError(f"{self._url}{path} answered {error.code} {error.reason}.") from error
-        except (OSError, ValueError) as error:
+            reply = httpx.request(
+                method, self._url + path, content=body, headers=self._headers, timeout=_LIMIT
+            )
+            if not reply.is_success:
+                raise CheckError(
+                    f"{self._url}{path} answered {reply.status_code} {reply.reason_phrase}."
+                )
+            read = reply.json()
+        except (httpx.HTTPError, ValueError) as error:
             raise CheckError(f"{self._url}{path}: {error}.") from error
         _hold(
             isinstance(read, dict),

@@ -93,7 +93,7 @@ def test_what_is_no_server_of_ours(status: int, body: bytes, message: str) -> No
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (Open(None, {}, id=1), "is no reply"),
+        (Open(None, {}, id=1), "is not a reply"),
         (Closed(id=1), "Description was due"),
         (Closed(id=7), "number of another"),
     ],

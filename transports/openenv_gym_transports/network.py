@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
+import ssl
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from openenv_gym.errors import OptionError
+from openenv_gym.errors import CopyError, OptionError
 from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
 from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.names import SESSION_HEADER
 from openenv_gym.wire.token import sendable_token
 from openenv_gym_transports.links.child_process import start_server
 from openenv_gym_transports.links.server import OwnedServer, Server
+from openenv_gym_transports.links.tls import Cert, Verify, make_context
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -28,7 +31,15 @@ class NetworkTransport(Transport):
         timeout: Seconds to wait for a reply; None waits forever.
         start_timeout: Seconds until the environment must be there.
         headers: Headers that something on the way to the server wants.
+        verify: Path of the CA that signed the server's certificate, or an ``ssl.SSLContext``; by
+            default what this system trusts.
+        cert: Client certificate: path of a file in PEM with its key; or (certificate, key), or
+            (certificate, key, password). A context has its own.
+
+    A transport with an ``ssl.SSLContext`` cannot be pickled: give paths, where it must be.
     """
+
+    secrets: ClassVar[frozenset[str]] = Transport.secrets | {"cert"}
 
     # Each scheme that the transport takes, with the transport that takes the others.
     schemes: ClassVar[tuple[str, str]]
@@ -39,6 +50,8 @@ class NetworkTransport(Transport):
     token: str | None = None
     start_timeout: float = 60.0
     headers: dict[str, str] | None = None
+    verify: Verify | None = None
+    cert: Cert | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,6 +59,10 @@ class NetworkTransport(Transport):
             self._endpoint(self.url)
         elif self.token is not None:
             raise OptionError("token= is that of the server at url=, which is not given.")
+        elif self.verify is not None or self.cert is not None:
+            raise OptionError("verify= and cert= are for the server at url=, which is not given.")
+        if self.verify is not None or self.cert is not None:
+            make_context(self.verify, self.cert)  # which says what is wrong with them
         if self.token is not None:
             object.__setattr__(self, "token", sendable_token(self.token, "token="))
 
@@ -61,12 +78,34 @@ class NetworkTransport(Transport):
             server = replace(self, url=url, token=token).server(child)
         return self.open_at(server, request, settings)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        if isinstance(self.verify, ssl.SSLContext):
+            memo[id(self.verify)] = self.verify  # it cannot be copied, and is shared
+        twin = object.__new__(type(self))
+        vars(twin).update(copy.deepcopy(vars(self), memo))
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        if isinstance(self.verify, ssl.SSLContext):
+            raise CopyError(
+                "verify= is an ssl.SSLContext, which cannot go to another process: give the path "
+                "of the CA as verify=, and that of a client certificate as cert=."
+            )
+        return vars(self)
+
     def server(self, owned: OwnedServer | None = None) -> Server:
         """Return the server at the URL, which was started for one link or runs already."""
         headers = {**(self.headers or {}), SESSION_HEADER: secrets.token_urlsafe(24)}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        return Server(self._endpoint(self.url or ""), headers, owned, self.start_timeout)
+        return Server(
+            self._endpoint(self.url or ""),
+            headers,
+            owned,
+            self.start_timeout,
+            verify=self.verify,
+            cert=self.cert,
+        )
 
     def open_at(self, server: Server, request: Open | OpenVector, settings: LinkSettings) -> Link:
         """Open a session on a server, which is ended if that fails and it was started for this."""

@@ -26,9 +26,10 @@ class WebSocketTransport(NetworkTransport):
     """One WebSocket for one session.
 
     When it drops, the link connects again and goes on with the same session; each step is carried
-    out exactly once. Proxies of the environment variables are not used. To a server of OpenEnv's
-    own make, which selects no subprotocol of ours, the link speaks OpenEnv's own protocol
-    (:mod:`openenv_gym_transports.openenv_servers`), and warns once.
+    out exactly once. Proxies of the environment variables are used, as those of an HTTP connection
+    to the same server. To a server of OpenEnv's own make, which selects no subprotocol of ours, the
+    link speaks OpenEnv's own protocol (:mod:`openenv_gym_transports.openenv_servers`), and warns
+    once.
 
     Args:
         url: ``ws://host:port`` or ``wss://host`` of a server that runs already. Without it one is
@@ -37,6 +38,9 @@ class WebSocketTransport(NetworkTransport):
         timeout: Seconds to wait for a reply; None waits forever.
         start_timeout: Seconds until the environment must be there.
         headers: Headers of the handshake that something on the way to the server wants.
+        verify: Path of the CA that signed the server's certificate, or an ``ssl.SSLContext``.
+        cert: Client certificate: path of a file in PEM with its key; or (certificate, key), or
+            (certificate, key, password).
         resumable: At a server of OpenEnv's own make, make a session that can be taken up again
             after a drop. It is closed with the environment; if this process is killed, it keeps its
             place on the server until that ends, unless that has a ``session_timeout``. False makes

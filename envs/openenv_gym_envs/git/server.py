@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.error
-import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -160,7 +158,6 @@ class GiteaServer(Server):
             )
         self._url = url.rstrip("/")
         self._token = token
-        self._opener = urllib.request.build_opener(_NoRedirects)
         self._owner: str = self.api("GET", "/user")[1]["login"]
         super().__init__()
         self._names: set[str] = set()
@@ -244,24 +241,21 @@ class GiteaServer(Server):
     def _fetch(
         self, method: str, path: str, headers: dict[str, str], body: bytes | None
     ) -> Response:
-        headers = {**headers, "Authorization": f"token {self._token}"}
-        request = urllib.request.Request(self._url + path, body, headers, method=method)
+        import httpx  # here, since the embedded server does not need it
+
         try:
-            with self._opener.open(request, timeout=_SECONDS) as answered:
-                kind = answered.headers.get("Content-Type", "")
-                return Response(answered.status, {"Content-Type": kind}, answered.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Response(error.code, {"Content-Type": "text/plain"}, error.read())
-        except OSError as error:
+            reply = httpx.request(
+                method,
+                self._url + path,
+                content=body,
+                headers={**headers, "Authorization": f"token {self._token}"},
+                timeout=_SECONDS,
+                follow_redirects=False,  # the token is for this server
+                verify=self._url.startswith("https:"),  # else there is nothing to verify
+            )
+        except httpx.HTTPError as error:
             raise EnvironmentFailedError(
                 f"The Gitea at {self._url} does not answer: {error}", url=self._url
             ) from error
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The token is for one server."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        """Implements HTTPRedirectHandler.redirect_request."""
-        return
+        kind = reply.headers.get("Content-Type", "") if reply.is_success else "text/plain"
+        return Response(reply.status_code, {"Content-Type": kind}, reply.content)

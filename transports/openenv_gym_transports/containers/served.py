@@ -11,6 +11,7 @@ from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.names import HEALTH_PATH
 from openenv_gym_transports.containers.hardening import SERVED
 from openenv_gym_transports.containers.owned import OwnedContainer
+from openenv_gym_transports.links.server import Server
 from openenv_gym_transports.openenv_servers.server import OpenEnvServer
 from openenv_gym_transports.websocket import WebSocketTransport
 
@@ -59,7 +60,7 @@ def wait(owned: OwnedContainer, start_timeout: float) -> None:
         StartError: It does not start in time.
     """
     port = owned.isolation["port"]
-    server = OpenEnvServer(f"http://127.0.0.1:{port}", {}, proxies=False)
+    server = OpenEnvServer(Server(f"http://127.0.0.1:{port}", {}, owned, start_timeout))
     deadline = monotonic() + start_timeout
     while monotonic() < deadline:
         # Docker's proxy of the port answers from the start, if only by hanging up.

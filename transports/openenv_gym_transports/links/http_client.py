@@ -1,33 +1,41 @@
 """POST requests over one connection, each of them alike but for its body.
 
-The standard library connects, writes the head of the requests, and reads whatever is no plain
-reply. Which is seldom: to write the same head again, and to read that of a reply with its parser of
-mail, took a third of a step.
+The head of the requests is written once, and that of a plain reply is read here: to have a library
+do both took a third of a step. Any other reply is read by h11. A reply that is torn anywhere is no
+reply.
 """
 
 from __future__ import annotations
 
-import io
 import socket
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse
-from typing import Any, NamedTuple, cast
+from time import monotonic
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
+import h11
+
+from openenv_gym.errors import OptionError, ProtocolError
 from openenv_gym.wire.busy_wait import AwakeSocket
+from openenv_gym.wire.names import MAX_MESSAGE
 from openenv_gym.wire.stream import readable
 
+MAX_CHUNKED = 1 << 26
+"""Bytes of a reply that does not say how long it is; a server of ours says so."""
+
 _READ = 1 << 16
+_STEP = 1 << 20  # bytes by which the memory for a reply grows at least
+_MAX_CONTINUES = 100  # replies that say that one will come
 _PLAIN, _END_OF_HEAD = b"HTTP/1.1 200 ", b"\r\n\r\n"
-_NO_BODY = b"Content-Length: 0\r\n"
 
 
 class Answer(NamedTuple):
     """A reply.
 
     Attributes:
-        status: Of HTTP.
-        kind: Its content type, if it has one.
-        body: What it brings.
+        status: The HTTP status.
+        kind: The content type, if there is one.
+        body: The body; of a reply that is not of the kind asked for, its first part.
     """
 
     status: int
@@ -39,8 +47,8 @@ class Poster:
     """Posts to one address over one connection, which is kept.
 
     Args:
-        connection: Connected; it is the poster's from now on.
-        target: The path; or the whole address, for a proxy.
+        sock: A connection; it is the poster's from now on.
+        url: The address.
         kind: Content type of what is posted, and of the replies to it.
         headers: Further headers of each request.
 
@@ -50,24 +58,25 @@ class Poster:
     """
 
     def __init__(
-        self, connection: HTTPConnection, target: str, kind: str, headers: Mapping[str, str]
+        self, sock: socket.socket, url: str, kind: str, headers: Mapping[str, str]
     ) -> None:
-        self._connection = connection
-        self._socket: socket.socket = connection.sock
+        self._socket = sock
         self._kind = kind
-        self._head = _head(connection, target, {**headers, "Content-Type": kind, "Accept": kind})
-        self._reader = AwakeSocket(self._socket)
+        self._request = _make_request(url, {**headers, "Content-Type": kind, "Accept": kind})
+        self._head = _head_of(self._request)
+        self._reader = AwakeSocket(sock)
         self._buffer = memoryview(bytearray(_READ))
-        self._timeout = self._socket.gettimeout()
+        self._timeout = sock.gettimeout()
+        self._deadline: float | None = None
         self.usable = True
         self.begun = False
 
     def stay_awake(self, seconds: float) -> None:
-        """Waits awake for so long for a reply, where that pays."""
+        """Wait awake for so long for a reply, where that pays."""
         self._reader.habit.limit = seconds
 
     def send(self, body: bytes, /) -> None:
-        """Sends one request; its reply is fetched by :meth:`receive`.
+        """Send one request; its reply is fetched by :meth:`receive`.
 
         Raises:
             OSError: The connection is gone, or takes nothing within the limit.
@@ -76,33 +85,39 @@ class Poster:
         self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
 
     def receive(self, timeout: float | None) -> Answer:
-        """Receives the reply.
+        """Receive the reply.
 
         Args:
-            timeout: Seconds for each wait; None waits for ever.
+            timeout: Seconds that all of it may take; None waits forever.
 
         Raises:
             TimeoutError: It took longer.
             OSError: The connection broke.
+            ProtocolError: It is larger than any reply of ours.
         """
         if timeout != self._timeout:
             self._socket.settimeout(timeout)
             self._timeout = timeout
+        self._deadline = None if timeout is None else monotonic() + timeout
         got = self._reader.recv_into(self._buffer)
         self.begun = True
         begun = bytes(self._buffer[:got])
         return self._plain(begun) or self._other(begun)
 
     def ready(self, timeout: float) -> bool:
-        """Whether there is something to receive; waits for it as long as that."""
+        """Return whether there is something to receive; waits for it as long as that."""
         return readable([self._socket.fileno()], timeout)
 
     def fileno(self) -> int:
-        """Of the socket."""
+        """Return the socket's file descriptor."""
         return self._socket.fileno()
 
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
     def _plain(self, begun: bytes) -> Answer | None:
-        """The reply that begins so, if these bytes are all of it."""
+        """Return the reply that begins so, if its head is whole and says how long it is."""
         end = begun.find(_END_OF_HEAD)
         if end < 0 or not begun.startswith(_PLAIN):
             return None
@@ -119,78 +134,123 @@ class Poster:
         return Answer(200, None if kind is None else kind.decode("latin-1"), body)
 
     def _filled(self, begun: bytes, size: int) -> bytearray:
-        """A body of that size that begins so."""
+        """Return a body of that size that begins so; memory grows with what has come of it."""
         if len(begun) > size:
             raise ConnectionResetError(f"a reply of {len(begun)} bytes, where {size} were due")
-        body = bytearray(size)
-        body[: len(begun)] = begun
-        left = memoryview(body)[len(begun) :]
-        while left:
-            got = self._socket.recv_into(left)
+        if size > MAX_MESSAGE:
+            raise too_large(size, MAX_MESSAGE)
+        body, filled = bytearray(begun), len(begun)
+        while filled < size:
+            if filled == len(body):
+                body.extend(bytes(min(size - filled, max(3 * filled, _STEP))))
+            with memoryview(body) as view, view[filled:] as left:
+                got = self._receive_into(left)
             if not got:
                 raise ConnectionResetError("it hung up in the midst of a reply")
-            left = left[got:]
+            filled += got
         return body
 
+    def _receive_into(self, buffer: memoryview) -> int:
+        """Receive more of a reply, in the time that is left for it; 0 at its end."""
+        if self._deadline is not None:
+            left = self._deadline - monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self._socket.settimeout(left)
+            self._timeout = left
+        return self._socket.recv_into(buffer)
+
     def _other(self, begun: bytes) -> Answer:
-        """Any reply that begins so, by the standard library."""
+        """Return any reply that begins so."""
+        if not begun:
+            raise ConnectionResetError("it hung up without a reply")
+        parser = h11.Connection(h11.CLIENT)
+        parser.send(self._request)
+        parser.send(h11.EndOfMessage())
+        parser.receive_data(begun)
         try:
-            response = HTTPResponse(cast(socket.socket, _Begun(begun, self._socket)), method="POST")
-            response.begin()
-            kind = response.headers.get("content-type")
-            unbounded = response.length is None and not response.chunked
-            if unbounded and kind in (None, self._kind):
-                raise ConnectionResetError("it hung up in the midst of the headers")
-            body = response.read()
-        except HTTPException as error:
-            raise ConnectionResetError(str(error) or type(error).__name__) from error
-        self.usable = not response.will_close
-        return Answer(response.status, kind, body)
+            return self._read_reply(parser)
+        except h11.RemoteProtocolError as error:
+            raise ConnectionResetError(str(error)) from error
 
-    def close(self) -> None:
-        """Hangs up."""
-        self._connection.close()
+    def _read_reply(self, parser: h11.Connection) -> Answer:
+        response = self._read_head(parser)
+        kind, body = _header(response, b"content-type"), bytearray()
+        ours = kind == self._kind
+        length = _header(response, b"content-length")
+        largest = MAX_CHUNKED if length is None else MAX_MESSAGE
+        if ours and length is not None and int(length) > MAX_MESSAGE:
+            raise too_large(int(length), MAX_MESSAGE)
+        if ours and length is None and _header(response, b"transfer-encoding") is None:
+            raise ConnectionResetError("a reply without an end, which may be torn")
+        while isinstance(event := self._next_event(parser), h11.Data):
+            body += event.data
+            if ours and len(body) > largest:
+                raise too_large(len(body), largest)
+            if not ours and len(body) > _STEP:  # as much as is of use
+                self.usable = False
+                return Answer(response.status_code, kind, body)
+        self.usable = parser.their_state is h11.DONE and not parser.trailing_data[0]
+        return Answer(response.status_code, kind, body)
+
+    def _read_head(self, parser: h11.Connection) -> h11.Response:
+        for _ in range(_MAX_CONTINUES):
+            event = self._next_event(parser)
+            if isinstance(event, h11.Response):
+                return event
+        self.usable = False
+        raise ProtocolError(
+            f"The server announced a reply {_MAX_CONTINUES} times, and did not send one."
+        )
+
+    def _next_event(self, parser: h11.Connection) -> Any:
+        while (event := parser.next_event()) is h11.NEED_DATA:
+            got = self._receive_into(self._buffer)
+            parser.receive_data(bytes(self._buffer[:got]))
+        return event
 
 
-class _Recorder:
-    """In place of a socket: keeps what is sent."""
+def too_large(size: int, largest: int) -> ProtocolError:
+    """Return the error for a reply that is larger than any of ours."""
+    return ProtocolError(
+        f"A reply of {size} bytes or more came, of which {largest} are allowed. Is the other end "
+        "an openenv-gym?",
+        size=size,
+        limit=largest,
+    )
 
-    def __init__(self) -> None:
-        self.sent = b""
 
-    def sendall(self, data: bytes) -> None:
-        self.sent += data
+def _header(response: h11.Response, name: bytes) -> str | None:
+    found: str | None = None
+    for key, value in response.headers:
+        if key == name:
+            found = value.decode("latin-1")
+    return found
 
 
-def _head(connection: Any, target: str, headers: Mapping[str, str]) -> bytes:
-    """The head of a request, up to the length of its body."""
-    sock, recorder = connection.sock, _Recorder()
-    connection.sock = recorder
+def _make_request(url: str, headers: Mapping[str, str]) -> h11.Request:
+    """Return a request without a body.
+
+    Raises:
+        OptionError: A header cannot be sent.
+    """
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
     try:
-        connection.request("POST", target, body=b"", headers=headers)
-    finally:
-        connection.sock = sock
-    return recorder.sent.replace(_NO_BODY, b"", 1).removesuffix(b"\r\n") + b"Content-Length: "
+        return h11.Request(
+            method="POST",
+            target=parts.path or "/",
+            headers=[("Host", host), *headers.items(), ("Content-Length", "0")],
+        )
+    except (h11.LocalProtocolError, UnicodeEncodeError) as error:
+        raise OptionError(
+            "A header of headers= cannot be sent: names are ASCII, and values are one line of "
+            "Latin letters without spaces at the ends."
+        ) from error
 
 
-class _Begun(io.RawIOBase):
-    """What a socket receives, after what was received already."""
-
-    def __init__(self, begun: bytes, sock: socket.socket) -> None:
-        self._begun = begun
-        self._socket = sock
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """As that of a socket."""
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if not self._begun:
-            return self._socket.recv_into(buffer)
-        size = min(len(buffer), len(self._begun))
-        buffer[:size] = self._begun[:size]
-        self._begun = self._begun[size:]
-        return size
+def _head_of(request: h11.Request) -> bytes:
+    """Return the head of a request, up to the length of its body."""
+    head = h11.Connection(h11.CLIENT).send(request)
+    assert head is not None
+    return head.removesuffix(b"0" + _END_OF_HEAD)

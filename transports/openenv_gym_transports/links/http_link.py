@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from time import monotonic
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from openenv_gym.errors import ProtocolError
 from openenv_gym.transport import LinkSettings
 from openenv_gym.wire.messages import Reply
 from openenv_gym.wire.names import CLIENT_ADDRESS, CONTENT_TYPE
 from openenv_gym_transports.links.http_client import Poster
+from openenv_gym_transports.links.proxies import proxy_of
 from openenv_gym_transports.links.reconnecting import NetworkLink
-from openenv_gym_transports.links.server import CONNECT_LIMIT, RETRIED, Server
-from openenv_gym_transports.links.websocket_client import address_of
+from openenv_gym_transports.links.server import (
+    CONNECT_LIMIT,
+    RETRIED,
+    NotConnectedError,
+    Server,
+)
+from openenv_gym_transports.links.sockets import address_of, connect_socket
 
+if TYPE_CHECKING:
+    from openenv_gym_transports.links.client_poster import ClientPoster
+    from openenv_gym_transports.links.httpx_client import HttpClient
+
+_A_MOMENT = 0.01
 _NOT_THERE = (404, 405, 415)  # where there is no route of ours, or another of its name
 
 
-class HttpLink(NetworkLink[Poster]):
+class HttpLink(NetworkLink["Poster | ClientPoster"]):
     """A session on a server of ours.
+
+    Requests go over a connection of its own; through a proxy, and by a client of the user's, they
+    go by httpx.
 
     Args:
         server: Has the session; ended with the link, where it was started for it.
@@ -30,13 +43,13 @@ class HttpLink(NetworkLink[Poster]):
 
     def __init__(self, server: Server, *, timeout: float | None, settings: LinkSettings) -> None:
         super().__init__(server, timeout=timeout, settings=settings)
-        self._proxy = None if server.owned is not None else _proxy(server.url)
-        parts = urlsplit(server.url)
-        # A proxy of plain HTTP needs the whole address.
-        self._target = server.url if self._proxy and parts.scheme == "http" else parts.path
-        self._headers = dict(server.headers)
-        if self._proxy and parts.scheme == "http":
-            self._headers |= _credentials(self._proxy)
+        self._client: HttpClient | None = None
+        self._client_limit = None if timeout is None else max(timeout, server.start_timeout)
+        if server.client is not None or (server.owned is None and proxy_of(server.url)):
+            # Here, since httpx takes longer to import than all else.
+            from openenv_gym_transports.links.httpx_client import HttpClient
+
+            self._client = HttpClient(server)
 
     def _attempt(self, timeout: float | None) -> Reply:
         reply = None
@@ -45,18 +58,20 @@ class HttpLink(NetworkLink[Poster]):
         else:
             # Whoever repeats an old request learns nothing new, but if it did not arrive the
             # server would not take the next one.
+            end = None if timeout is None else monotonic() + timeout
             for data in list(self._unanswered):
+                left = None if end is None else max(end - monotonic(), _A_MOMENT)
                 poster = self._connection
                 if poster is None:
-                    poster = self._connect(CONNECT_LIMIT if timeout is None else timeout)
+                    poster = self._connect(CONNECT_LIMIT if left is None else left)
                     self._connection = poster
                 poster.send(data)
-                reply = self._decode(self._received(poster, timeout))
+                reply = self._decode(self._received(poster, left))
         if reply is None:
             raise ProtocolError("The server answered with the number of another request.")
         return reply
 
-    def _received(self, poster: Poster, timeout: float | None) -> bytes | bytearray:
+    def _received(self, poster: Poster | ClientPoster, timeout: float | None) -> bytes | bytearray:
         """Return the reply to what was posted."""
         try:
             status, kind, body = poster.receive(timeout)
@@ -64,6 +79,13 @@ class HttpLink(NetworkLink[Poster]):
             if poster.begun:
                 self._hang_up()  # the next call would take the rest for a reply
             raise
+        except ProtocolError:
+            self._hang_up()
+            raise
+        except (NotConnectedError, ConnectionRefusedError) as error:
+            if self._opened:
+                raise
+            raise self._server.unreachable(error) from error
         if not poster.usable:
             self._hang_up()
         if kind == CONTENT_TYPE:
@@ -73,44 +95,30 @@ class HttpLink(NetworkLink[Poster]):
         foreign = not self._opened and status in _NOT_THERE
         raise self._server.refused(status, bytes(body), foreign=foreign)
 
-    def _connect(self, limit: float) -> Poster:
-        parts = urlsplit(self._server.url)
-        via = urlsplit(self._proxy) if self._proxy else parts
-        secure = parts.scheme == "https"
-        kind = HTTPSConnection if secure else HTTPConnection
-        port = via.port or (443 if secure and not self._proxy else 80)
-        connection = kind(via.hostname or "", port, timeout=min(limit, CONNECT_LIMIT))
-        if self._proxy and secure:
-            connection.set_tunnel(parts.hostname or "", parts.port, _credentials(self._proxy))
+    def _connect(self, limit: float) -> Poster | ClientPoster:
+        url = self._server.url
+        if self._client is not None:
+            from openenv_gym_transports.links.client_poster import ClientPoster
+
+            headers = self._server.headers
+            return ClientPoster(self._client, url, CONTENT_TYPE, headers, self._client_limit)
+        parts = urlsplit(url)
+        context = self._server.context if parts.scheme == "https" else None
+        port = parts.port or (80 if context is None else 443)
         try:
-            connection.connect()
-        except (OSError, HTTPException) as error:
-            connection.close()
+            sock = connect_socket(parts.hostname or "", port, context, min(limit, CONNECT_LIMIT))
+        except OSError as error:
             dropped = ConnectionError(str(error) or type(error).__name__)
             if self._opened:
                 raise dropped from error
             raise self._server.unreachable(dropped) from error
-        headers = self._headers
-        if self._proxy is None:
-            headers = {**headers, CLIENT_ADDRESS: address_of(connection.sock)}
-        poster = Poster(connection, self._target, CONTENT_TYPE, headers)
+        headers = {**self._server.headers, CLIENT_ADDRESS: address_of(sock)}
+        poster = Poster(sock, url, CONTENT_TYPE, headers)
         poster.stay_awake(self._busy_wait)
         return poster
 
-
-def _credentials(proxy: str) -> dict[str, str]:
-    """Return the header that says to a proxy who asks, if its URL names a user."""
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return {}
-    named = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return {"Proxy-Authorization": f"Basic {b64encode(named.encode()).decode()}"}
-
-
-def _proxy(url: str) -> str | None:
-    """Return the proxy that the environment variables name for a URL."""
-    parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    def _end_connection(self) -> None:
+        """Like the base method; ends the client of httpx too."""
+        super()._end_connection()
+        if self._client is not None:
+            self._client.close()

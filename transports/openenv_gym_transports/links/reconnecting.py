@@ -44,8 +44,8 @@ class Connection(Protocol):
         """Return whether there is something to receive; waits for it as long as that."""
         ...
 
-    def fileno(self) -> int:
-        """Return the socket's file descriptor."""
+    def fileno(self) -> int | None:
+        """Return the socket's file descriptor; None where only :meth:`ready` knows."""
         ...
 
     def close(self) -> None:
@@ -118,6 +118,10 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _end_connection(self) -> None:
+        """Close the connection, for good."""
+        self._hang_up()
 
     def _decode(self, data: bytes | bytearray | memoryview) -> Reply | None:
         """Like the base method; the reply answers the requests before too."""
@@ -207,7 +211,7 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
     def kill(self, reason: str) -> None:
         """Implements Link.kill."""
         self._closed = True
-        self._hang_up()
+        self._end_connection()
         if self._server.owned is not None:
             self._server.owned.kill()
 
@@ -221,7 +225,7 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
                 self._closing, self.timeout = True, CLOSE_LIMIT
                 self.exchange(Close())
         self._closed, self._lost = True, self._not_open()
-        self._hang_up()
+        self._end_connection()
         self._server.stop()
         _open_links.discard(self)
 
@@ -239,7 +243,7 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
             if self._server.owned is None and self._opened and self._lost is None:
                 connection.send(self._encode(Close()))
                 connection.ready(_GOODBYE_LIMIT)
-        connection.close()
+        self._end_connection()
 
     def __del__(self) -> None:
         if getattr(self, "_opened", False):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from openenv_gym.errors import AuthenticationError, ConnectError, StartError, TransportError
 from openenv_gym.wire.names import CLOSE_LIMIT
+from openenv_gym_transports.links.tls import Cert, Verify, make_context
+
+if TYPE_CHECKING:
+    import httpx
 
 RETRIED = frozenset({502, 503, 504})
 """What a proxy answers while the server behind it restarts."""
@@ -46,6 +52,10 @@ class OwnedServer(Protocol):
         """End it, by force after so many seconds; a second call does nothing."""
 
 
+class NotConnectedError(ConnectionError):
+    """Nothing was sent: the server was not reached, or not the proxy on the way to it."""
+
+
 class ServerEndedError(ConnectionResetError):
     """The server said that it ends: to connect again is of no use."""
 
@@ -63,12 +73,23 @@ class Server:
         headers: Headers of each request.
         owned: What was started for the link; None for a server that runs already.
         start_timeout: Seconds that it may take to be there.
+        verify: What is trusted to sign the server's certificate.
+        cert: The certificate of this client.
+        client: The user's client of httpx, for all requests.
     """
 
     url: str
     headers: Mapping[str, str]
     owned: OwnedServer | None
     start_timeout: float
+    verify: Verify | None = None
+    cert: Cert | None = None
+    client: httpx.Client | None = None
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """What TLS connections to the server are made with."""
+        return make_context(self.verify, self.cert)
 
     @property
     def isolation(self) -> dict[str, Any]:
@@ -102,11 +123,10 @@ class Server:
         if self.owned is not None:
             fate = self.owned.fate()
             return StartError(f"The environment's server did not start. {fate}", fate=fate)
-        return ConnectError(
-            f"No server answers at {self.url}: {error}. Is it running (openenv-gym serve NAME), "
-            "and is the address right?",
-            url=self.url,
-        )
+        advice = "Is it running (openenv-gym serve NAME), and is the address right?"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            advice = "Give the CA that signed its certificate as verify=."
+        return ConnectError(f"No server answers at {self.url}: {error}. {advice}", url=self.url)
 
     def refused(self, status: int, body: bytes, *, foreign: bool = False) -> TransportError:
         """Return the error for an HTTP status that does not come from our protocol.

@@ -25,7 +25,9 @@ from openenv_gym.wire.names import CLIENT_ADDRESS, MAX_MESSAGE, SERVER_ENDED
 from openenv_gym.wire.receive_buffer import Reader
 from openenv_gym.wire.stream import limit_waits, readable
 from openenv_gym.wire.websocket_frames import Frames, masked
+from openenv_gym_transports.links.proxies import connect_through, proxy_of
 from openenv_gym_transports.links.server import ServerEndedError
+from openenv_gym_transports.links.sockets import address_of, connect_socket, prepared
 
 _READ = 1 << 16
 _SWITCHING, _END_OF_HEAD = b"HTTP/1.1 101", b"\r\n\r\n"
@@ -42,6 +44,8 @@ class WebSocket:
         subprotocol: What is offered; None for nothing.
         headers: Further headers of the handshake.
         limit: Seconds for connecting and for the handshake.
+        context: What TLS connections are made with; by default what this system trusts.
+        proxies: Whether to use the proxy that environment variables name.
 
     Raises:
         OSError: Nothing answers there, or not within the limit (TimeoutError).
@@ -49,7 +53,14 @@ class WebSocket:
     """
 
     def __init__(
-        self, url: str, *, subprotocol: str | None, headers: Mapping[str, str], limit: float
+        self,
+        url: str,
+        *,
+        subprotocol: str | None,
+        headers: Mapping[str, str],
+        limit: float,
+        context: ssl.SSLContext | None = None,
+        proxies: bool = False,
     ) -> None:
         uri = parse_uri(url)
         offered = None if subprotocol is None else [Subprotocol(subprotocol)]
@@ -57,7 +68,9 @@ class WebSocket:
         self._messages: deque[bytes | bytearray | memoryview] = deque()
         self._fragments: list[bytes | bytearray | memoryview] = []
         started = monotonic()
-        self._socket = _connected(uri, limit)
+        proxy = proxy_of(url) if proxies else None
+        self._socket = _connected(uri, limit, context, proxy)
+        self._direct = proxy is None
         self._limit: float | None = None
         try:
             self._shake_hands(headers, started + limit)
@@ -72,7 +85,9 @@ class WebSocket:
 
     def _shake_hands(self, headers: Mapping[str, str], deadline: float) -> None:
         request = self._protocol.connect()
-        request.headers.update({**headers, CLIENT_ADDRESS: address_of(self._socket)})
+        request.headers.update(headers)
+        if self._direct:
+            request.headers[CLIENT_ADDRESS] = address_of(self._socket)
         self._protocol.send_request(request)
         self._set_limit(deadline - monotonic())
         self._flush()
@@ -246,24 +261,17 @@ class _TlsReader:
         self.recv_into = self.rest_into = sock.recv_into
 
 
-def _connected(uri: WebSocketURI, limit: float) -> socket.socket:
-    sock = socket.create_connection((uri.host, uri.port), timeout=limit)
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if uri.secure:
-            context = ssl.create_default_context()
-            sock = context.wrap_socket(sock, server_hostname=uri.host)
-        sock.settimeout(None)  # from now on _limit_waits() does it
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def address_of(sock: socket.socket) -> str:
-    """Return this end's address, as the other end sees it where nothing is between them."""
-    host, port = sock.getsockname()[:2]
-    return f"{host}:{port}"
+def _connected(
+    uri: WebSocketURI, limit: float, context: ssl.SSLContext | None, proxy: str | None
+) -> socket.socket:
+    if (uri.secure or proxy is not None) and context is None:
+        context = ssl.create_default_context()
+    tls = context if uri.secure else None
+    if proxy is None:
+        return connect_socket(uri.host, uri.port, tls, limit)
+    assert context is not None
+    deadline = monotonic() + limit
+    return prepared(connect_through(proxy, uri, context, limit), uri.host, tls, deadline)
 
 
 def _limit_waits(sock: socket.socket, seconds: float | None) -> None:

@@ -41,6 +41,20 @@ class WebSocketLink(NetworkLink[WebSocket]):
         return socket
 
 
+def open_websocket(
+    server: Server, url: str, limit: float, *, subprotocol: str | None = None
+) -> WebSocket:
+    """Return a WebSocket to a server, by the way that leads there."""
+    return WebSocket(
+        url,
+        subprotocol=subprotocol,
+        headers=server.headers,
+        limit=limit,
+        context=server.context if url.startswith("wss:") else None,
+        proxies=server.owned is None,
+    )
+
+
 def connect(server: Server, limit: float, *, query: str = "") -> WebSocket:
     """Connect to a server, and offer it our subprotocol.
 
@@ -55,9 +69,7 @@ def connect(server: Server, limit: float, *, query: str = "") -> WebSocket:
         TransportError: It refuses.
     """
     try:
-        return WebSocket(
-            server.url + query, subprotocol=SUBPROTOCOL, headers=server.headers, limit=limit
-        )
+        return open_websocket(server, server.url + query, limit, subprotocol=SUBPROTOCOL)
     except InvalidStatus as error:
         response = error.response
         if response.status_code in RETRIED:

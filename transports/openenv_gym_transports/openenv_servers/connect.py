@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import structs
@@ -25,6 +24,7 @@ from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.names import EXCHANGE_PATH, SESSION_HEADER, WEBSOCKET_PATH
 from openenv_gym_transports.links.server import Server
 from openenv_gym_transports.links.websocket_client import WebSocket
+from openenv_gym_transports.links.websocket_link import open_websocket
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.dialogue import Dialogue
 from openenv_gym_transports.openenv_servers.given import Given
@@ -60,8 +60,7 @@ def over_websocket(
         TransportError: The server does not speak OpenEnv's protocol, or cannot be used.
     """
     given = _read_given(request)
-    headers = _without_session(server.headers)
-    routes = OpenEnvServer(_base(server.url, WEBSOCKET_PATH), headers, proxies=False)
+    routes = _routes(server, WEBSOCKET_PATH)
     try:
         schemas, label = routes.schemas(_FACTS_LIMIT), routes.name(_FACTS_LIMIT)
     except OSError as error:
@@ -72,16 +71,7 @@ def over_websocket(
         f"The server at {routes.url} does not know openenv-gym, so OpenEnv's own protocol is used. "
         "It does not say whether seeds have an effect or whether an episode was truncated."
     )
-    sessions = _Sessions(
-        routes,
-        server.url,
-        headers,
-        timeout,
-        server.start_timeout,
-        resumable,
-        socket,
-        server.gone,
-    )
+    sessions = _Sessions(routes, _without_session(server), timeout, resumable, socket)
     return _open(
         OpenEnvServerLink(
             server,
@@ -98,9 +88,7 @@ def over_websocket(
 
 def without_websocket(server: Server, refusal: TransportError) -> TransportError:
     """Return the error for a server without a WebSocket, such as a legacy server."""
-    routes = OpenEnvServer(
-        _base(server.url, WEBSOCKET_PATH), _without_session(server.headers), proxies=False
-    )
+    routes = _routes(server, WEBSOCKET_PATH)
     try:
         if routes.release(_FACTS_LIMIT) != "legacy":
             return refusal
@@ -134,16 +122,13 @@ def _open(link: OpenEnvServerLink, request: Open | OpenVector) -> Link:
 class _Sessions:
     """Begins sessions over WebSockets, with the arguments of :func:`over_websocket`."""
 
-    server: OpenEnvServer
-    url: str
-    headers: Mapping[str, str]
+    routes: OpenEnvServer
+    server: Server
     timeout: float | None
-    start_timeout: float
     resumable: bool
     # The WebSocket to the server. For resumable sessions it names a session that does not exist: a
     # server that refuses it can attach sessions, any other has made a session.
     found: WebSocket | None
-    gone: Callable[[], str | None]
     begun: int = 0
 
     def begin(self, counts: bool) -> Dialogue:
@@ -171,14 +156,14 @@ class _Sessions:
                 self.resumable = False
                 return dialogue
         try:
-            session = self.server.create_session(self.start_timeout) if self.resumable else None
+            limit = self.server.start_timeout
+            session = self.routes.create_session(limit) if self.resumable else None
             if session is None:
-                socket = WebSocket(
-                    self.url, subprotocol=None, headers=self.headers, limit=self.start_timeout
-                )
+                socket = open_websocket(self.server, self.server.url, limit)
         except (OSError, InvalidHandshake) as error:
             raise ConnectError(
-                f"The server at {self.server.url} did not make a session: {error}.", url=self.url
+                f"The server at {self.routes.url} did not make a session: {error}.",
+                url=self.server.url,
             ) from error
         return self._make_dialogue(counts, session, None if session else socket)
 
@@ -186,24 +171,22 @@ class _Sessions:
         self, counts: bool, session: str | None, socket: WebSocket | None
     ) -> Dialogue:
         dialogue = Dialogue(
+            self.routes,
             self.server,
-            self.url,
-            self.headers,
             session=session,
             socket=socket,
             timeout=self.timeout,
             count=StepCount(trusted=counts),
-            gone=self.gone,
         )
         try:
-            dialogue.begin(self.start_timeout)
+            dialogue.begin(self.server.start_timeout)
         except SessionLostError as error:
             dialogue.close()
             raise ConnectError(
-                f"The server at {self.server.url} made a session but does not know it: {error} "
+                f"The server at {self.routes.url} made a session but does not know it: {error} "
                 "Perhaps it has several worker processes: serve with one, or give the transport "
                 "option resumable=False.",
-                url=self.url,
+                url=self.server.url,
             ) from error
         except BaseException:
             dialogue.close()
@@ -234,9 +217,7 @@ def over_http(
         ConnectError: This is not a server of OpenEnv.
     """
     given = _read_given(request)
-    routes = OpenEnvServer(
-        _base(server.url, EXCHANGE_PATH), _without_session(server.headers), proxies=True
-    )
+    routes = _routes(server, EXCHANGE_PATH)
     try:
         release = routes.release(min(_FACTS_LIMIT, server.start_timeout))
     except OSError as error:
@@ -285,11 +266,19 @@ def _by_websocket(
     from openenv_gym_transports.websocket import WebSocketTransport
 
     parts = urlsplit(url)
+    if server.client is not None:
+        raise OptionError(
+            f"The server at {url} keeps no episode over HTTP, and its WebSocket does not go by "
+            "client=: leave client= out, and give verify= and cert= where it needs them.",
+            url=url,
+        )
     transport = WebSocketTransport(
         url=urlunsplit(parts._replace(scheme="wss" if parts.scheme == "https" else "ws")),
-        headers=_without_session(server.headers),
+        headers=dict(_without_session(server).headers),
         timeout=timeout,
         start_timeout=server.start_timeout,
+        verify=server.verify,
+        cert=server.cert,
     )
     return transport.open(request, settings)
 
@@ -305,22 +294,25 @@ def converse(server: Server, *, timeout: float | None, resumable: bool) -> Conve
     Raises:
         TransportError: The server cannot be reached, or refuses.
     """
-    headers = _without_session(server.headers)
-    routes = OpenEnvServer(_base(server.url, WEBSOCKET_PATH), headers, proxies=False)
+    routes = _routes(server, WEBSOCKET_PATH)
     try:
         release = routes.release(min(_FACTS_LIMIT, server.start_timeout))
     except OSError as error:
         raise server.unreachable(error) from error
     if release == "legacy":
         return LegacyDialogue(routes, timeout=timeout)
-    sessions = _Sessions(
-        routes, server.url, headers, timeout, server.start_timeout, resumable, None, server.gone
-    )
+    sessions = _Sessions(routes, _without_session(server), timeout, resumable, None)
     return sessions.begin(False)
 
 
-def _without_session(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name != SESSION_HEADER}
+def _routes(server: Server, path: str) -> OpenEnvServer:
+    """Return the routes of the server with the address of one of its faces, which ends so."""
+    return OpenEnvServer(replace(_without_session(server), url=_base(server.url, path)))
+
+
+def _without_session(server: Server) -> Server:
+    headers = {name: value for name, value in server.headers.items() if name != SESSION_HEADER}
+    return replace(server, headers=headers)
 
 
 def _base(url: str, path: str) -> str:

@@ -33,7 +33,9 @@ from openenv_gym.errors import (
 from openenv_gym.sessions.payload import Payload
 from openenv_gym.wire.names import CLOSE_LIMIT
 from openenv_gym_transports.links.backoff import Backoff
+from openenv_gym_transports.links.server import Server
 from openenv_gym_transports.links.websocket_client import WebSocket
+from openenv_gym_transports.links.websocket_link import open_websocket
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.failures import failed, full, not_made, step_lost
 from openenv_gym_transports.openenv_servers.server import OpenEnvServer
@@ -74,41 +76,35 @@ class Dialogue:
     """A session of one environment.
 
     Args:
-        server: The server's routes.
-        url: Address of the server's WebSocket.
-        headers: Headers of the handshake.
+        routes: The server's routes.
+        server: The server, by the address of its WebSocket.
         session: Id of a session that outlives its WebSocket; None where the server has none.
         socket: The first WebSocket. Without a session it is the only one.
         timeout: Seconds to wait for a reply; None waits forever.
         count: The environment's count of steps.
-        gone: Function that returns why the server is gone, if that is known.
     """
 
     def __init__(
         self,
-        server: OpenEnvServer,
-        url: str,
-        headers: Mapping[str, str],
+        routes: OpenEnvServer,
+        server: Server,
         *,
         session: str | None,
         socket: WebSocket | None,
         timeout: float | None,
         count: StepCount,
-        gone: Callable[[], str | None],
     ) -> None:
         self._server = server
-        self._url = url
-        self._headers = headers
+        self._url = server.url
         self._session = session
         self._socket = socket
         self._timeout = timeout
         self._count = count
-        self._gone = gone
         self._due: deque[_Due] = deque()
         self._finalizer: weakref.finalize[..., Dialogue] | None = None
         if session is not None:
             # Such a session stays until it is closed, possibly forever.
-            self._finalizer = weakref.finalize(self, _end, server, session, os.getpid())
+            self._finalizer = weakref.finalize(self, _end, routes, session, os.getpid())
 
     def begin(self, limit: float) -> None:
         """Check that the session exists.
@@ -312,7 +308,7 @@ class Dialogue:
                     raise self._lost(reason) from refused
             except (OSError, InvalidHandshake) as error:
                 busy, reason = False, str(error)
-                fate = self._gone()
+                fate = self._server.gone()
                 if fate is not None:
                     raise self._lost(fate) from error
             self._hang_up()
@@ -325,7 +321,7 @@ class Dialogue:
     def _attach(self, deadline: float) -> Payload | None:
         limit = min(_CONNECT_LIMIT, max(deadline - monotonic(), _A_MOMENT))
         address = f"{self._url}?session_id={quote(self._session or '')}"
-        self._socket = WebSocket(address, subprotocol=None, headers=self._headers, limit=limit)
+        self._socket = open_websocket(self._server, address, limit)
         try:
             return self._greet(deadline)
         except _Refused as refused:

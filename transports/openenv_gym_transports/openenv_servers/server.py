@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from http.client import HTTPException
 from time import monotonic, sleep
 from typing import Any, Literal, NamedTuple
-from urllib.error import HTTPError
 from urllib.parse import quote
-from urllib.request import ProxyHandler, Request, build_opener
 
 from openenv_gym.errors import ConnectError, OptionError
 from openenv_gym.wire.names import (
@@ -21,6 +17,8 @@ from openenv_gym.wire.names import (
     STATE_PATH,
     STEP_PATH,
 )
+from openenv_gym_transports.links.httpx_client import HttpClient
+from openenv_gym_transports.links.server import Server
 from openenv_gym_transports.openenv_servers.failures import failed, full, not_made
 
 _LARGEST_BODY = 1 << 28
@@ -69,15 +67,17 @@ class OpenEnvServer:
     """The HTTP routes of a server.
 
     Args:
-        url: The address before the routes, with ``http://`` or ``https://``.
-        headers: Headers of each request.
-        proxies: Whether to use the proxies that environment variables name.
+        server: The server, by the address before the routes, with ``http://`` or ``https://``.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], *, proxies: bool) -> None:
-        self.url = url
-        self._headers = {"Content-Type": "application/json", **headers}
-        self._opener = build_opener(*([] if proxies else [ProxyHandler({})]))
+    def __init__(self, server: Server) -> None:
+        self.url = server.url
+        self._headers = {
+            "Content-Type": "application/json",
+            **server.headers,
+            "Connection": "close",  # what is sent over a connection that drops may have arrived
+        }
+        self._client = HttpClient(server)
 
     def request(self, method: str, path: str, body: Any = None, *, limit: float | None) -> Answer:
         """Make a request over a connection of its own.
@@ -85,22 +85,18 @@ class OpenEnvServer:
         Raises:
             TimeoutError: There was no answer within the limit.
             OSError: The server did not answer.
+            ProtocolError: The answer is too large.
         """
         data = None if body is None else json.dumps(body).encode()
-        request = Request(self.url + path, data, self._headers, method=method)
-        try:
-            with self._opener.open(request, timeout=limit) as response:
-                return _answer(response.status, _read(response))
-        except HTTPError as error:
-            with error:
-                return _answer(error.code, _read(error))
-        except HTTPException as error:
-            raise ConnectionResetError(str(error) or type(error).__name__) from error
-        except OSError as error:
-            reason = getattr(error, "reason", None)
-            if isinstance(reason, OSError):
-                raise reason from error
-            raise
+        answer = self._client.request(
+            method,
+            self.url + path,
+            data,
+            self._headers,
+            limit=limit,
+            largest=_LARGEST_BODY,
+        )
+        return _answer(answer.status, bytes(answer.body))
 
     def release(self, limit: float) -> Release | None:
         """Return the server's release by its own description; None if it is not OpenEnv's.
@@ -217,14 +213,6 @@ class OpenEnvServer:
     def _call(self, method: str, params: dict[str, Any], limit: float) -> Answer:
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         return self.request("POST", MCP_PATH, call, limit=limit)
-
-
-def _read(response: Any) -> bytes:
-    body: bytes = response.read(_LARGEST_BODY)
-    # The rest of the body; None if the headers broke off, which look complete.
-    if response.length or (response.length is None and not body):
-        raise ConnectionResetError("the answer broke off")
-    return body
 
 
 def _answer(status: int, body: bytes) -> Answer:
