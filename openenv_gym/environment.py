@@ -78,6 +78,8 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
             constructor.
         render_mode: What the user chose at ``make``; set before :meth:`spaces` is called.
         server_reader: Reads the observations of OpenEnv's own server of this environment.
+        beyond_openenv: Fields of the observation that OpenEnv's model of this environment does not
+            have, and its client may refuse: in OpenEnv's protocol they are in the metadata.
     """
 
     render_modes: ClassVar[tuple[str, ...]] = ()
@@ -87,6 +89,7 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
     players: int = 1
     exports: Sequence[str] | Mapping[str, str] = ()
     server_reader: ClassVar[type[ServerReader]] = ServerReader
+    beyond_openenv: ClassVar[tuple[str, ...]] = ()
 
     action_type: ClassVar[type[Action]]
     observation_type: ClassVar[type[Observation]]

@@ -17,12 +17,11 @@ class OpenEnvFields:
 
     Attributes:
         action: Fields of an action; ``!`` after the kind marks a required one.
-        observation: Fields of an observation.
+        observation: Fields of an observation, and no others: OpenEnv's client may refuse them.
         sample: An action to step with, whose reply has the same fields.
         state: Fields of the state, beside ``episode_id`` and ``step_count``.
         metadata: Fields of the metadata, after a reset and after a step.
         stepped: Fields of the metadata after a step only.
-        exact: Whether the observation may not have other fields, which OpenEnv's client refuses.
         reset_reward: The reward of a reset.
         config: Fields of ``GET /config``, where that route exists.
     """
@@ -33,6 +32,5 @@ class OpenEnvFields:
     state: Kinds = field(default_factory=dict)
     metadata: Kinds = field(default_factory=dict)
     stepped: Kinds = field(default_factory=dict)
-    exact: bool = False
     reset_reward: float | None = 0.0
     config: Kinds = field(default_factory=dict)

@@ -76,8 +76,7 @@ def test_fields(name: str) -> None:
         check(contract.observation, observation)
         check(metadata, observation["metadata"])
         assert (reported["metadata"] or {}) == observation["metadata"]
-        if contract.exact:
-            assert observation.keys() == {*contract.observation, "metadata"}
+        assert observation.keys() == {*contract.observation, "metadata"}
     check(contract.state, state)
     assert (state["episode_id"], state["step_count"]) == ("ep", 1)
 

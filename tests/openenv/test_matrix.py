@@ -113,11 +113,17 @@ def truth(peer: PeerPython, theirs: PeerServer) -> Any:
 
 
 def less(result: dict[str, Any], more: frozenset[str]) -> dict[str, Any]:
-    """A result without the fields that only ours has, which it must have."""
+    """A result without what only ours has: fields, which OpenEnv's client gets as metadata."""
     observation = result["observation"]
-    assert more <= observation.keys()
-    kept = {name: value for name, value in observation.items() if name not in more}
-    return {**result, "observation": kept}
+    assert more <= observation.keys() | observation["metadata"].keys()
+    assert not (more & observation.keys() and more & observation["metadata"].keys())
+
+    def kept(told: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in told.items() if name not in more}
+
+    observation = {**kept(observation), "metadata": kept(observation["metadata"])}
+    beside = {"metadata": kept(result["metadata"])} if result.get("metadata") else {}
+    return {**result, "observation": observation, **beside}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -261,6 +261,7 @@ class TokenChatEnvironment(_ChatEnvironment[ChatAction, ChatObservation]):
 class TextChatEnvironment(_ChatEnvironment[ChatTextAction, ChatTextObservation]):
     """A conversation in text."""
 
+    beyond_openenv = ("text",)
     action_type, observation_type, state_type = ChatTextAction, ChatTextObservation, ChatState
 
     def spaces(self) -> Mapping[str, Space[Any]]:

@@ -63,6 +63,7 @@ class ChessEnvironment(Environment[ChessAction, ChessObservation, ChessState]):
     render_fps = 2
     inline = True
     server_reader = ChessReader
+    beyond_openenv = ("planes", "current_player_id")
 
     def __init__(
         self,

@@ -15,7 +15,6 @@ OPENENV = OpenEnvFields(
     sample={"code": "print(1)"},
     state={"last_exit_code": "int"},
     stepped={"last_code": "str"},
-    exact=True,
 )
 
 

@@ -47,6 +47,7 @@ class Connect4Environment(Environment[Connect4Action, Connect4Observation, Conne
     render_fps = 2
     inline = True
     server_reader = Connect4Reader
+    beyond_openenv = ("current_player_id",)
 
     def __init__(
         self,

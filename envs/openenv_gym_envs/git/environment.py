@@ -81,6 +81,7 @@ class GitEnvironment(Environment[GitAction, GitObservation, GitState]):
     """
 
     render_modes = ("ansi",)
+    beyond_openenv = ("task_id", "instruction")
 
     def __init__(
         self,

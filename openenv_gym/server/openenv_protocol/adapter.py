@@ -132,7 +132,10 @@ class JsonModelAdapter(JsonAdapter):
         return JsonDescription(
             name,
             action_schema(self._models.actions),
-            observation_schema(self._models.observations, hidden=_BESIDE - {"done", "reward"}),
+            observation_schema(
+                self._models.observations,
+                hidden={*(_BESIDE - {"done", "reward"}), *self._environment.beyond_openenv},
+            ),
             self.metadata,
             state_schema=state_type.model_json_schema(),
             reset_schema=options_schema(type(self._environment).reset, reserved=NOT_OPTIONS),
@@ -166,6 +169,9 @@ class JsonModelAdapter(JsonAdapter):
             outcome, mode="json", exclude=_BESIDE, fallback=plain
         )
         further = self._environment.openenv_metadata(outcome)
+        beyond = self._environment.beyond_openenv
+        if beyond:
+            further = {**further, **{name: fields.pop(name) for name in beyond}}
         if further:
             fields["metadata"] = {**further, **fields["metadata"]}
         truncated = bool(getattr(outcome, "truncated", False))
