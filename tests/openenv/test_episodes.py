@@ -53,13 +53,12 @@ def as_json(value: Any) -> Any:
     return json.loads(to_json(value, fallback=plain, inf_nan_mode="null"))
 
 
-def facts(result: StepResult[Any]) -> dict[str, Any]:
+def facts(result: StepResult[Any], beyond: tuple[str, ...]) -> dict[str, Any]:
+    """What OpenEnv's client reads, which has fields ``beyond`` its models in the metadata."""
     beside = {"done", "reward", "truncated", "terminated"}
-    return {
-        "observation": as_json(result.observation.model_dump(mode="json", exclude=beside)),
-        "reward": result.reward,
-        "done": result.done,
-    }
+    observation = as_json(result.observation.model_dump(mode="json", exclude=beside))
+    observation["metadata"] |= {name: observation.pop(name) for name in beyond}
+    return {"observation": observation, "reward": result.reward, "done": result.done}
 
 
 def masks(env: OpenEnvGym) -> Any:
@@ -71,12 +70,14 @@ def masks(env: OpenEnvGym) -> Any:
 
 def by_models(kind: type[EnvClient[Any, Any, Any]], episode: Episode, steps: int) -> Truth:
     """The episode of an environment with models, by our own typed client."""
+    made = registry.load(registry.environment(kind.environment or ""))
+    beyond = getattr(made, "beyond_openenv", ())
     with closing(kind(transport="inprocess", **episode.options)) as client:
         env = client.env
         actions = fitted(client.action_type, env.action_space)
         env.action_space.seed(SEED)
         result = client.reset(seed=SEED, episode_id="ep")
-        truth = Truth([], [facts(result)])
+        truth = Truth([], [facts(result, beyond)])
         given = iter(episode.actions)
         while not result.done and len(truth.actions) < steps:
             value = next(given, None)
@@ -85,7 +86,7 @@ def by_models(kind: type[EnvClient[Any, Any, Any]], episode: Episode, steps: int
             action: BaseModel = client.action_type(**actions.from_space(value))
             result = client.step(action)
             truth.actions.append(action.model_dump(mode="json", exclude={"metadata"}))
-            truth.results.append(facts(result))
+            truth.results.append(facts(result, beyond))
         return truth
 
 
