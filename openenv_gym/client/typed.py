@@ -256,7 +256,7 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
             ActionError: There is no such tool, or the arguments are not an action.
         """
         if name != "step":
-            raise ActionError(f"There is no tool {name!r}: there is 'step'.", tool=name)
+            raise ActionError(f"The tool {name!r} does not exist: there is 'step'.", tool=name)
         try:
             action = typing.cast("ActionT", self.action_type.model_validate(arguments))
         except ValidationError as error:
