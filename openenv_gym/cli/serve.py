@@ -165,6 +165,9 @@ def _add_inherited(parser: argparse.ArgumentParser) -> None:
         help="inherited socket: connected with --owned and no --port, or listening",
     )
     group.add_argument(
+        "--connect", type=Path, metavar="SOCKET", help="connect to its Unix socket, with --owned"
+    )
+    group.add_argument(
         "--network", action="store_true", help="the socket of --fd is for the network faces"
     )
 
@@ -179,7 +182,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(
             f"--drain-timeout {arguments.drain_timeout} is not valid: give 0 or more."
         )
-    pipe = arguments.pipe is not None or (arguments.fd is not None and not arguments.network)
+    pipe = (arguments.pipe or arguments.connect) is not None or (
+        arguments.fd is not None and not arguments.network
+    )
     if arguments.owned or not pipe:
         start_watcher(owned=arguments.owned)
     try:
@@ -221,6 +226,8 @@ def _serve_pipe(entry: Entry, options: dict[str, Any], arguments: argparse.Names
                 fd=arguments.fd,
             ) from error
         where.set_inheritable(False)
+    if arguments.connect is not None:
+        where = _connect(arguments.connect)
     address = None
     if arguments.port is not None:
         address = (arguments.host or "127.0.0.1", arguments.port)
@@ -233,3 +240,13 @@ def _serve_pipe(entry: Entry, options: dict[str, Any], arguments: argparse.Names
         max_sessions=arguments.max_sessions or 1,
         idle_timeout=arguments.idle_timeout,
     )
+
+
+def _connect(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(str(path))
+    except OSError as error:
+        connection.close()
+        raise StartError(f"Nobody listens at --connect {path}: {error}.", path=str(path)) from error
+    return connection

@@ -6,6 +6,8 @@ from typing import Protocol
 
 BUFFER = 1 << 16
 """Bytes that a buffer has at least; a larger message gets a buffer of its own."""
+_AT_ONCE = 1 << 24
+"""Bytes that a buffer is given as soon as the other end has announced them."""
 
 
 class Reader(Protocol):
@@ -47,8 +49,10 @@ class ReceiveBuffer:
             EOFError: There will be none.
             OSError: As the socket does.
         """
-        if end > len(self.data):
-            grown = bytearray(end)
+        room = len(self.data)
+        # What was announced may never come: beyond a bound, memory grows with what came.
+        if room < end and (room < min(end, _AT_ONCE) or self.filled == room):
+            grown = bytearray(min(end, max(_AT_ONCE, 2 * self.filled)))
             grown[: self.filled] = self.data[: self.filled]
             self.data = grown
         view = memoryview(self.data)[self.filled : end or None]

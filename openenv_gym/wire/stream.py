@@ -9,12 +9,15 @@ used here, which proves at both ends that they know a key without sending it.
 from __future__ import annotations
 
 import contextlib
+import errno
+import math
 import select
 import socket
 import struct
 from collections.abc import Iterator, Sequence
 from multiprocessing import AuthenticationError as ProcessAuthenticationError
 from multiprocessing import connection
+from time import monotonic
 from typing import Any
 
 from openenv_gym.errors import AuthenticationError, ProtocolError
@@ -22,10 +25,10 @@ from openenv_gym.wire.busy_wait import AwakeSocket
 from openenv_gym.wire.names import MAX_MESSAGE
 from openenv_gym.wire.receive_buffer import BUFFER, ReceiveBuffer
 
-"""Bytes of the largest message; a length beyond it is taken for garbage."""
-
 _HEAD = struct.Struct("!I")
 _TIMEVAL = struct.Struct("ll")
+_CHUNK = 1 << 20  # bytes that are sent at a time, of a large message
+_ALMOST = 0.9  # part of a limit that is not worth a call of the kernel's to be exact
 
 
 def readable(files: Sequence[int], seconds: float) -> bool:
@@ -69,7 +72,7 @@ class Stream:
         self._timeout: float | None = None
 
     def set_timeout(self, seconds: float | None) -> None:
-        """Limits each wait for the other end; None waits for ever."""
+        """Limit how long a whole message may take in either direction; None waits for ever."""
         if seconds != self._timeout:
             limit_waits(self._socket, seconds)
             self._timeout = seconds
@@ -88,9 +91,11 @@ class Stream:
         if len(data) < BUFFER:
             self._socket.sendall(head + data)
             return
-        sent = self._socket.sendmsg((head, data)) - len(head)
-        if sent < len(data):
-            self._socket.sendall(memoryview(data)[max(sent, 0) :])
+        deadline = self._deadline()
+        rest = memoryview(data)[max(self._socket.sendmsg((head, data)) - len(head), 0) :]
+        while rest:
+            _check(deadline)
+            rest = rest[self._socket.send(rest[:_CHUNK]) :]
 
     def recv_bytes(self, limit: int = MAX_MESSAGE) -> bytearray | memoryview:
         """Receive one message, in memory of its own.
@@ -103,9 +108,11 @@ class Stream:
             BlockingIOError: It did not come within the limit; the next call goes on waiting.
             ProtocolError: It is larger than the limit.
         """
-        buffer = self._buffer
-        while buffer.filled < _HEAD.size:
+        buffer, deadline = self._buffer, self._deadline()
+        if buffer.filled < _HEAD.size:
             buffer.read(self._reader, _HEAD.size if buffer.filled else 0)
+            if buffer.filled < _HEAD.size:
+                self._read_rest(_HEAD.size, deadline)
         (size,) = _HEAD.unpack_from(buffer.data)
         if size > limit:
             raise ProtocolError(
@@ -115,9 +122,24 @@ class Stream:
                 limit=limit,
             )
         end = _HEAD.size + size
-        while buffer.filled < end:
-            buffer.read(self._reader, end)
+        if buffer.filled < end:
+            self._read_rest(end, deadline)
         return buffer.take(_HEAD.size, end)
+
+    def _read_rest(self, end: int, deadline: float | None) -> None:
+        """Read to the end of a message, of which a part may come as late as it likes otherwise."""
+        timeout = self._timeout
+        try:
+            while self._buffer.filled < end:
+                left = _check(deadline)
+                if timeout is not None and left < _ALMOST * timeout:
+                    self.set_timeout(left)
+                self._buffer.read(self._reader, end)
+        finally:
+            self.set_timeout(timeout)
+
+    def _deadline(self) -> float | None:
+        return None if self._timeout is None else monotonic() + self._timeout
 
     def fileno(self) -> int:
         """Of the socket."""
@@ -170,6 +192,18 @@ class Stream:
             raise ProtocolError(
                 "What answers at the other end of the pipe is not a server of ours."
             ) from error
+
+
+def _check(deadline: float | None) -> float:
+    """Return the seconds that are left until then, for ever where there is no deadline.
+
+    Raises:
+        BlockingIOError: There are none left.
+    """
+    left = math.inf if deadline is None else deadline - monotonic()
+    if left <= 0:
+        raise BlockingIOError(errno.EAGAIN, "the message was not whole in time")
+    return left
 
 
 def frame_head(size: int) -> bytes:

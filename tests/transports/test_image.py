@@ -139,7 +139,7 @@ class TestRefused:
         assert caught.value.fields["wheelhouse"] == str(tmp_path)
 
     def test_nothing_to_include(self, tmp_path: Path) -> None:
-        with pytest.raises(OptionError, match="no such file or folder"):
+        with pytest.raises(OptionError, match="is not a file or folder"):
             build_image("a:B", include=[tmp_path / "absent.py"])
 
     def test_unknown_environment(self) -> None:

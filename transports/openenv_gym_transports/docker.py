@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -22,7 +22,7 @@ from openenv_gym_transports.containers.owned import OwnedContainer
 from openenv_gym_transports.images.build import ENVIRONMENT
 from openenv_gym_transports.images.contents import image_name
 from openenv_gym_transports.images.provide import labels, provide
-from openenv_gym_transports.links.pipe import PipeLink, connect
+from openenv_gym_transports.links.pipe import PipeLink, accept, connect
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -36,7 +36,8 @@ MEMORY, CPUS, PIDS = "1g", 1.0, 256
 class DockerTransport(Transport):
     """Runs the environment in a container of its own, safe by default.
 
-    The container has no network: it is reached through a Unix socket in a private folder.
+    The container has no network: it connects to a Unix socket in a private folder, which it
+    cannot write in.
     Its root is read-only, it has no capabilities and cannot gain any, runs as an ordinary
     user, and is limited in memory, processes, CPU and log. What an environment needs
     beyond that its ``openenv.yaml`` says (:mod:`openenv_gym_transports.containers.needs`), and
@@ -127,23 +128,49 @@ class DockerTransport(Transport):
         return link
 
     def _connect(self, environment: str, client: DockerClient, owned: OwnedContainer) -> Stream:
-        container, needs = owned.container, needs_of(environment)
-        key = secrets.token_bytes(32)
+        needs = needs_of(environment)
         shared = engine.shares_sockets(client) if self.socket is None else self.socket
-        if shared:
-            container.folder = sandbox.private_folder(key)
-        else:
-            engine.check_loopback()
-        settings = sandbox.settings(
-            environment, self._limits(needs), needs, container.folder, self._sources()
-        )
-        if not container.create(self.image or image_name(environment), settings):
-            provide(client, environment, build=self.build)
-            container.create(image_name(environment), settings)
         if not shared:
-            container.put(sandbox.SHARED, sandbox.archive(key))
-        _start(client, owned, needs)
-        return self._reach(owned, environment, key)
+            engine.check_loopback()
+            key = secrets.token_bytes(32)
+            self._create(environment, needs, client, owned, None)
+            owned.container.put(sandbox.SHARED, sandbox.archive(key))
+            _start(client, owned, needs)
+            return self._reach(
+                owned,
+                environment,
+                lambda limit: connect(
+                    ("127.0.0.1", owned.isolation["port"]),
+                    key,
+                    limit=limit,
+                    dead=owned.container.dead,
+                ),
+            )
+        folder = owned.container.folder = sandbox.private_folder()
+        with sandbox.listen(folder) as listener:
+            self._create(environment, needs, client, owned, sandbox.shared_folder(folder))
+            _start(client, owned, needs)
+            return self._reach(
+                owned,
+                environment,
+                lambda limit: accept(listener, limit=limit, dead=owned.container.dead),
+            )
+
+    def _create(
+        self,
+        environment: str,
+        needs: Needs,
+        client: DockerClient,
+        owned: OwnedContainer,
+        folder: Path | None,
+    ) -> None:
+        """Create the container, and its image if need be."""
+        settings = sandbox.settings(
+            environment, self._limits(needs), needs, folder, self._sources()
+        )
+        if not owned.container.create(self.image or image_name(environment), settings):
+            provide(client, environment, build=self.build)
+            owned.container.create(image_name(environment), settings)
 
     def _sources(self) -> dict[str, str]:
         return {target: str(source) for target, source in (self.mounts or {}).items()}
@@ -155,16 +182,13 @@ class DockerTransport(Transport):
             pids=self.pids or needs.pids or PIDS,
         )
 
-    def _reach(self, owned: OwnedContainer, environment: str, key: bytes) -> Stream:
-        """Connect as soon as the server in the container listens."""
+    def _reach(
+        self, owned: OwnedContainer, environment: str, reach: Callable[[float], Stream]
+    ) -> Stream:
+        """Return the connection with the server in the container, as soon as it is there."""
         container = owned.container
-        address: Path | tuple[str, int]
-        if container.folder is not None:
-            address = container.folder / "socket"
-        else:
-            address = ("127.0.0.1", owned.isolation["port"])
         try:
-            return connect(address, key, limit=self.start_timeout, dead=container.dead)
+            return reach(self.start_timeout)
         except (StartError, ConnectError) as error:
             fate = container.fate()
             raise StartError(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPResponse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ if sys.platform != "win32":
 ROOTLESS = "/run/user/"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 KNOCK_TIMEOUT = 5.0
+_SELINUX = Path("/sys/fs/selinux/enforce")
 
 
 def connect(timeout: int = 60) -> DockerClient:
@@ -90,10 +92,11 @@ def _knock(host: str) -> str | None:
 
 
 def shares_sockets(client: DockerClient) -> bool:
-    """Whether a Unix socket that a container makes in a shared folder can be used here.
+    """Whether a container can connect to a Unix socket of this process in a shared folder.
 
     It cannot where the engine is on another machine, or in a virtual one as Docker Desktop's,
-    nor where users in the container are not those of this machine, as in rootless engines.
+    nor where users in the container are not those of this machine, as in rootless engines, nor
+    where SELinux keeps containers from the sockets of other processes.
     """
     host = _host()
     if sys.platform != "linux" or not host.startswith(("unix://", "http+unix://")):
@@ -102,6 +105,8 @@ def shares_sockets(client: DockerClient) -> bool:
         return False
     with engine_errors("report its version"):
         platform = client.version().get("Platform") or {}
+        if _SELINUX.exists() and "name=selinux" in (client.info().get("SecurityOptions") or ()):
+            return False
     return "Desktop" not in str(platform.get("Name"))
 
 

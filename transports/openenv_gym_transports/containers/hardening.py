@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
+import socket
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openenv_gym.wire.private_folder import SOCKET
 from openenv_gym_transports.containers import mounts, owner
 from openenv_gym_transports.containers.needs import Needs
 
@@ -22,13 +23,15 @@ __all__ = [
     "archive",
     "folders",
     "isolation",
+    "listen",
     "private_folder",
     "serving_settings",
     "settings",
+    "shared_folder",
 ]
 
 SHARED = "/run/openenv-gym"
-"""Where the container finds the key, and makes its socket."""
+"""Where the container finds the socket that it connects to; or its key, where it has a port."""
 
 PORT = 7777
 SERVED = 8000
@@ -108,22 +111,23 @@ def settings(
         environment: Name of the environment to serve.
         limits: Its limits.
         needs: What else the environment asks for.
-        folder: The folder to share, which holds the key; None for a port instead.
+        folder: The folder to share, which holds our socket; None for a port instead.
         files: What of the user's it may read: paths on this host by those in the container.
     """
     from docker.types import Mount
 
-    command = ["serve", environment, "--pipe", SHARED, "--owned"]
+    command = ["serve", environment, "--owned"]
     asked = hardened(limits, needs, files)
     asked["entrypoint"] = ["python3", "-m", "openenv_gym.cli"]
     if folder is not None:
+        command += ["--connect", f"{SHARED}/{SOCKET}"]
         if os.geteuid() != 0:
-            # The owner of the folder, who alone can use it.
+            # Who can read the files that its owner mounts.
             asked["user"] = f"{os.getuid()}:{os.getgid()}"
-        # Z: where SELinux is in force, the container alone may use it; else it is ignored.
-        asked["volumes"] = {str(folder): {"bind": SHARED, "mode": "rw,Z"}}
+        # The folder is on this host's disk, so the container may not write in it.
+        asked["volumes"] = {str(folder): {"bind": SHARED, "mode": "ro"}}
     else:
-        command += ["--host", "0.0.0.0", "--port", str(PORT)]
+        command += ["--pipe", SHARED, "--host", "0.0.0.0", "--port", str(PORT)]
         asked |= _publishing(PORT)
         # No folder of this host may be there for the engine. What is not read-only can be
         # written before the start; it is removed with the container.
@@ -214,20 +218,33 @@ def folders() -> Path:
     return Path(parent if len(os.fsencode(parent)) <= LONGEST_PARENT else "/tmp")
 
 
-def private_folder(key: bytes) -> Path:
-    """A new folder for the user of the container alone, with the key in it."""
-    folder = Path(tempfile.mkdtemp(prefix=owner.folder_prefix(), dir=folders()))
+def private_folder() -> Path:
+    """Make a folder that nobody else on this host can enter, for :func:`listen`."""
+    return Path(tempfile.mkdtemp(prefix=owner.folder_prefix(), dir=folders()))
+
+
+def shared_folder(private: Path) -> Path:
+    """Return the folder in a private one that a container sees."""
+    return private / "s"  # as short as can be: see LONGEST_PARENT
+
+
+def listen(private: Path) -> socket.socket:
+    """Return a socket that listens in the shared folder of a private one, for one connection.
+
+    The user of the container may connect to it, and nobody else can reach it.
+    """
+    shared = shared_folder(private)
+    shared.mkdir()
+    shared.chmod(0o755)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        path = folder / "key"
-        path.touch(mode=0o600)
-        path.write_bytes(key)
-        if os.geteuid() == 0:
-            os.chown(path, NOBODY, NOBODY)
-            os.chown(folder, NOBODY, NOBODY)
+        listener.bind(str(shared / SOCKET))
+        (shared / SOCKET).chmod(0o666)
+        listener.listen(1)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        listener.close()
         raise
-    return folder
+    return listener
 
 
 def archive(key: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from openenv_gym.wire.stream import Stream, readable
 from openenv_gym_transports.links.server import OwnedServer
 
 _RETRY = 0.005
+_LOOK = 0.05  # seconds after which a server that does not connect is looked at
 
 
 class PipeLink(WireLink):
@@ -97,6 +99,7 @@ class PipeLink(WireLink):
         if stream is None:
             raise self._not_open()
         stream.set_timeout(timeout)
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         while True:
             try:
                 reply = self._decode(stream.recv_bytes())
@@ -106,6 +109,9 @@ class PipeLink(WireLink):
                 raise self._lost() from error
             if reply is not None:
                 return reply
+            # It was the late reply to an earlier request, of which there may be any number.
+            if timeout is not None:
+                stream.set_timeout(max(deadline - time.monotonic(), 1e-6))
 
     def ready(self, timeout: float) -> bool:
         """Implements Link.ready."""
@@ -162,6 +168,28 @@ class PipeLink(WireLink):
             stream.close()
         if self._owned is not None:
             self._owned.stop(CLOSE_LIMIT)
+
+
+def accept(listener: socket.socket, *, limit: float, dead: Callable[[], str | None]) -> Stream:
+    """Wait for the server that was started to connect to a socket that only it can reach.
+
+    Args:
+        listener: The socket.
+        limit: Seconds that the server may need to start.
+        dead: Returns what became of the server, if it is dead; asked again and again.
+
+    Raises:
+        StartError: It died.
+        ConnectError: It did not connect within the limit.
+    """
+    deadline = time.monotonic() + limit
+    while not readable([listener.fileno()], _LOOK):
+        fate = dead()
+        if fate is not None:
+            raise StartError(fate)
+        if time.monotonic() > deadline:
+            raise ConnectError(f"Its server did not connect within {limit} s.")
+    return Stream(listener.accept()[0])
 
 
 def connect(
