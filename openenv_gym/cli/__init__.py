@@ -22,6 +22,8 @@ _COMMANDS = {
     "validate": "check an environment of your own, or a server",
     "build": "build the Docker image of an environment",
     "push": "build the image of an environment, and push it to a registry",
+    "ps": "show what runs for programs that use openenv-gym, and who owns it",
+    "prune": "end what runs for programs that are gone",
     "bench": "measure what a step costs over each transport",
 }
 

@@ -71,13 +71,14 @@ def test_a_wing_imports_only_what_is_below(number: int) -> None:
 
 @pytest.mark.parametrize("name", CORE)
 def test_the_core_knows_transports_and_environments_by_their_names_only(name: str) -> None:
-    """But for commands: those for images, the doctor, and what measures all transports."""
+    """But for commands: for images, the doctor, what runs, and what measures all transports."""
     wrong = {
         m
         for m in imported(CORE[name])
         if m.startswith(("openenv_gym_transports", "openenv_gym_envs"))
     }
-    excepted = tuple(f"openenv_gym.cli.{name}" for name in ("bench", "build", "doctor", "push"))
+    commands = ("bench", "build", "doctor", "prune", "ps", "push")
+    excepted = tuple(f"openenv_gym.cli.{name}" for name in commands)
     assert not wrong or name.startswith(excepted)
 
 

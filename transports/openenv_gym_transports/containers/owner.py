@@ -16,42 +16,57 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openenv_gym_transports.containers.engine import engine_errors
-
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["OWNED", "folder_prefix", "labels", "remove_folders", "remove_orphans"]
+__all__ = [
+    "OWNED",
+    "VARIABLE",
+    "folder_prefix",
+    "is_orphan",
+    "labels",
+    "named",
+    "remove_folders",
+    "remove_orphans",
+    "started",
+]
 
 FOLDER = "openenv-gym"
 PREFIX = "org.openenv-gym.owner"
 OWNED = f"{PREFIX}.pid"
 """The label that every container of ours has: the process id of its owner."""
+VARIABLE = "OPENENV_GYM_OWNER"
+"""The variable that every process of ours has: the process id of its owner, and its start."""
 
 
 def labels() -> dict[str, str]:
     """Labels that name this process as the owner."""
     return {
         OWNED: str(os.getpid()),
-        f"{PREFIX}.started": _started(os.getpid()),
+        f"{PREFIX}.started": started(os.getpid()),
         f"{PREFIX}.host": _host(),
         f"{PREFIX}.boot": _boot(),
     }
 
 
+def named() -> str:
+    """Return the value of :data:`VARIABLE` that names this process as the owner."""
+    return f"{os.getpid()} {started(os.getpid())}"
+
+
 def folder_prefix() -> str:
     """How the name of a folder of this process begins."""
-    return f"{FOLDER}-{os.getpid()}-{_started(os.getpid())}-{_place()}-"
+    return f"{FOLDER}-{os.getpid()}-{started(os.getpid())}-{_place()}-"
 
 
 def remove_folders(parent: Path) -> None:
     """Removes folders whose owner is dead; only those of this user and of this boot."""
     for path in parent.glob(f"{FOLDER}-*-*-{_place()}-*"):
-        pid, started = path.name.removeprefix(f"{FOLDER}-").split("-")[:2]
+        pid, began = path.name.removeprefix(f"{FOLDER}-").split("-")[:2]
         with contextlib.suppress(OSError, ValueError):
             # That of a container of root belongs to nobody, and root may remove it.
             mine = path.lstat().st_uid == os.geteuid() or os.geteuid() == 0
-            if mine and _started(int(pid)) != started:
+            if mine and started(int(pid)) != began:
                 shutil.rmtree(path)
 
 
@@ -66,13 +81,16 @@ def remove_orphans(client: DockerClient) -> list[str]:
     """
     import docker.errors
 
+    # Here, since who starts a process only wants to know its own name.
+    from openenv_gym_transports.containers.engine import engine_errors
+
     removed = []
     # Sparse: one request for all, whatever their number.
     with engine_errors("list its containers"):
         found = client.containers.list(all=True, sparse=True, filters={"label": OWNED})
     for container in found:
         running = container.attrs.get("State") == "running"
-        if _is_orphan(container.attrs.get("Labels") or {}, running):
+        if is_orphan(container.attrs.get("Labels") or {}, running):
             try:
                 container.remove(force=True, v=True)
             except docker.errors.APIError:
@@ -81,18 +99,19 @@ def remove_orphans(client: DockerClient) -> list[str]:
     return removed
 
 
-def _is_orphan(found: Mapping[str, str], running: bool) -> bool:
+def is_orphan(found: Mapping[str, str], running: bool) -> bool:
+    """Return whether the owner that a container's labels name is certainly gone."""
     if found.get(f"{PREFIX}.host") != _host():
         return False  # that process cannot be seen from here
     if found.get(f"{PREFIX}.boot") != _boot():
         # Of a crashed host, unless two machines have one id: then it may be running.
         return not running
     pid = found.get(OWNED, "")
-    return not pid.isdecimal() or _started(int(pid)) != found.get(f"{PREFIX}.started")
+    return not pid.isdecimal() or started(int(pid)) != found.get(f"{PREFIX}.started")
 
 
-def _started(pid: int) -> str:
-    """When a process started, since ids of processes are used again; "" if it is dead."""
+def started(pid: int) -> str:
+    """Return when a process started, since its number is used again; "" if it is dead."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from openenv_gym.errors import StartError, missing_package
+from openenv_gym_transports.containers.owner import VARIABLE, named
 
 _LOG_LINES = 200
 _LOG_SHOWN = 15
@@ -65,7 +66,7 @@ class Child:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     pass_fds=fds,
-                    env={**os.environ, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"},
+                    env=_variables(),
                     start_new_session=True,
                     bufsize=0,
                 )
@@ -206,6 +207,15 @@ def _hang_up(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()
+
+
+def _variables() -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": python_path(),
+        "PYTHONUNBUFFERED": "1",
+        VARIABLE: named(),
+    }
 
 
 def _line(line: bytes) -> str:
