@@ -48,6 +48,8 @@ from typing import Any
 
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 
+_LONGEST_NOTE = 20_000  # characters of a traceback that are shown
+
 
 class OpenEnvGymError(Exception):
     """Root of all errors of openenv-gym.
@@ -78,6 +80,21 @@ def _restore(
 ) -> OpenEnvGymError:
     error = kind(message, **fields)
     error.__cause__ = cause
+    return show_traceback(error)
+
+
+def show_traceback(error: OpenEnvGymError) -> OpenEnvGymError:
+    """Let the environment's own traceback stand under the error, where it has no cause here.
+
+    Its owner is sent it in the field ``traceback``. Control characters, which a terminal would
+    obey, are shown by their codes.
+    """
+    text = error.fields.get("traceback")
+    if isinstance(text, str) and error.__cause__ is None:
+        plain = "".join(
+            one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text
+        )
+        error.add_note(f"The environment's own traceback:\n{plain[:_LONGEST_NOTE].rstrip()}")
     return error
 
 

@@ -174,7 +174,7 @@ def _add_inherited(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until asked to stop."""
-    set_up_logging(arguments.log_format)
+    set_up_logging(arguments.log_format, owned=arguments.owned)
     for name in ("max_sessions", "idle_timeout", "resume_timeout"):
         limit = getattr(arguments, name)
         check_limit(name, limit, f"--{name.replace('_', '-')} {limit}")

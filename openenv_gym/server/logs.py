@@ -26,15 +26,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
-def set_up_logging(form: str) -> None:
+def set_up_logging(form: str, *, owned: bool = False) -> None:
     """Write the log to the standard error.
 
     Args:
         form: One of :data:`FORMATS`.
+        owned: The server is a program's own, which shows its output: no more than warnings.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    level = logging.WARNING if owned else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if form == "json":
         for handler in logging.getLogger().handlers:
             handler.setFormatter(JsonFormatter())

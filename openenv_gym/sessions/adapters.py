@@ -18,7 +18,7 @@ from gymnasium.spaces import Space
 from gymnasium.utils import EzPickle
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import CopyError, SnapshotError
+from openenv_gym.errors import CopyError, SnapshotError, SpaceError
 from openenv_gym.models import State, is_terminated
 from openenv_gym.options import checked
 from openenv_gym.sessions.exports import Declared, Exports
@@ -242,6 +242,20 @@ def reset_keywords(
     return keywords | {key: value for key, value in beside.items() if key in takes}
 
 
+def _check_models(environment: Environment[Any, Any, Any]) -> None:
+    """Check that an environment says which models it takes and returns.
+
+    Raises:
+        SpaceError: It does not.
+    """
+    if not hasattr(environment, "action_type"):
+        name = type(environment).__name__
+        raise SpaceError(
+            f"{name} does not name its models: write class "
+            f"{name}(Environment[MyAction, MyObservation, MyState])."
+        )
+
+
 class ModelAdapter(Adapter):
     """Hosts an :class:`Environment`: converts between its models and values of the Spaces.
 
@@ -272,6 +286,7 @@ class ModelAdapter(Adapter):
         self._exports = Exports(environment, exports or environment.exports)
         self._step = environment.step
         self._name = name
+        _check_models(environment)
         overrides = environment.spaces()
         self.actions = actions = derive(environment.action_type, overrides)
         self.observations = observations = derive(environment.observation_type, overrides)
@@ -338,7 +353,10 @@ class ModelAdapter(Adapter):
         return self._outcome(self._step(prepared))
 
     def _outcome(self, observation: Any) -> StepOutcome:
-        truncated = observation.truncated
+        try:
+            truncated = observation.truncated
+        except AttributeError as error:
+            raise self._not_an_observation(observation) from error
         terminated = observation.terminated
         if terminated is None:  # mostly nothing ends: no call for that
             done = observation.done
@@ -354,6 +372,21 @@ class ModelAdapter(Adapter):
         else:  # inlined: saves one call per step
             value = self._convert(getattr(observation, self._only))
         return value, reward, terminated, truncated, info
+
+    def _not_an_observation(self, returned: Any) -> TypeError:
+        """Return the error for what reset() or step() returned in place of an observation."""
+        kind = type(returned).__name__
+        hint = "is a return missing?" if returned is None else "return the observation alone."
+        if isinstance(returned, tuple):
+            hint = (
+                "return the observation alone, with reward, terminated and truncated among its "
+                "fields."
+            )
+        wanted = self.observations.model.__name__
+        return TypeError(
+            f"{self._name} returned {'None' if returned is None else f'a {kind}'} where a {wanted} "
+            f"is due: {hint}"
+        )
 
     def _add(self, observation: Any, info: dict[str, Any]) -> None:
         """Add to the info what is in the observation beside values of the Space."""

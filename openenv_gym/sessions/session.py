@@ -415,10 +415,13 @@ def _action_error(action: Any, action_space: Space[Any]) -> ActionError:
     if isinstance(action, np.ndarray):
         shown = f"array of shape {action.shape}, dtype {action.dtype}: {shown}"
     space = repr(action_space)
+    advice = ""
+    if type(action).__module__.partition(".")[0] == "torch":
+        advice = " Of a tensor pass action.numpy(), or action.item() for a Discrete action."
     return ActionError(
         f"The action {shown[:200]} ({type(action).__name__}) is not in the action space "
         f"{space[:200]}; the environment was not stepped. env.action_space.sample() shows one "
-        "that is.",
+        f"that is.{advice}",
         action=shown[:1000],
         space=space[:1000],
     )

@@ -240,7 +240,8 @@ def pack(value: Any, place: str) -> Any:
         return Ext(_SEQUENCES[kind], _encoder.encode(items))
     if isinstance(value, np.generic):
         return value
-    raise _refusal(place, f"a {_kind(value)} does not")
+    advice = "; pass its .numpy()" if hasattr(value, "numpy") else ""
+    raise _refusal(place, f"a {_kind(value)} does not{advice}")
 
 
 _SEQUENCES = {

@@ -60,7 +60,7 @@ class TestValues:
         assert "secret" not in shown
         if transport.name == "http":
             assert shown == "HttpTransport(timeout=3.0, url='https://far', token=..., " + (
-                "start_timeout=60.0)"
+                "start_timeout=60.0, output=True)"
             )
 
     def test_it_cannot_be_changed(self, transport: Transport) -> None:

@@ -47,6 +47,8 @@ class HttpTransport(NetworkTransport):
             (certificate, key, password).
         client: A client of httpx by which all requests go, steps too, with its own proxies and
             certificates. It stays the caller's, who closes it.
+        output: Whether what a server that is started prints goes to this program's standard output
+            and error, each line with a prefix.
 
     A transport with a client, or with an ``ssl.SSLContext``, cannot be pickled.
     """

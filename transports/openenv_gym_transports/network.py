@@ -35,6 +35,8 @@ class NetworkTransport(Transport):
             default what this system trusts.
         cert: Client certificate: path of a file in PEM with its key; or (certificate, key), or
             (certificate, key, password). A context has its own.
+        output: Whether what a server that is started prints goes to this program's standard output
+            and error, each line with a prefix.
 
     A transport with an ``ssl.SSLContext`` cannot be pickled: give paths, where it must be.
     """
@@ -52,6 +54,7 @@ class NetworkTransport(Transport):
     headers: dict[str, str] | None = None
     verify: Verify | None = None
     cert: Cert | None = None
+    output: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,7 +76,9 @@ class NetworkTransport(Transport):
         elif request.environment is None:
             raise OptionError("Without url= the environment must be named: there is none to ask.")
         else:
-            child, port, token = start_server(request.environment, settings.core)
+            child, port, token = start_server(
+                request.environment, settings.core, output=self.output
+            )
             url = f"{self.schemes[0]}://127.0.0.1:{port}"
             server = replace(self, url=url, token=token).server(child)
         return self.open_at(server, request, settings)

@@ -29,12 +29,15 @@ class ProcessTransport(Transport):
             process is started for each link, connected by a socket that nobody else can reach.
         timeout: Seconds to wait for a reply; None waits forever.
         start_timeout: Seconds until the environment must be there.
+        output: Whether what a process that is started prints goes to this program's standard output
+            and error, each line with a prefix.
     """
 
     name: ClassVar[str] = "process"
 
     url: str | None = None
     start_timeout: float = 60.0
+    output: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,18 +53,18 @@ class ProcessTransport(Transport):
         elif request.environment is None:
             raise OptionError("Without url= the environment must be named: there is none to ask.")
         else:
-            stream, child = _start(request.environment, settings.core)
+            stream, child = _start(request.environment, settings.core, output=self.output)
         link = PipeLink(stream, child, timeout=self.timeout, settings=settings)
         link.begin(request, self.start_timeout)
         return link
 
 
-def _start(environment: str, core: int | None) -> tuple[Stream, Child]:
+def _start(environment: str, core: int | None, *, output: bool) -> tuple[Stream, Child]:
     ours, theirs = socket.socketpair()
     with theirs:
         arguments = ["serve", environment, "--owned"]
         try:
-            child = Child(arguments, fd=theirs.fileno(), core=core)
+            child = Child(arguments, fd=theirs.fileno(), core=core, output=output)
         except BaseException:
             ours.close()
             raise

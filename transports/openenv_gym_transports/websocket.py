@@ -41,6 +41,8 @@ class WebSocketTransport(NetworkTransport):
         verify: Path of the CA that signed the server's certificate, or an ``ssl.SSLContext``.
         cert: Client certificate: path of a file in PEM with its key; or (certificate, key), or
             (certificate, key, password).
+        output: Whether what a server that is started prints goes to this program's standard output
+            and error, each line with a prefix.
         resumable: At a server of OpenEnv's own make, make a session that can be taken up again
             after a drop. It is closed with the environment; if this process is killed, it keeps its
             place on the server until that ends, unless that has a ``session_timeout``. False makes

@@ -56,7 +56,10 @@ class OpenEnvCoreAdapter(ModelAdapter):
 
     def _outcome(self, observation: Any) -> StepOutcome:
         # A copy: what is added to it is not the environment's, which may have kept it.
-        info = dict(observation.metadata)
+        try:
+            info = dict(observation.metadata)
+        except AttributeError as error:
+            raise self._not_an_observation(observation) from error
         truncated = bool(getattr(observation, "truncated", info.get(TRUNCATED, False)))
         terminated = is_terminated(done=observation.done, terminated=None, truncated=truncated)
         self._add(observation, info)

@@ -9,6 +9,7 @@ import functools
 import importlib.util
 import os
 import secrets
+import selectors
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import IO, Any
 
 from openenv_gym.errors import StartError, missing_package
 from openenv_gym_transports.containers.owner import VARIABLE, named
@@ -34,13 +35,15 @@ class Child:
     """A process of ours that runs ``openenv-gym`` with the arguments given.
 
     It gets a session of its own, so that the terminal's Ctrl-C does not reach it and its own
-    children can be ended with it. What it prints is kept, the last lines, for errors.
+    children can be ended with it. What it prints goes to this program's own standard output and
+    error, line by line; the last lines are kept for errors.
 
     Args:
         arguments: Of the command ``openenv-gym``.
         fd: A file descriptor that it inherits, and is named to it as ``--fd``, if any.
         secret: First line of its standard input, which stays open as long as this process lives.
         core: The core that it and its children keep to; None: any.
+        output: Whether this program passes on what it prints.
 
     Raises:
         StartError: It cannot be started.
@@ -53,10 +56,10 @@ class Child:
         fd: int | None,
         secret: str | None = None,
         core: int | None = None,
+        output: bool = True,
     ) -> None:
         self._lines: deque[str] = deque(maxlen=_LOG_LINES)
         self._owner = os.getpid()
-        self._rest = b""  # of the output: a line that has not ended yet
         with _beyond_standard_streams(fd) as fds:
             named = [f"--fd={fd}" for fd in fds]
             try:
@@ -64,7 +67,7 @@ class Child:
                     [*python_command(), "-m", "openenv_gym.cli", *arguments, *named],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
+                    stderr=subprocess.PIPE,
                     pass_fds=fds,
                     env=_variables(),
                     start_new_session=True,
@@ -79,7 +82,16 @@ class Child:
             assert self._process.stdin is not None
             with contextlib.suppress(BrokenPipeError):  # whoever connects learns that it is dead
                 os.write(self._process.stdin.fileno(), secret.encode() + b"\n")
-        self._reader = threading.Thread(target=self._read, daemon=True, name="server log")
+        prefix = f"[{arguments[1]} {self._process.pid}] " if output else None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._outputs = (
+            _Output(self._process.stdout, "stdout", prefix, self._lines),
+            _Output(self._process.stderr, "stderr", prefix, self._lines),
+        )
+        self._reader = threading.Thread(
+            target=_read, args=(self._outputs,), daemon=True, name="server log"
+        )
         self._reader.start()
         self._finalizer = weakref.finalize(self, _end, self._process, self._owner)
         _children.add(self)
@@ -95,17 +107,6 @@ class Child:
         """Implements OwnedServer.log."""
         return [*self._lines]
 
-    def _read(self) -> None:
-        """Keeps the last lines, and of one without end its last part."""
-        output = self._process.stdout
-        assert output is not None
-        # Closed here, at the end: a child of the environment that left its group may keep it open.
-        with output:
-            while data := output.read(1 << 16):
-                *lines, rest = (self._rest + data).split(b"\n")
-                self._rest = rest[-_LONGEST_LINE:]
-                self._lines.extend(map(_line, lines[-_LOG_LINES:]))
-
     def fate(self) -> str:
         """Implements OwnedServer.fate."""
         # The socket's end is seen before the exit code is there.
@@ -117,10 +118,9 @@ class Child:
             how = f"exited with {code}"
         if code is not None and code < 0:
             how = f"was killed by {signal.Signals(-code).name}"
-        lines = [*self._lines, _line(self._rest)] if self._rest else self.log
-        return f"The process {how}." + (
-            "\nIts last lines:\n" + "\n".join(lines[-_LOG_SHOWN:]) if lines else ""
-        )
+        unfinished = [output.rest for output in self._outputs if output.rest]
+        lines = [*self._lines, *map(_line, unfinished)][-_LOG_SHOWN:]
+        return f"The process {how}." + ("\nIts last lines:\n" + "\n".join(lines) if lines else "")
 
     def dead(self) -> str | None:
         """Implements OwnedServer.dead."""
@@ -148,12 +148,72 @@ class Child:
         self._reader.join(1.0)
 
 
-def start_server(environment: str, core: int | None) -> tuple[Child, int, str]:
+class _Output:
+    """One of the two streams of a process.
+
+    Args:
+        pipe: Where it comes from.
+        name: That of the stream of this program which it goes to.
+        prefix: What each line begins with there; None where it goes nowhere.
+        lines: Where the last lines are kept.
+
+    Attributes:
+        rest: A line that has not ended yet, or its last part.
+    """
+
+    def __init__(self, pipe: IO[bytes], name: str, prefix: str | None, lines: deque[str]) -> None:
+        self.pipe = pipe
+        self._name = name
+        self._prefix = prefix
+        self._lines = lines
+        self.rest = b""
+
+    def take(self, data: bytes) -> None:
+        """Take what came; nothing is the end."""
+        *lines, rest = (self.rest + data).split(b"\n")
+        if not data and rest:
+            lines, rest = [rest], b""
+        self.rest = rest[-_LONGEST_LINE:]
+        shown = [_line(line) for line in lines]
+        self._lines.extend(shown)
+        stream = getattr(sys, self._name)
+        if shown and self._prefix is not None and stream is not None and not _ended:
+            text = "".join(f"{self._prefix}{line}\n" for line in shown)
+            encoding = getattr(stream, "encoding", None) or "utf-8"
+            # It may be closed, or lead nowhere.
+            with contextlib.suppress(OSError, ValueError):
+                stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+                stream.flush()
+
+
+_ended: list[bool] = []  # this program does: to write to its streams from a thread would harm it
+
+
+def _read(outputs: Sequence[_Output]) -> None:
+    """Read the streams of a process, until both end."""
+    with selectors.DefaultSelector() as selector:
+        for output in outputs:
+            selector.register(output.pipe, selectors.EVENT_READ, output)
+        while selector.get_map():
+            for key, _ in selector.select():
+                data = os.read(key.fd, 1 << 16)
+                key.data.take(data)
+                if not data:
+                    selector.unregister(key.fileobj)
+                    # Here, at the end: a child of the environment that left its group may keep
+                    # it open.
+                    key.data.pipe.close()
+
+
+def start_server(
+    environment: str, core: int | None, *, output: bool = True
+) -> tuple[Child, int, str]:
     """Starts a server for the network, on a loopback port of its own.
 
     Args:
         environment: What it serves.
         core: The core that it keeps to; None: any.
+        output: Whether this program passes on what it prints.
 
     Returns:
         Its process, its port and its token.
@@ -171,7 +231,8 @@ def start_server(environment: str, core: int | None) -> tuple[Child, int, str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port, fd = listener.getsockname()[1], listener.fileno()
         arguments = ["serve", environment, "--network", "--owned"]
-        return Child(arguments, fd=fd, secret=token, core=core), port, token
+        child = Child(arguments, fd=fd, secret=token, core=core, output=output)
+        return child, port, token
 
 
 @contextlib.contextmanager
@@ -196,6 +257,7 @@ def _end_at_exit() -> None:
 
     Registered after the first finalizer, so it runs before them: each would wait for its own.
     """
+    atexit.register(_ended.append, True)  # runs after all that is registered later
 
     @atexit.register
     def ask_all() -> None:
