@@ -16,8 +16,6 @@ from openenv_gym.env import OpenEnvGym
 from openenv_gym_transports.containers.owner import VARIABLE
 from tests.servers import eventually, is_running
 
-pytestmark = pytest.mark.usefixtures("no_leftovers")
-
 
 def shown(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     capsys.readouterr()
@@ -26,6 +24,7 @@ def shown(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.usefixtures("no_leftovers")
 def test_a_process_has_its_owner(capsys: pytest.CaptureFixture[str]) -> None:
     env = OpenEnvGym("echo", transport="process")
     pid = str(env.isolation["pid"])

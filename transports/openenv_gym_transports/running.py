@@ -48,12 +48,11 @@ def processes() -> list[Running]:
                 continue
             variables = (path / "environ").read_bytes().decode(errors="replace").split("\0")
             name = f"{owner.VARIABLE}="
-            value = next(v for v in variables if v.startswith(name)).removeprefix(name)
-            pid, _, started = value.partition(" ")
-            serves = words[words.index("serve") + 1]
-            orphan = owner.started(int(pid)) != started
-            found.append(Running("process", path.name, serves, int(pid), orphan))
-        # A process that has no owner's name was not started by a transport.
+            for value in [v.removeprefix(name) for v in variables if v.startswith(name)]:
+                pid, _, started = value.partition(" ")
+                serves = words[words.index("serve") + 1]
+                orphan = owner.started(int(pid)) != started
+                found.append(Running("process", path.name, serves, int(pid), orphan))
     return sorted(found, key=lambda one: int(one.id))
 
 
