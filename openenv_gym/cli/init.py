@@ -20,8 +20,8 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.description = (
-        "Writes the folder of a small environment that works: models, environment, openenv.yaml, "
-        "README, pyproject.toml and a test of the contract. Make it yours."
+        "Writes the folder of a small environment that works: models, environment, client, server, "
+        "openenv.yaml, README, pyproject.toml and a test of the contract. Make it yours."
     )
     parser.add_argument("name", help="of the environment and its folder: maze_env, or maze")
     parser.add_argument(

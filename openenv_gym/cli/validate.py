@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_limit("timeout", arguments.timeout, f"--timeout {arguments.timeout}")
     show = None if arguments.json else _print
     if arguments.url is not None:
-        found = check_server(arguments.url, arguments.token, show)
+        found = check_server(arguments.url, arguments.token, show, options_of(arguments.option))
     else:
         found = check_watched(
             arguments.environment,

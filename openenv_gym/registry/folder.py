@@ -91,12 +91,14 @@ def _app(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     tree = _parse(path)
-    imported = {
-        alias.asname or alias.name: f"{_module(node)}:{alias.name}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+    imported: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            module, is_own = _module(node, folder)
+            for alias in node.names:
+                name = alias.asname or alias.name
+                if is_own or name not in imported:  # one layout of several: that of the folder
+                    imported[name] = f"{module}:{alias.name}"
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("create_"):
             passed = dict(zip(("env", "action_cls", "observation_cls"), node.args, strict=False))
@@ -106,9 +108,19 @@ def _app(folder: Path) -> dict[str, str]:
     return {}
 
 
-def _module(node: ast.ImportFrom) -> str:
-    """Return the module that ``server/app.py`` imports from, as seen from the folder."""
-    return f"server.{node.module}" if node.level == 1 else str(node.module)
+def _module(node: ast.ImportFrom, folder: Path) -> tuple[str, bool]:
+    """Return the module that ``server/app.py`` imports from, and whether the folder has it.
+
+    The same module has several names: ``..models``, ``models``, ``thing_env.models`` and
+    ``envs.thing_env.models``. Of the folder's own the name is that within the folder.
+    """
+    module = f"server.{node.module}" if node.level == 1 else str(node.module)
+    words = module.split(".")
+    package = _package(folder)
+    inner = words[words.index(package) + 1 :] if package in words else words
+    path = folder.joinpath(*inner)
+    is_own = bool(inner) and (path.with_suffix(".py").is_file() or path.is_dir())
+    return (".".join(inner), True) if is_own else (module, False)
 
 
 def _parse(path: Path) -> ast.Module:

@@ -40,6 +40,10 @@ _GRACE = 3  # seconds that running requests get when the server is asked to end
 _HARD_LIMIT = 5.0  # seconds until an owned server is gone, whatever hangs
 
 
+OPEN_VARIABLE = "OPENENV_GYM_OPEN"
+"""Set to 1 in images that serve: whoever runs one decides by its ports who reaches the server."""
+
+
 def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Namespace) -> None:
     """Serves until a signal comes, or the owner is gone.
 
@@ -80,6 +84,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         allow_hosts=[*arguments.allow_host, *([arguments.host] if arguments.host else [])],
     )
     open_to_all = token is None and not owned and arguments.token != ""
+    open_to_all = open_to_all and os.environ.get(OPEN_VARIABLE) != "1"
     listener = _listener(arguments, open_to_all)
     settings = uvicorn_settings(app.state.sessions, tls_context(arguments))
     config = uvicorn.Config(app, **settings)

@@ -234,7 +234,10 @@ def _alike(one: list[Transition], other: list[Transition]) -> None:
 
 
 def check_server(
-    url: str, token: str | None, show: Callable[[Finding], None] | None = None
+    url: str,
+    token: str | None,
+    show: Callable[[Finding], None] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Findings:
     """Check a server that runs.
 
@@ -242,6 +245,7 @@ def check_server(
         url: ``http://``, ``https://``, ``ws://`` or ``wss://``.
         token: Its token.
         show: Is called with each finding, as soon as there is one.
+        options: Options of the environment, for the sessions that check it.
     """
 
     def report(event: Event) -> None:
@@ -271,13 +275,13 @@ def check_server(
         _hold(server.post(MCP_PATH, {}).get("jsonrpc") == "2.0", "It does not.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OpenEnvServerWarning)  # that it is one is not a finding
-        _check_served(found, f"ws{secure}://{rest}", token)
+        _check_served(found, f"ws{secure}://{rest}", token, options or {})
     return found
 
 
-def _check_served(found: Findings, url: str, token: str | None) -> None:
+def _check_served(found: Findings, url: str, token: str | None, options: Mapping[str, Any]) -> None:
     def make() -> OpenEnvGym:
-        return OpenEnvGym(None, transport="websocket", url=url, token=token)
+        return OpenEnvGym(None, transport="websocket", url=url, token=token, **options)
 
     def warn(what: str) -> AbstractContextManager[None]:
         return found.check(what, otherwise="warning")

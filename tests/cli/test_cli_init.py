@@ -17,6 +17,7 @@ import pytest
 from openenv_gym.cli import main
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import ImageMissingError
+from tests.openenv.peers import OPENENV, peer_environment, requires_peers
 from tests.servers import process
 
 if TYPE_CHECKING:
@@ -35,10 +36,14 @@ def test_the_folder_has_all_that_an_environment_needs(folder: Path) -> None:
     assert written == {
         "README.md",
         "__init__.py",
+        "client.py",
         "environment.py",
         "models.py",
         "openenv.yaml",
         "pyproject.toml",
+        "server/Dockerfile",
+        "server/__init__.py",
+        "server/app.py",
         "tests/test_contract.py",
     }
     for name in written:
@@ -90,6 +95,53 @@ def test_it_plays(
     monkeypatch.setattr("sys.stdin", io.StringIO("5\n"))
     assert main(["play", str(folder), "--option", "guesses=1"]) == 0
     assert "The episode is over after 1 steps" in capsys.readouterr().out
+
+
+@requires_peers
+def test_openenvs_own_command_finds_it_valid(folder: Path) -> None:
+    done = subprocess.run(
+        [str(OPENENV.bin / "openenv"), "validate", "--level", "static", str(folder)],
+        env=peer_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_its_client_plays(folder: Path) -> None:
+    script = (
+        "from night_maze_env import NightMazeAction, NightMazeEnv\n"
+        "with NightMazeEnv() as env:\n"
+        "    env.reset(seed=1)\n"
+        "    print(env.step(NightMazeAction(guess=3)).observation.left)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder.parent), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert done.stdout.strip() == "3", done.stderr
+
+
+def test_its_server_is_an_application(folder: Path) -> None:
+    """As uvicorn server.app:app imports it, in the folder."""
+    script = "import server.app; print(server.app.app.title, server.app.main.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "main"
 
 
 def test_it_serves(folder: Path) -> None:

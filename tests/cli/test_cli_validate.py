@@ -85,6 +85,15 @@ def test_a_server_of_ours(scheme: str, capsys: pytest.CaptureFixture[str]) -> No
         assert "401" in found["GET /metadata has a name and a description"]["reason"]
 
 
+def test_options_are_for_the_sessions_at_a_server(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving("connect4") as served:
+        url = served.url("http")
+        assert findings(capsys, "--url", url, "--option", "opponent=random") == (0, {})
+        code, found = findings(capsys, "--url", url, "--option", "opponent=nobody")
+    assert code == 1
+    assert "opponent" in found["its Spaces are known, and an episode can be played"]["reason"]
+
+
 def test_a_server_for_one_client(capsys: pytest.CaptureFixture[str]) -> None:
     with serving(GOOD, max_sessions=1) as served:
         code, found = findings(capsys, "--url", served.url("http"))
