@@ -177,10 +177,10 @@ class Run:
 
 
 @contextlib.contextmanager
-def server(environment: str, sessions: int) -> Iterator[tuple[str, int]]:
-    """A server of ours; gives its URL and its process."""
+def server(environment: str, sessions: int, *more: str) -> Iterator[tuple[str, int]]:
+    """A server of ours, with more arguments; gives its URL and its process."""
     command = [sys.executable, "-m", "openenv_gym.cli", "serve", environment]
-    command += ["--port", "0", "--max-sessions", str(sessions)]
+    command += ["--port", "0", "--max-sessions", str(sessions), *more]
     with tempfile.TemporaryDirectory(prefix="openenv-bench-") as folder:
         log = Path(folder, "log")
         with log.open("w") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,7 +54,7 @@ TRANSPORT_VARIABLE = "OPENENV_GYM_TRANSPORT"
 """Environment variable that names the transport where ``transport=`` is not given."""
 
 _USUAL: dict[str, type | tuple[type, ...]] = {
-    "url": str,
+    "url": (str, list, tuple),
     "image": str,
     "token": str,
     "timeout": (float, int),
@@ -83,8 +83,9 @@ class OpenEnvGym(RemoteEnv):
         transport: Name of a transport, or a Transport object, which any number of environments
             can use. By default what the variable ``OPENENV_GYM_TRANSPORT`` names, else
             ``"inprocess"``.
-        url: A server that runs already; without it the transport starts one and owns it. Where no
-            transport is named its scheme names one.
+        url: A server that runs already, or a list of several, of which the first that takes the
+            session has it; without it the transport starts one and owns it. Where no transport is
+            named its scheme names one.
         image: Image of the container, for ``transport="docker"``; by default that of the
             environment. One of OpenEnv's own will do.
         token: The server's token.
@@ -132,7 +133,7 @@ class OpenEnvGym(RemoteEnv):
         *,
         render_mode: str | None = None,
         transport: str | Transport | None = None,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         image: str | None = None,
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
@@ -423,8 +424,11 @@ def choose_transport(
     return _make_transport(transport, given.get("url"), {**given, **transport_options})
 
 
-def _make_transport(name: str | None, url: str | None, keywords: dict[str, Any]) -> Transport:
-    scheme = urlsplit(url or "").scheme
+def _make_transport(
+    name: str | None, url: str | Sequence[str] | None, keywords: dict[str, Any]
+) -> Transport:
+    first = url if isinstance(url, str) else next(iter(url or ()), "")
+    scheme = urlsplit(first).scheme
     if name is None and url and scheme not in _BY_SCHEME:
         raise OptionError(
             f"url={url!r} does not say how to get there: begin it with "

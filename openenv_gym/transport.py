@@ -52,11 +52,14 @@ class LinkSettings:
     Attributes:
         stopwatch: Times each exchange, where it is set.
         core: The core that a process which is started for the link keeps to; None for any.
+        place: Number of the link among those of one vector: of several addresses each begins with
+            another.
         busy_wait: Seconds to stay awake for a reply, where that pays.
     """
 
     stopwatch: Stopwatch | None = None
     core: int | None = None
+    place: int = 0
     busy_wait: float = LIMIT
 
 

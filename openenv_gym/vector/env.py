@@ -96,7 +96,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         max_restarts: int = 3,
         render_mode: str | None = None,
         transport: str | Transport | None = None,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         image: str | None = None,
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
@@ -159,6 +159,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
                 range(first, end),
                 alone=workers == 1,
                 core=own_core(number, workers),
+                place=number,
             )
             for number, (first, end) in enumerate(split_evenly(num_envs, workers))
         ]

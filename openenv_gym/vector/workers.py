@@ -34,6 +34,7 @@ class Worker:
         lanes: Numbers of its lanes.
         alone: There is no other, which would need the core that this process waits on.
         core: The core that its process keeps to; None: any.
+        place: Its number among the workers.
 
     Attributes:
         lanes: Numbers of its lanes.
@@ -48,9 +49,12 @@ class Worker:
         *,
         alone: bool,
         core: int | None,
+        place: int = 0,
     ) -> None:
         self._transport = transport
-        self._settings = LinkSettings(core=core, busy_wait=LANES_LIMIT if alone else LIMIT)
+        self._settings = LinkSettings(
+            core=core, place=place, busy_wait=LANES_LIMIT if alone else LIMIT
+        )
         self._request = request
         self._link: Link | None = None
         self._unsent: OpenEnvGymError | None = None

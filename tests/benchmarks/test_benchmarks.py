@@ -154,6 +154,11 @@ class TestOthers:
         assert report["errors"] == []
         assert report["steps"] == report["steps_wanted"] == 16
 
+    def test_servers(self, tmp_path: Path) -> None:
+        ran("servers", "--quick", "--only", "drain", "--json", tmp_path / "a.json")
+        rows = json.loads((tmp_path / "a.json").read_text())["rows"]
+        assert rows["drain"]["met"]
+
     def test_vector(self, tmp_path: Path) -> None:
         ran("vector", "--quick", "--groups", "in process", "--json", tmp_path / "a.json")
         report = json.loads((tmp_path / "a.json").read_text())

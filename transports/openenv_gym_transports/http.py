@@ -35,7 +35,8 @@ class HttpTransport(NetworkTransport):
     session waits for its idle timeout.
 
     Args:
-        url: ``http://host:port`` or ``https://host`` of a server that runs already; proxies of the
+        url: ``http://host:port`` or ``https://host`` of a server that runs already, or a list of
+            several (:class:`~openenv_gym_transports.network.NetworkTransport`); proxies of the
             environment variables are used, as httpx reads them. Without it one is
             started for each link, on a loopback port of its own, and ended with it.
         token: The server's token.
@@ -88,9 +89,9 @@ class HttpTransport(NetworkTransport):
             )
         return super().__getstate__()
 
-    def server(self, owned: OwnedServer | None = None) -> Server:
+    def server(self, owned: OwnedServer | None = None, *, address: str | None = None) -> Server:
         """Like the base method, with the client."""
-        return replace(super().server(owned), client=self.client)
+        return replace(super().server(owned, address=address), client=self.client)
 
     def _open_at(self, server: Server, request: Open | OpenVector, settings: LinkSettings) -> Link:
         link = HttpLink(server, timeout=self.timeout, settings=settings)

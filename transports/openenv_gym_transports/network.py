@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import secrets
 import ssl
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from openenv_gym.errors import CopyError, OptionError
+from openenv_gym.errors import (
+    ConnectError,
+    CopyError,
+    OpenEnvGymError,
+    OptionError,
+    ServerClosingError,
+    ServerFullError,
+)
 from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
 from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.names import SESSION_HEADER
 from openenv_gym.wire.token import sendable_token
+from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.links.child_process import start_server
-from openenv_gym_transports.links.server import OwnedServer, Server
+from openenv_gym_transports.links.server import OwnedServer, Server, UnavailableError
 from openenv_gym_transports.links.tls import Cert, Verify, make_context
+
+_LONGEST_PAUSE = 1.0  # seconds between two rounds of the addresses
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -25,8 +37,10 @@ class NetworkTransport(Transport):
     """A server at a URL, or one that is started for each link.
 
     Args:
-        url: A server that runs already. Without it one is started, on a loopback port of its own,
-            with a token of its own, and ended with the link.
+        url: A server that runs already, or several that serve the same: then each worker of a
+            vector begins with another, and one that is full, ending or away is passed over, until
+            ``start_timeout``. Without it one is started, on a loopback port of its own, with a
+            token of its own, and ended with the link.
         token: The server's token.
         timeout: Seconds to wait for a reply; None waits forever.
         start_timeout: Seconds until the environment must be there.
@@ -48,7 +62,7 @@ class NetworkTransport(Transport):
     other: ClassVar[str]
     path: ClassVar[str]
 
-    url: str | None = None
+    url: str | list[str] | tuple[str, ...] | None = None
     token: str | None = None
     start_timeout: float = 60.0
     headers: dict[str, str] | None = None
@@ -59,7 +73,12 @@ class NetworkTransport(Transport):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.url is not None:
-            self._endpoint(self.url)
+            if not isinstance(self.url, str):
+                object.__setattr__(self, "url", tuple(self.url))
+            if not self._addresses:
+                raise OptionError("url=[] has no address: give one or more, or leave it out.")
+            for address in self._addresses:
+                self._endpoint(address)
         elif self.token is not None:
             raise OptionError("token= is that of the server at url=, which is not given.")
         elif self.verify is not None or self.cert is not None:
@@ -72,15 +91,12 @@ class NetworkTransport(Transport):
     def open(self, request: Open | OpenVector, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:
         """Implements Transport.open."""
         if self.url is not None:
-            server = self.server()
-        elif request.environment is None:
+            return self._open_remote(request, settings)
+        if request.environment is None:
             raise OptionError("Without url= the environment must be named: there is none to ask.")
-        else:
-            child, port, token = start_server(
-                request.environment, settings.core, output=self.output
-            )
-            url = f"{self.schemes[0]}://127.0.0.1:{port}"
-            server = replace(self, url=url, token=token).server(child)
+        child, port, token = start_server(request.environment, settings.core, output=self.output)
+        url = f"{self.schemes[0]}://127.0.0.1:{port}"
+        server = replace(self, url=url, token=token).server(child)
         return self.open_at(server, request, settings)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -98,18 +114,53 @@ class NetworkTransport(Transport):
             )
         return vars(self)
 
-    def server(self, owned: OwnedServer | None = None) -> Server:
-        """Return the server at the URL, which was started for one link or runs already."""
+    @property
+    def _addresses(self) -> tuple[str, ...]:
+        """The addresses of ``url=``."""
+        if self.url is None or isinstance(self.url, str):
+            return () if self.url is None else (self.url,)
+        return tuple(self.url)
+
+    def _open_remote(self, request: Open | OpenVector, settings: LinkSettings) -> Link:
+        """Open a session on a server that runs already: of several, on the first that takes it."""
+        addresses = self._addresses
+        end = monotonic() + self.start_timeout
+        backoff = Backoff(_LONGEST_PAUSE)
+        for turn in itertools.count():
+            address = addresses[(settings.place + turn) % len(addresses)]
+            try:
+                return self.open_at(self.server(address=address), request, settings)
+            except (ServerFullError, ServerClosingError, ConnectError) as error:
+                if not self._has_hope(error) or monotonic() + backoff.pause > end:
+                    raise
+            if (turn + 1) % len(addresses) == 0:
+                backoff.wait()
+        raise AssertionError("it counts without an end")
+
+    def _has_hope(self, error: OpenEnvGymError) -> bool:
+        """Return whether another address, or this one later, may take what this one did not.
+
+        A proxy that has no server yet will have one. Of one address all else is an answer; of
+        several, which may be one proxy of many servers, another session id may find room.
+        """
+        if isinstance(error, UnavailableError) and error.fields.get("status") is not None:
+            return True
+        elsewhere = (ServerFullError, ServerClosingError, UnavailableError)
+        return not isinstance(self.url, str) and isinstance(error, elsewhere)
+
+    def server(self, owned: OwnedServer | None = None, *, address: str | None = None) -> Server:
+        """Return a server, which was started for one link or runs already.
+
+        Args:
+            owned: What was started.
+            address: One of ``url=``, which is the first by default.
+        """
         headers = {**(self.headers or {}), SESSION_HEADER: secrets.token_urlsafe(24)}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        endpoint = self._endpoint(address or self._addresses[0])
         return Server(
-            self._endpoint(self.url or ""),
-            headers,
-            owned,
-            self.start_timeout,
-            verify=self.verify,
-            cert=self.cert,
+            endpoint, headers, owned, self.start_timeout, verify=self.verify, cert=self.cert
         )
 
     def open_at(self, server: Server, request: Open | OpenVector, settings: LinkSettings) -> Link:

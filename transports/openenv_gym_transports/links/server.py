@@ -60,6 +60,21 @@ class ServerEndedError(ConnectionResetError):
     """The server said that it ends: to connect again is of no use."""
 
 
+class UnavailableError(ConnectError):
+    """Nothing answers there now, or only a proxy that has no server behind it."""
+
+
+class RefusedForNowError(ConnectionError):
+    """What answers is a proxy whose server is away; ``status`` is that of HTTP."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"HTTP {self.status}"
+
+
 class ForeignServerError(ConnectError):
     """What answers does not speak our protocol; it may be a server of OpenEnv's own make."""
 
@@ -123,10 +138,15 @@ class Server:
         if self.owned is not None:
             fate = self.owned.fate()
             return StartError(f"The environment's server did not start. {fate}", fate=fate)
+        kind: type[ConnectError] = UnavailableError
         advice = "Is it running (openenv-gym serve NAME), and is the address right?"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            advice = "Give the CA that signed its certificate as verify=."
-        return ConnectError(f"No server answers at {self.url}: {error}. {advice}", url=self.url)
+            kind, advice = ConnectError, "Give the CA that signed its certificate as verify=."
+        return kind(
+            f"No server answers at {self.url}: {error}. {advice}",
+            url=self.url,
+            status=getattr(error, "status", None),
+        )
 
     def refused(self, status: int, body: bytes, *, foreign: bool = False) -> TransportError:
         """Return the error for an HTTP status that does not come from our protocol.
@@ -146,6 +166,8 @@ class Server:
                 **fields,
             )
         kind = ForeignServerError if foreign else ConnectError
+        if status in RETRIED:
+            kind = UnavailableError
         return kind(
             f"What answers at {self.url} is not an openenv-gym server, or one that refuses: HTTP "
             f"{status} {text}".rstrip(),

@@ -8,7 +8,7 @@ from openenv_gym.errors import ConnectError, ProtocolError
 from openenv_gym.wire.messages import Reply
 from openenv_gym.wire.names import SUBPROTOCOL
 from openenv_gym_transports.links.reconnecting import NetworkLink
-from openenv_gym_transports.links.server import CONNECT_LIMIT, RETRIED, Server
+from openenv_gym_transports.links.server import CONNECT_LIMIT, RETRIED, RefusedForNowError, Server
 from openenv_gym_transports.links.websocket_client import WebSocket
 
 _NOT_THERE = (403, 404)  # what uvicorn and others answer where there is no WebSocket
@@ -73,7 +73,7 @@ def connect(server: Server, limit: float, *, query: str = "") -> WebSocket:
     except InvalidStatus as error:
         response = error.response
         if response.status_code in RETRIED:
-            raise ConnectionError(f"HTTP {response.status_code}") from error
+            raise RefusedForNowError(response.status_code) from error
         raise server.refused(
             response.status_code,
             bytes(response.body),

@@ -1,0 +1,339 @@
+"""What a server's backends are worth, and how it behaves under trouble, in ratios of one run.
+
+    python benchmarks/servers.py [--quick] [--only NAME ...] [--json FILE]
+
+Each row starts ``openenv-gym serve`` and prints what was measured beside its bar:
+
+- ``workers``: steps a second of Chess against "greedy", 16 clients, two workers against one process
+- ``small``: the median of a small step through ``--backend process`` against in process
+- ``hung``: a step that holds the interpreter lock forever, beside a session in another worker
+- ``docker``: opening and resetting a session of which a spare one is ready
+- ``many``: 2,000 sessions of Connect4, a step a second each
+- ``drain``: SIGTERM while 100 sessions are stepping
+
+Clients run on the same machine, so the more cores it has, the truer the ratios are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Discrete
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from sessions import Player, Run, allow_files, server
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from openenv_gym import Action, Environment, Observation, State
+from openenv_gym.cli.benchmark.machine import describe, summary
+from openenv_gym.errors import OpenEnvGymError, ServerClosingError
+from openenv_gym.wire.messages import Open, Reset, Step
+from openenv_gym.wire.names import SERVER_ENDED, SUBPROTOCOL
+
+_LIMIT = 60.0
+_STEP_LIMIT = 2.0  # of the server, for the step that hangs
+_GO_ON, _HOLD = range(2)
+
+
+class Do(Action):
+    """What the step does."""
+
+    what: Annotated[int, Discrete(2)]
+
+
+class Seen(Observation):
+    """How many steps there were."""
+
+    count: Annotated[int, Discrete(1 << 30)] = 0
+
+
+class Steps(Environment[Do, Seen, State]):
+    """Counts its steps; one of them holds the interpreter lock."""
+
+    def reset(self) -> Seen:
+        """Implements Environment.reset."""
+        self._count = 0
+        return Seen()
+
+    def step(self, action: Do) -> Seen:
+        """Implements Environment.step."""
+        if action.what == _HOLD:
+            import ctypes
+
+            ctypes.PyDLL(None).sleep(1000)
+        self._count += 1
+        return Seen(count=self._count)
+
+    @property
+    def state(self) -> State:
+        """Implements Environment.state."""
+        return State()
+
+
+class Row(NamedTuple):
+    """One measurement.
+
+    Attributes:
+        measured: In words.
+        bar: What is asked for, in words.
+        met: Whether it is.
+    """
+
+    measured: str
+    bar: str
+    met: bool
+
+
+def remote(url: str, **keywords: Any) -> Any:
+    return gymnasium.make(
+        "openenv/Remote-v0",
+        transport="websocket",
+        url=url,
+        disable_env_checker=True,
+        **keywords,
+    ).unwrapped
+
+
+def workers(quick: bool) -> Row:
+    seconds, rounds = (2.0, 1) if quick else (5.0, 3)
+    options = {"opponent": "greedy"}
+    with (
+        server("chess", 64) as (one, _),
+        server("chess", 64, "--workers", "2") as (two, _),
+    ):
+        ratios = []
+        for _ in range(rounds):
+            plain = asyncio.run(_rate(one, 16, seconds, options))
+            ratios.append(asyncio.run(_rate(two, 16, seconds, options)) / plain)
+    ratio = float(np.median(ratios))
+    return Row(f"{ratio:.2f} x the steps/s", ">= 1.8 x, with two cores to spare", ratio >= 1.8)
+
+
+async def _rate(url: str, clients: int, seconds: float, options: dict[str, Any]) -> float:
+    """Steps a second of so many clients together."""
+    async with contextlib.AsyncExitStack() as stack:
+        players = []
+        for number in range(clients):
+            player = Player(await stack.enter_async_context(_connect(url)), number)
+            await player.begin(options)
+            players.append(player)
+        end = time.perf_counter() + seconds
+
+        async def play(player: Player) -> int:
+            steps = 0
+            while time.perf_counter() < end:
+                await player.step()
+                steps += 1
+            return steps
+
+        began = time.perf_counter()
+        counts = await asyncio.gather(*map(play, players))
+        return sum(counts) / (time.perf_counter() - began)
+
+
+def _connect(url: str) -> connect:
+    return connect(
+        url,
+        subprotocols=[Subprotocol(SUBPROTOCOL)],
+        compression=None,
+        ping_interval=None,
+        open_timeout=_LIMIT,
+    )
+
+
+def small(quick: bool) -> Row:
+    blocks, steps = (10, 100) if quick else (60, 300)
+    with server("echo", 4) as (one, _), server("echo", 4, "--workers", "1") as (two, _):
+        envs = [remote(one), remote(two)]
+        for env in envs:
+            env.reset(seed=1)
+        action = envs[0].action_space.sample()
+        ratios = []
+        for _ in range(blocks):
+            plain, backed = (np.median(_times(env, action, steps)) for env in envs)
+            ratios.append(backed / plain)
+        for env in envs:
+            env.close()
+    ratio = float(np.median(ratios))
+    return Row(f"{ratio:.2f} x the median step", "<= 1.8 x", ratio <= 1.8)
+
+
+def _times(env: Any, action: Any, steps: int) -> list[float]:
+    times = []
+    for _ in range(steps):
+        began = time.perf_counter()
+        env.step(action)
+        times.append(time.perf_counter() - began)
+    return times
+
+
+def hung(quick: bool) -> Row:
+    steps = 1000 if quick else 5000
+    limits = ("--workers", "2", "--step-timeout", str(_STEP_LIMIT))
+    with server("servers:Steps", 2, *limits) as (url, _):
+        bad, good = remote(url), remote(url)
+        for env in (bad, good):
+            env.reset()
+        before = np.percentile(_times(good, _GO_ON, steps), 99)
+        began = time.perf_counter()
+        bad.link.send(Step(_HOLD))
+        during = np.percentile(_times(good, _GO_ON, steps), 99)
+        with contextlib.suppress(OpenEnvGymError):
+            bad.link.receive(_LIMIT)
+        ended = time.perf_counter() - began
+        again = remote(url)  # its slot is free
+        again.reset()
+        for env in (bad, good, again):
+            env.close()
+    ratio = during / before
+    met = ratio <= 1.2 and ended <= _STEP_LIMIT + 2
+    measured = f"p99 of the other {ratio:.2f} x; ended after {ended:.1f} s; its slot is free"
+    return Row(measured, f"<= 1.2 x; <= {_STEP_LIMIT + 2:g} s", bool(met))
+
+
+def docker(quick: bool) -> Row:
+    times = []
+    with server("echo", 8, "--backend", "docker", "--spare", "1") as (url, _):
+        for _ in range(2 if quick else 5):
+            _wait_for_a_spare(url)
+            began = time.perf_counter()
+            env = remote(url)
+            env.reset()
+            times.append(time.perf_counter() - began)
+            env.close()
+    best = float(np.median(times)) * 1e3
+    return Row(f"{best:.0f} ms to the first reset", "<= 50 ms", best <= 50)
+
+
+def _wait_for_a_spare(url: str) -> None:
+    end = time.monotonic() + _LIMIT
+    metrics = f"http{url.removeprefix('ws').removesuffix('/ws')}/metrics"
+    while True:
+        with urllib.request.urlopen(metrics, timeout=_LIMIT) as reply:
+            if re.search(rb"^openenv_gym_spare_sessions\S* [1-9]", reply.read(), re.MULTILINE):
+                return
+        if time.monotonic() > end:
+            raise SystemExit("no spare session became ready")
+        time.sleep(0.2)
+
+
+def many(quick: bool) -> Row:
+    sessions, seconds = (200, 5.0) if quick else (2000, 60.0)
+    allow_files(sessions + 200)
+    with server("connect4", sessions) as (url, _):
+        run = Run(url, sessions, seconds, {"opponent": "random"})
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            asyncio.run(run(progress))
+    slow = float(np.percentile(run.times or [np.inf], 99)) * 1e3
+    done = not run.errors and len(run.times) == int(sessions * seconds)
+    measured = f"{len(run.times):,} steps, {len(run.errors)} sessions failed, p99 {slow:.0f} ms"
+    return Row(measured, "all succeed, p99 < 100 ms", done and slow < 100)
+
+
+def drain(quick: bool) -> Row:
+    clients = 20 if quick else 100
+    with server("servers:Steps", clients, "--drain-timeout", "1") as (url, pid):
+        ends = asyncio.run(_until_the_end(url, pid, clients))
+    good = ends["closing"] == clients
+    found = ", ".join(f"{count} {end}" for end, count in ends.items())
+    return Row(f"clients: {found}", f"{clients} closing, none lost or doubled", good)
+
+
+async def _until_the_end(url: str, pid: int, clients: int) -> Counter[str]:
+    """How each client ended; the server gets its signal once all are stepping."""
+    ends: Counter[str] = Counter()
+    stepping = asyncio.Barrier(clients + 1)
+
+    async def one(number: int) -> None:
+        async with _connect(url) as socket:
+            player = Player(socket, number)
+            await player.ask(Open(None, {}))
+            await player.ask(Reset(None))
+            await stepping.wait()
+            count = 0
+            try:
+                while True:
+                    count += 1
+                    result = await player.ask(Step(_GO_ON))
+                    if int(np.asarray(result.observation).item()) != count:
+                        ends["doubled or lost"] += 1
+                        return
+            except ServerClosingError:
+                ends["closing"] += 1
+            except ConnectionClosed as error:
+                told = error.rcvd is not None and error.rcvd.code == SERVER_ENDED
+                ends["closing" if told else "cut off"] += 1
+            except OpenEnvGymError as error:
+                ends[type(error).__name__] += 1
+
+    tasks = [asyncio.create_task(one(number)) for number in range(clients)]
+    await stepping.wait()
+    await asyncio.sleep(0.5)
+    os.kill(pid, signal.SIGTERM)
+    async with asyncio.timeout(_LIMIT):
+        await asyncio.gather(*tasks)
+    return ends
+
+
+ROWS: dict[str, Callable[[bool], Row]] = {
+    "workers": workers,
+    "small": small,
+    "hung": hung,
+    "docker": docker,
+    "many": many,
+    "drain": drain,
+}
+
+
+def measured(names: list[str], quick: bool) -> Iterator[tuple[str, Row]]:
+    """Each row in turn; one that fails is not met."""
+    for name in names:
+        try:
+            yield name, ROWS[name](quick)
+        except (OpenEnvGymError, OSError, SystemExit) as error:
+            yield name, Row(f"{type(error).__name__}: {error}"[:200], "", False)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="short, to see that it works")
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=[*ROWS], metavar="NAME")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    # The server imports this file for its environment.
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    machine = describe()
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(summary(machine), style="dim", highlight=False)
+    table = Table("what", "measured", "bar", "met")
+    rows = dict(measured(arguments.only, arguments.quick))
+    for name, row in rows.items():
+        table.add_row(name, row.measured, row.bar, "[green]yes" if row.met else "[red]no")
+    console.print(table)
+    if arguments.json:
+        report = {"machine": machine, "rows": {name: row._asdict() for name, row in rows.items()}}
+        arguments.json.write_text(json.dumps(report, indent=1, default=bool) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

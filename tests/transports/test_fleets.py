@@ -1,0 +1,189 @@
+"""Several servers of one environment: by a list of addresses, and behind a real HAProxy."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import monotonic
+
+import gymnasium
+import numpy as np
+import pytest
+
+from openenv_gym.errors import ConnectError, OptionError, ServerFullError
+from openenv_gym.testing import Env, play, same
+from tests.environments import COUNT, THREADED
+from tests.servers import Proxy, Served, process, serving
+
+FACES = ("websocket", "http")
+SCHEMES = {"websocket": "ws", "http": "http"}
+RECIPE = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
+
+
+def dead_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def connect(transport: str, *servers: Served | int, start_timeout: float = 20.0) -> Env:
+    ports = [each if isinstance(each, int) else each.port for each in servers]
+    return gymnasium.make(
+        "openenv/Remote-v0",
+        url=[f"{SCHEMES[transport]}://127.0.0.1:{port}" for port in ports],
+        transport_options={"start_timeout": start_timeout},
+        disable_env_checker=True,
+    )
+
+
+@pytest.mark.parametrize("transport", FACES)
+def test_the_first_that_takes_the_session(transport: str) -> None:
+    """One address is dead, one server full, one is ending."""
+    with ExitStack() as stack:
+        full, ending, free = (
+            stack.enter_context(serving(THREADED, max_sessions=1)) for _ in range(3)
+        )
+        ending.sessions.draining = True
+        with connect(transport, full), connect(transport, dead_port(), full, ending, free) as env:
+            env.reset()
+            assert env.step(COUNT)[0]["count"] == 1
+            assert [len(each.sessions) for each in (full, ending, free)] == [1, 0, 1]
+
+
+def test_a_place_that_becomes_free_is_taken() -> None:
+    with serving(THREADED, max_sessions=1) as server:
+        first = connect("websocket", server)
+        began = monotonic()
+        with pytest.raises(ServerFullError):
+            connect("websocket", server, start_timeout=0.5)
+        assert monotonic() - began > 0.2
+        first.close()
+        connect("websocket", server).close()
+
+
+def test_each_worker_of_a_vector_has_its_own_server() -> None:
+    with serving("connect4") as one, serving("connect4") as two:
+        urls = [one.url("websocket"), two.url("websocket")]
+        envs = gymnasium.make_vec("openenv/Connect4-v0", 4, url=urls, workers=2)
+        plain = gymnasium.make_vec("openenv/Connect4-v0", 4)
+        assert [len(each.sessions) for each in (one, two)] == [2, 2]
+        assert same(envs.reset(seed=3), plain.reset(seed=3))
+        for column in (0, 3, 6):
+            action = np.full(4, column)
+            assert same(envs.step(action), plain.step(action))
+        envs.close()
+        plain.close()
+
+
+def test_addresses_that_are_not() -> None:
+    with pytest.raises(OptionError, match="has no address"):
+        gymnasium.make("openenv/Echo-v0", transport="websocket", url=[])
+    with pytest.raises(OptionError, match="takes ws://"):
+        gymnasium.make("openenv/Echo-v0", url=["ws://127.0.0.1:1", "http://127.0.0.1:2"])
+    with pytest.raises(ConnectError, match="No server answers"):
+        connect("websocket", dead_port(), start_timeout=0.2)
+
+
+@contextmanager
+def haproxy(folder: Path, *ports: int) -> Iterator[int]:
+    """HAProxy by the recipe of ``deploy/``, in front of servers on these ports; gives its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fd, port = listener.fileno(), listener.getsockname()[1]
+        lines = [line for line in RECIPE.read_text().splitlines() if "    server " not in line]
+        lines += [f"    server s{each} 127.0.0.1:{each} check inter 100ms" for each in ports]
+        recipe = folder / "haproxy.cfg"
+        text = "\n".join(lines).replace("bind :8000", f"bind fd@{fd}").replace("20000", "200")
+        recipe.write_text(text + "\n")
+        command = ["haproxy", "-db", "-f", str(recipe)]
+        proxy = subprocess.Popen(command, pass_fds=[fd], stderr=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        proxy.terminate()
+        proxy.wait(10.0)
+
+
+def sessions_of(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as reply:
+        found = re.search(rb"^openenv_gym_sessions{.*} (\S+)", reply.read(), re.MULTILINE)
+    assert found is not None
+    return int(float(found[1]))
+
+
+needs_haproxy = pytest.mark.skipif(not shutil.which("haproxy"), reason="there is no haproxy")
+
+
+@needs_haproxy
+@pytest.mark.parametrize("transport", FACES)
+def test_behind_haproxy_through_cuts(tmp_path: Path, transport: str) -> None:
+    with gymnasium.make("openenv/Connect4-v0") as plain:
+        expected = list(play(plain, seed=5, steps=40))
+    with (
+        serving("connect4") as one,
+        serving("connect4") as two,
+        haproxy(tmp_path, one.port, two.port) as port,
+        Proxy(port) as cutting,
+    ):
+        url = f"{SCHEMES[transport]}://127.0.0.1:{cutting.port}"
+        cutting.spared, cutting.fault = 5, "after"
+        with gymnasium.make("openenv/Connect4-v0", url=url) as env:
+            got = []
+            for number, transition in enumerate(play(env, seed=5, steps=40)):
+                got.append(transition)
+                if number % 5 == 0:
+                    cutting.drop()
+        assert cutting.accepted > 5
+    assert same(got, expected)
+
+
+@needs_haproxy
+def test_opening_waits_for_the_first_server(tmp_path: Path) -> None:
+    """HAProxy answers 503 as long as there is none."""
+    with (
+        serving("connect4") as server,
+        Proxy(dead_port()) as away,
+        haproxy(tmp_path, away.port) as port,
+    ):
+        url = f"ws://127.0.0.1:{port}"
+        with pytest.raises(ConnectError, match=r"HTTP 50[23]"):
+            gymnasium.make("openenv/Connect4-v0", url=url, transport_options={"start_timeout": 0.5})
+        started = threading.Timer(0.5, setattr, (away, "upstream", server.port))
+        started.start()
+        with gymnasium.make("openenv/Connect4-v0", url=url) as env:
+            env.reset()
+        started.join()
+
+
+@needs_haproxy
+def test_a_server_that_is_killed_costs_its_own_lanes(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(process("connect4")) for _ in range(2)]
+        ports = [port for _, port in servers]
+        port = stack.enter_context(haproxy(tmp_path, *ports))
+        envs = gymnasium.make_vec(
+            "openenv/Connect4-v0",
+            4,
+            workers=4,
+            url=[f"ws://127.0.0.1:{port}"],
+            timeout=10.0,
+            on_failure="restart",
+            max_restarts=50,
+        )
+        envs.reset(seed=1)
+        envs.step(np.full(4, 3))
+        lost = sessions_of(ports[0])
+        servers[0][0].kill()
+        truncated = np.zeros(4, int)
+        for column in range(7):
+            *_, cut, _ = envs.step(np.full(4, column))
+            truncated += cut
+        assert truncated.sum() == lost
+        assert sessions_of(ports[1]) == 4
+        envs.close()
