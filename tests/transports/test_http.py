@@ -79,7 +79,6 @@ def answering(*replies: Answer) -> Iterator[tuple[str, Seen]]:
         (200, b"<html>hi", "HTTP 200 <html>hi"),
         (404, b"not here", "HTTP 404 not here"),
         (405, b"", "HTTP 405"),
-        (502, b"", "HTTP 502"),
     ],
 )
 def test_what_is_no_server_of_ours(status: int, body: bytes, message: str) -> None:
@@ -88,6 +87,11 @@ def test_what_is_no_server_of_ours(status: int, body: bytes, message: str) -> No
         pytest.raises(ConnectError, match=message),
     ):
         OpenEnvGym(THREADED, transport="http", url=url)
+
+
+def test_a_proxy_whose_server_is_away_is_waited_for() -> None:
+    with answering((502, "text/html", b"")) as (url, _):
+        OpenEnvGym(THREADED, transport="http", url=url).close()
 
 
 @pytest.mark.parametrize(

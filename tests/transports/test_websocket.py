@@ -100,7 +100,6 @@ def answering(reply: bytes) -> Iterator[int]:
         (b"garbage\r\n\r\n", "not a WebSocket server"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP 200 hi"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP 404"),
-        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "HTTP 502"),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "not a WebSocket server"),
     ],
 )
