@@ -329,9 +329,13 @@ class WireLink(Link):
         usual, self.timeout = self.timeout, limit
         try:
             kind = JsonDescription if getattr(request, "as_json", False) else Description
-            self.description = expect(kind, self.exchange(request))
+            description = expect(kind, self.exchange(request))
         finally:
             self.timeout = usual
+        modes = description.metadata.get("render_modes", [])
+        if not isinstance(modes, list) or not all(isinstance(mode, str) for mode in modes):
+            raise ProtocolError(f"The other end names {modes!r:.100} as its render modes.")
+        self.description = description
 
     def _encode(self, request: Request) -> bytes:
         """Return the bytes of a request, which gets the next number."""

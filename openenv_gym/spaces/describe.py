@@ -30,6 +30,7 @@ from gymnasium.spaces import (
 )
 
 from openenv_gym.errors import SpaceError
+from openenv_gym.spaces.description_size import check_size
 from openenv_gym.spaces.json_text import LONGEST, JsonText
 from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.numbers import Numbers
@@ -217,13 +218,13 @@ def _parse_dict(data: dict[str, Any]) -> Dict:
     pairs = data["spaces"]
     items = pairs.items() if isinstance(pairs, dict) else pairs
     # Pairs are used, since gymnasium would sort a plain dict by key.
-    return Dict([(key, parse(sub)) for key, sub in items])
+    return Dict([(key, _parse(sub)) for key, sub in items])
 
 
 def _parse_graph(data: dict[str, Any]) -> Graph:
     edges = data.get("edge_space")
-    nodes: Any = parse(data["node_space"])
-    return Graph(nodes, None if edges is None else cast("Any", parse(edges)))
+    nodes: Any = _parse(data["node_space"])
+    return Graph(nodes, None if edges is None else cast("Any", _parse(edges)))
 
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], Space[Any]]] = {
@@ -243,15 +244,15 @@ _PARSERS: dict[str, Callable[[dict[str, Any]], Space[Any]]] = {
         data.get("schema"), max_length=data.get("max_length", LONGEST)
     ),
     "Dict": _parse_dict,
-    "Tuple": lambda data: Tuple([parse(sub) for sub in data["spaces"]]),
-    "Sequence": lambda data: Sequence(parse(data["space"]), stack=data.get("stack", False)),
-    "NonEmpty": lambda data: NonEmpty(parse(data["space"]), stack=data.get("stack", False)),
+    "Tuple": lambda data: Tuple([_parse(sub) for sub in data["spaces"]]),
+    "Sequence": lambda data: Sequence(_parse(data["space"]), stack=data.get("stack", False)),
+    "NonEmpty": lambda data: NonEmpty(_parse(data["space"]), stack=data.get("stack", False)),
     "Numbers": lambda data: Numbers(
-        cast("Box", parse(data["item"])),
+        cast("Box", _parse(data["item"])),
         min_length=data.get("min_length", 0),
         max_length=data.get("max_length"),
     ),
-    "OneOf": lambda data: OneOf([parse(sub) for sub in data["spaces"]]),
+    "OneOf": lambda data: OneOf([_parse(sub) for sub in data["spaces"]]),
     "Graph": _parse_graph,
 }
 
@@ -265,6 +266,11 @@ def parse(data: dict[str, Any]) -> Space[Any]:
     Raises:
         SpaceError: The dict does not describe a valid Space.
     """
+    check_size(data)
+    return _parse(data)
+
+
+def _parse(data: dict[str, Any]) -> Space[Any]:
     try:
         return _PARSERS[data["type"]](data)
     except SpaceError:

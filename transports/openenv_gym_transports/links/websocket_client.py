@@ -21,13 +21,16 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from openenv_gym.wire.busy_wait import AwakeSocket
-from openenv_gym.wire.names import CLIENT_ADDRESS, MAX_MESSAGE, SERVER_ENDED
+from openenv_gym.wire.names import CLIENT_ADDRESS, SERVER_ENDED
 from openenv_gym.wire.receive_buffer import Reader
 from openenv_gym.wire.stream import limit_waits, readable
 from openenv_gym.wire.websocket_frames import Frames, masked
 from openenv_gym_transports.links.proxies import connect_through, proxy_of
 from openenv_gym_transports.links.server import ServerEndedError
 from openenv_gym_transports.links.sockets import address_of, connect_socket, prepared
+
+MAX_FRAGMENTED = 1 << 26
+"""Bytes of a message that comes in fragments, which a server of ours does not send."""
 
 _READ = 1 << 16
 _SWITCHING, _END_OF_HEAD = b"HTTP/1.1 101", b"\r\n\r\n"
@@ -64,7 +67,7 @@ class WebSocket:
     ) -> None:
         uri = parse_uri(url)
         offered = None if subprotocol is None else [Subprotocol(subprotocol)]
-        self._protocol = ClientProtocol(uri, subprotocols=offered, max_size=MAX_MESSAGE)
+        self._protocol = ClientProtocol(uri, subprotocols=offered, max_size=MAX_FRAGMENTED)
         self._messages: deque[bytes | bytearray | memoryview] = deque()
         self._fragments: list[bytes | bytearray | memoryview] = []
         started = monotonic()

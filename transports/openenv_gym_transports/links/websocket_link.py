@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from openenv_gym.errors import ConnectError, ProtocolError
@@ -24,8 +26,15 @@ class WebSocketLink(NetworkLink[WebSocket]):
             self._connection = socket
             for data in self._unanswered:
                 socket.send(data)
-        while True:
-            reply = self._decode(socket.receive(timeout))
+        reply = self._decode(socket.receive(timeout))
+        if reply is not None:
+            return reply
+        began = monotonic()
+        while True:  # replies to requests that were given up
+            left = None if timeout is None else began + timeout - monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError("timed out")
+            reply = self._decode(socket.receive(left))
             if reply is not None:
                 return reply
 
