@@ -106,7 +106,9 @@ class OpenEnvGym(RemoteEnv):
             first where all arguments are bounded; where there is one tool only, the Dict of its
             arguments.
         options: Options of the environment, of any name.
-        **further: Options of the environment whose names are not those of keywords above.
+        **further: Options of the environment whose names are not those of keywords above. Any that
+            has masks takes ``mask_in_observation=True``: its observations are then
+            ``Dict(observations=..., action_mask=...)``.
 
     Attributes:
         transport: How the environment is reached.
