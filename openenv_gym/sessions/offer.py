@@ -10,6 +10,7 @@ from openenv_gym import registry
 from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.options import check_allowed
 from openenv_gym.registry import Entry
+from openenv_gym.sessions.mask_in_observation import OPTION
 from openenv_gym.wire.messages import Open, OpenVector
 
 
@@ -66,7 +67,12 @@ class Offer:
             OptionError: One of them is not for the client.
         """
         if not self.owner:
-            given = check_allowed(registry.load(entry), given, self.options, entry.name)
+            form = {
+                name: given[name] for name in given if name == OPTION
+            }  # which anybody may choose
+            own = {name: given[name] for name in given if name != OPTION}
+            own = check_allowed(registry.load(entry), own, self.options, entry.name)
+            given = {**own, **form}
         return {**self.options, **given}
 
 

@@ -207,8 +207,7 @@ class Session(ImmediateLink):
         return self.description
 
     def _make(self, entry: Entry, given: Mapping[str, Any], request: Open | OpenVector) -> Adapter:
-        masked, given = take_option(given)
-        options = self._offer.merge(entry, given)
+        masked, options = take_option(self._offer.merge(entry, given))
         try:
             adapter = self._maker(request)(entry, options, request.render_mode)
         except SpaceError:

@@ -56,8 +56,9 @@ def test_lanes(mode: str) -> None:
     envs.close()
 
 
-def test_strangers_may_choose_it() -> None:
-    with serving("connect4") as served:
+@pytest.mark.parametrize("backend", ["inprocess", "process"])
+def test_strangers_may_choose_it(backend: str) -> None:
+    with serving("connect4", backend=backend) as served:
         url = served.url("websocket")
         env = gymnasium.make(CONNECT4, mask_in_observation=True, url=url)
         assert SPACE.contains(env.reset(seed=0)[0])
