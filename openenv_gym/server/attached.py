@@ -140,8 +140,8 @@ class AttachedSession(ABC):
             )
         began = perf_counter()
         reply = self._reply = self._carry_out(request, carry_out)
-        kind = request.kind if isinstance(request, Envelope) else type(request)
-        if isinstance(reply, asyncio.Future):
+        kind = request.kind if type(request) is Envelope else type(request)
+        if type(reply) is not bytes and isinstance(reply, asyncio.Future):
             self._meter.pending += 1
             reply.add_done_callback(partial(self._check, kind, began))
         else:

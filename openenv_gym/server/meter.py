@@ -23,6 +23,9 @@ BOUNDS = (
 """Upper bounds of the buckets of a histogram, in seconds; a last bucket has no bound."""
 
 
+_SHORT = BOUNDS[0]
+
+
 class Histogram:
     """How long requests of one kind took.
 
@@ -66,7 +69,8 @@ class Meter:
         """Count a request that was answered; those that are neither step nor reset are left out."""
         histogram = self._histograms.get(kind)
         if histogram is not None:
-            histogram.counts[bisect_left(BOUNDS, seconds)] += 1
+            bucket = 0 if seconds <= _SHORT else bisect_left(BOUNDS, seconds)
+            histogram.counts[bucket] += 1
             histogram.seconds += seconds
             histogram.lanes += lanes
 
@@ -98,7 +102,7 @@ class MeteredSession(Session):
     def handle(self, request: Request) -> Reply:
         """Like the base method, but counts a failure."""
         try:
-            return super().handle(request)
+            return Session.handle(self, request)  # quicker than super(), on each step
         except BaseException as error:
             self._meter.failed(error)
             raise
