@@ -31,11 +31,14 @@ __all__ = [
 DISTRIBUTION = "openenv-gym"
 PACKAGES = ("openenv_gym", "openenv_gym_transports", "openenv_gym_envs")
 
-# Core dependencies that the pipe face, all that runs in the container, never imports.
+# Core dependencies that the pipe face, all that runs in the container, never imports; an environment
+# that needs one names it in its extra.
 CLIENT_ONLY = frozenset(
     {
         "docker",  # starts containers; there is no engine in one
         "websockets",  # client side of the websocket transport
+        "httpx",  # and of the http transport
+        "h11",
     }
 )
 
@@ -69,7 +72,7 @@ def requirements(environment: str) -> list[str]:
     for text in importlib.metadata.requires(DISTRIBUTION) or ():
         requirement = Requirement(text)
         wanted = requirement.marker is None or requirement.marker.evaluate(target)
-        if wanted and requirement.name not in CLIENT_ONLY:
+        if wanted and (requirement.marker or requirement.name not in CLIENT_ONLY):
             extras = ",".join(sorted(requirement.extras))
             name = f"{requirement.name}[{extras}]" if extras else requirement.name
             lines.add(name + _pin(requirement.name, str(requirement.specifier)))
