@@ -16,6 +16,8 @@ from openenv_gym.server.logs import FORMATS, set_up_logging
 from openenv_gym.server.process import check_limit, end_group_at_exit, keep_freed_memory
 from openenv_gym.server.watcher import end_watcher, start_watcher
 
+_VARIABLE = "OPENENV_GYM_OPTION_"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
@@ -44,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="close a session whose connection dropped and did not come back (network: 60)",
     )
-    add_options(parser, "option of the environment, which clients cannot change")
+    add_options(
+        parser,
+        "option of the environment, which clients cannot change; also by a variable, as "
+        f"{_VARIABLE}NAME=VALUE",
+    )
     parser.add_argument(
         "--token",
         help="what clients must send as 'Authorization: Bearer TOKEN'; better in the variable "
@@ -200,7 +206,8 @@ def _serve(arguments: argparse.Namespace, *, pipe: bool) -> None:
     if arguments.owned:
         end_group_at_exit()
     entry = registry.environment(arguments.environment)
-    options = {**entry.options, **options_of(arguments.option)}
+    variables = {} if pipe or arguments.owned else _of_variables()
+    options = {**entry.options, **variables, **options_of(arguments.option)}
     if pipe and arguments.web:
         raise OptionError("--web is a page for the network: not with --pipe, or its socket.")
     if pipe:
@@ -209,6 +216,17 @@ def _serve(arguments: argparse.Namespace, *, pipe: bool) -> None:
         from openenv_gym.server.run import serve
 
         serve(entry.name, options, arguments)
+
+
+def _of_variables() -> dict[str, Any]:
+    """Return the options that environment variables set: OPENENV_GYM_OPTION_GAME sets game."""
+    return options_of(
+        [
+            f"{name.removeprefix(_VARIABLE).lower()}={value}"
+            for name, value in sorted(os.environ.items())
+            if name.startswith(_VARIABLE) and name != _VARIABLE
+        ]
+    )
 
 
 def _serve_pipe(entry: Entry, options: dict[str, Any], arguments: argparse.Namespace) -> None:

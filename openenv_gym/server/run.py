@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from openenv_gym import registry
 from openenv_gym.cli.arguments import options_of
-from openenv_gym.errors import OptionError, StartError, missing_package
+from openenv_gym.errors import OpenEnvGymError, OptionError, StartError, missing_package
 from openenv_gym.server.backend import BackendSettings, TimeLimits
 from openenv_gym.server.process import end_group, owner_left
 from openenv_gym.server.watcher import watch_owner
+from openenv_gym.sessions.make import make_adapter
 from openenv_gym.wire.names import MAX_REQUEST
 from openenv_gym.wire.token import sendable_token
 
@@ -67,7 +68,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
     owned: bool = arguments.owned
     token = _secret() if owned else _token(arguments.token, arguments.host or _HOST)
     if not owned:
-        registry.load(registry.environment(environment))  # what is missing is said now
+        _check_makeable(environment, options, arguments.backend)
     # An owner is there as long as the standard input is, and is the only client.
     forever = float("inf")
     app = create_app(
@@ -136,6 +137,27 @@ def uvicorn_settings(
         "log_config": None,
         "log_level": "warning",
     }
+
+
+def _check_makeable(environment: str, options: Mapping[str, Any], backend: str) -> None:
+    """Make an environment once, so that what is wrong is said now, and not to each client.
+
+    Raises:
+        OpenEnvGymError: It cannot be made.
+    """
+    entry = registry.environment(environment)
+    registry.load(entry)
+    if backend not in ("inprocess", "process"):  # elsewhere there may be more than here
+        return
+    try:
+        make_adapter(entry, options, None).close()
+    except OpenEnvGymError:
+        raise
+    except Exception as error:
+        raise StartError(
+            f"{environment} cannot be made: {type(error).__name__}: {error}. Nothing is served.",
+            environment=environment,
+        ) from error
 
 
 def _backend(arguments: argparse.Namespace) -> BackendSettings:
