@@ -106,7 +106,7 @@ def register_environment(
     *,
     action: str | type | None = None,
     observation: str | type | None = None,
-    spaces: dict[str, Any] | None = None,
+    spaces: dict[str, Any] | str | None = None,
     max_episode_steps: int | None = None,
     nondeterministic: bool = False,
     options: Mapping[str, Any] | None = None,
@@ -122,8 +122,9 @@ def register_environment(
         action: The action model, or its name, where a class of ``openenv.core`` does not name it.
         observation: Likewise the observation model.
         spaces: Spaces of fields that its models do not bound, by name, or their descriptions; None
-            sends a field of the observation to ``info``. Whoever serves it for others registers it
-            with the same, and gives the id to :func:`create_app`.
+            sends a field of the observation to ``info``. Or ``"strict"``, as with ``make``. Whoever
+            serves it for others registers it with the same, and gives the id to
+            :func:`create_app`.
         max_episode_steps: After so many steps an episode is truncated.
         nondeterministic: The same seed may give another episode.
         options: Options of the environment; ``make`` can override them.
@@ -139,9 +140,9 @@ def register_environment(
         environment = f"{environment}[{','.join(models)}]"
     kwargs = _registry.make_keywords({**further}, options, id)
     if spaces is not None:
-        from openenv_gym.spaces.describe import described
+        from openenv_gym.spaces.guesses import requested_spaces
 
-        kwargs["spaces"] = described(spaces)
+        kwargs["spaces"] = requested_spaces(spaces)
     _gymnasium.register(
         id=id,
         entry_point=_ENTRY_POINT,

@@ -21,9 +21,11 @@ from openenv_gym.errors import (
     SessionLostError,
     TransportError,
 )
+from openenv_gym.guesses import Guesses, warn_of_guesses
 from openenv_gym.human import HumanView
 from openenv_gym.remote import RemoteEnv
 from openenv_gym.spaces.describe import described, parse
+from openenv_gym.spaces.guesses import requested_spaces
 from openenv_gym.transport import (
     STEP_TIMEOUT,
     ClosedLink,
@@ -100,6 +102,9 @@ class OpenEnvGym(RemoteEnv):
             models do not bound them. None in place of a description sends a field of the
             observation to ``info``, and leaves one of the action to its default. Where the other
             end has Spaces of its own, as a server of ours has, what is given must be the same.
+            Fields that nobody bounds get a default (:mod:`openenv_gym.spaces.json.default_reader`),
+            and one warning lists them; ``spaces="strict"``, or ``"*": "strict"`` in the dict, is an
+            error that lists them instead.
         actions: Form of actions that call tools, as those of OpenEnv's ``MCPEnvironment`` do:
             ``"oneof"``, a ``OneOf`` with a Dict of arguments for each tool, or ``"json"``,
             ``Dict(tool=Discrete, arguments=JsonText)`` with the arguments as JSON. By default the
@@ -143,7 +148,7 @@ class OpenEnvGym(RemoteEnv):
         transport_options: dict[str, Any] | None = None,
         action_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
         observation_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
-        spaces: dict[str, gymnasium.Space[Any] | dict[str, Any] | None] | None = None,
+        spaces: dict[str, Any] | str | None = None,
         actions: Any = None,
         options: Mapping[str, Any] | None = None,
         **further: Any,
@@ -174,7 +179,7 @@ class OpenEnvGym(RemoteEnv):
             name,
             all_options,
             render_mode,
-            described(spaces),
+            requested_spaces(spaces),
             described(action_space),
             described(observation_space),
             form,
@@ -204,7 +209,11 @@ class OpenEnvGym(RemoteEnv):
             self._view = HumanView(self.metadata.get("render_fps"))
         self._take_exports(description)
         self._uses_last = self.exported is not None and self.exported.uses_last
-        self._watched = self._has_mask or self._view is not None or self._uses_last
+        warn_of_guesses(description)
+        self._guesses = Guesses(self.link)
+        self._watched = (
+            self._has_mask or self._view is not None or self._uses_last or bool(self._guesses)
+        )
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -266,9 +275,12 @@ class OpenEnvGym(RemoteEnv):
         if lost and self.link.renewable:
             self.link.close()
             self.link = self.transport.open(self._request, LinkSettings(self._stopwatch))
+            self._guesses.link = self.link
 
     def _keep(self, observation: Any, info: dict[str, Any]) -> None:
         """Keep what this end needs of an outcome, and show the picture to a human."""
+        if self._guesses:
+            self._guesses.follow(self, observation, info)
         if self._uses_last:
             self._last = observation, info
         if self._has_mask:
@@ -371,8 +383,9 @@ class OpenEnvGym(RemoteEnv):
         """Where the bounds of each leaf of the Spaces came from, at a server of OpenEnv's own make.
 
         By field, such as ``"action.column"``: ``"model"`` (known here by the id), ``"schema"`` (of
-        the server), ``"probe"`` (seen in one observation) or ``"given"`` (to ``make``). Empty where
-        the other end described the Spaces itself.
+        the server), ``"probe"`` (seen in one observation), ``"default"`` (nobody bounds it) or
+        ``"given"`` (to ``make``). Empty where the other end described the Spaces itself and guessed
+        none.
         """
         return self.link.space_sources
 

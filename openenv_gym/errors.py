@@ -289,3 +289,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 class OpenEnvServerWarning(UserWarning):
     """What a server of OpenEnv's own make cannot do for its client, said on connecting."""
+
+
+class DefaultSpacesWarning(OpenEnvServerWarning):
+    """Spaces that the environment's models do not bound are defaults, or became wider."""

@@ -141,6 +141,9 @@ class Link(ABC):
 
     description: Description
 
+    description_follows: ClassVar[bool] = False
+    """The description is another as soon as a Space became wider."""
+
     @property
     def isolation(self) -> dict[str, Any]:
         """What is between the environment and this process, as found, not as asked for."""
@@ -149,7 +152,7 @@ class Link(ABC):
     @property
     def space_sources(self) -> dict[str, str]:
         """Where the bounds of each leaf of the Spaces came from, if not from the other end."""
-        return {}
+        return dict(self.description.sources)
 
     @abstractmethod
     def send(self, request: Request) -> None:

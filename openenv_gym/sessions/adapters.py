@@ -11,6 +11,7 @@ import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import gymnasium
@@ -32,7 +33,7 @@ from openenv_gym.sessions.model_values import (
 )
 from openenv_gym.sessions.tasks import METHODS, OwnTasks, ask, unsupported
 from openenv_gym.sessions.text_picture import draw
-from openenv_gym.spaces.derive import derive
+from openenv_gym.spaces.derive import ModelSpace, derived
 from openenv_gym.spaces.describe import describe
 from openenv_gym.wire.messages import Description, StepOutcome
 
@@ -53,6 +54,8 @@ class Adapter(ABC):
         steps_after_end: A step after the end of the episode is its own affair.
         max_episode_steps: After so many steps it truncates an episode itself; None: never.
         steps_before_reset: A step before the first reset is its own affair.
+        sources: Where the bounds of each leaf of its Spaces came from, where a guess is among them.
+        widened: Called when one of its Spaces became wider.
     """
 
     action_space: Space[Any]
@@ -64,6 +67,8 @@ class Adapter(ABC):
     steps_after_end: bool = False
     max_episode_steps: int | None = None
     steps_before_reset: bool = False
+    sources: Mapping[str, str] = MappingProxyType({})
+    widened: Callable[[], None] = staticmethod(lambda: None)
 
     def action_parser(self) -> Callable[[Any], Any] | None:
         """Return what makes of an action that was sent what :meth:`step` takes.
@@ -287,9 +292,21 @@ class ModelAdapter(Adapter):
         self._step = environment.step
         self._name = name
         _check_models(environment)
+        self._take_spaces(*self._derive())
+        self.metadata = dict(environment.metadata())
+        self.metadata["render_modes"] = with_pictures(self.metadata.get("render_modes", []))
+        self.render_mode = render_mode or environment.render_mode
+        self.inline = environment.inline
+        self.steps_after_end = environment.steps_after_end
+
+    def _derive(self) -> tuple[ModelSpace, ModelSpace]:
+        """Return the Spaces of the models of actions and observations."""
+        environment = self.environment
         overrides = environment.spaces()
-        self.actions = actions = derive(environment.action_type, overrides)
-        self.observations = observations = derive(environment.observation_type, overrides)
+        return derived(environment.action_type, environment.observation_type, overrides)
+
+    def _take_spaces(self, actions: ModelSpace, observations: ModelSpace) -> None:
+        self.actions, self.observations = actions, observations
         self._mask = mask_maker(actions, observations)
         self._perhaps = numbers_or_none(observations)
         self._info = info_getters(observations, self._perhaps)
@@ -302,12 +319,7 @@ class ModelAdapter(Adapter):
         self._action = action_maker(actions)
         self._actions: Callable[[list[Any]], Sequence[Any]] | None = None
         self.action_space, self.observation_space = actions.space, observations.space
-        self.metadata = dict(environment.metadata())
-        self.metadata["render_modes"] = with_pictures(self.metadata.get("render_modes", []))
-        self.render_mode = render_mode or environment.render_mode
         self.has_mask = self._mask is not None
-        self.inline = environment.inline
-        self.steps_after_end = environment.steps_after_end
 
     def exports(self) -> Exports:
         """Implements Adapter.exports."""

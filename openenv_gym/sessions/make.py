@@ -25,6 +25,7 @@ from openenv_gym.sessions.adapters import (
 from openenv_gym.sessions.exports import Declared
 from openenv_gym.sessions.openenv_core.models import is_openenv_class
 from openenv_gym.spaces.describe import parse
+from openenv_gym.spaces.guesses import split_mode
 from openenv_gym.wire.messages import Open, OpenVector
 
 RESERVED = frozenset({"render_mode"})
@@ -181,7 +182,7 @@ def check_spaces(adapter: Adapter, request: Open | OpenVector, name: str) -> Non
                 f"{space!r:.200}. Leave it out to take that.",
                 environment=name,
             )
-    given = request.spaces or {}
+    given, _ = split_mode(request.spaces)
     fields = adapter.field_spaces() if given else {}
     for field, reported in given.items():
         places = [place for place in fields if field in (place, place.partition(".")[2])]

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from gymnasium.spaces import Space
 from gymnasium.vector import AutoresetMode
+from msgspec import structs
 
 from openenv_gym import registry
 from openenv_gym.errors import (
@@ -38,6 +39,7 @@ from openenv_gym.sessions.mask_in_observation import MaskInObservation, take_opt
 from openenv_gym.sessions.offer import Offer
 from openenv_gym.sessions.snapshots import Episode, pack_episode, unpack_episode
 from openenv_gym.spaces.action_check import admission
+from openenv_gym.spaces.describe import describe
 from openenv_gym.transport import ImmediateLink
 from openenv_gym.wire.messages import (
     Answer,
@@ -93,6 +95,8 @@ class Session(ImmediateLink):
         make_json_adapter: The same where a request asks for JSON; None: it can't ask for that.
         offer: What may be made, instead of the first four.
     """
+
+    description_follows = True
 
     def __init__(
         self,
@@ -181,7 +185,18 @@ class Session(ImmediateLink):
         self._running = adapter.steps_before_reset
         self._adapter = adapter
         self.description = self._describe(adapter, entry)
+        adapter.widened = self._widen
         return self.description
+
+    def _widen(self) -> None:
+        """Take over the Spaces of the environment, which became wider."""
+        adapter = self._ready()
+        self._admits = admission(adapter.action_space)
+        self.description = structs.replace(
+            self.description,
+            action_space=describe(adapter.action_space),
+            observation_space=describe(adapter.observation_space),
+        )
 
     def _describe(self, adapter: Adapter, entry: Entry) -> Description:
         description = adapter.description(entry.name)
@@ -337,6 +352,9 @@ class Session(ImmediateLink):
 
     def _query(self, request: Query) -> Answer:
         adapter = self._ready()
+        if request.subject == "spaces":
+            told = self.description
+            return Answer({"action": told.action_space, "observation": told.observation_space})
         return Answer(self._run(lambda: adapter.query(request.subject, request.arguments)))
 
     def _call(self, request: Call) -> Called:

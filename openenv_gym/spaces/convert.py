@@ -228,9 +228,17 @@ def _json_text(space: JsonText, annotation: Any, place: str) -> Converter:
 def _dict(space: spaces.Dict, annotation: Any, place: str) -> Converter:
     arguments = typing.get_args(annotation)
     inner = arguments[1] if len(arguments) == 2 else Any
-    parts = {key: converter(sub, inner, f"{place}[{key!r}]") for key, sub in space.spaces.items()}
+    named: dict[str, Any] = {}
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        named = {name: field.annotation for name, field in annotation.model_fields.items()}
+    parts = {
+        key: converter(sub, named.get(key, inner), f"{place}[{key!r}]")
+        for key, sub in space.spaces.items()
+    }
 
     def to_space(value: Any) -> Any:
+        if isinstance(value, BaseModel):
+            value = {name: getattr(value, name) for name in type(value).model_fields}
         if value.keys() != parts.keys():
             raise SpaceError(
                 f"{place} has the keys {list(value)}, but its Space has {list(parts)}.", field=place

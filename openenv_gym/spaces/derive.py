@@ -20,6 +20,7 @@ from openenv_gym.spaces.fields import fields_converter, spaced_field
 
 T = TypeVar("T")
 
+_LEGAL_ACTIONS = "legal_actions"
 _BASE_FIELDS = frozenset(Action.model_fields) | frozenset(Observation.model_fields)
 
 
@@ -60,6 +61,14 @@ class ModelSpace:
         )
 
 
+def empty(model: type[BaseModel]) -> ModelSpace:
+    """Return the Space of a model without fields: one value, which stands for none."""
+    found = ModelSpace(model, {}, (), None)
+    found.space = spaces.Discrete(1)
+    found.to_space, found.from_space = Converter(lambda value: 0, lambda value: {})
+    return found
+
+
 def single_field(fields: Mapping[str, T]) -> tuple[str, T] | None:
     """Return the only field and its name; None if there are several.
 
@@ -69,14 +78,14 @@ def single_field(fields: Mapping[str, T]) -> tuple[str, T] | None:
 
 
 def derive(
-    model: type[BaseModel], overrides: Mapping[str, Space[Any] | None] | None = None
+    model: type[BaseModel], overrides: Mapping[str, Space[Any] | Spaced | None] | None = None
 ) -> ModelSpace:
     """Derive the Space of a model.
 
     Args:
         model: A subclass of Action or Observation.
-        overrides: Spaces of this instance, by field name; None sends a field to ``info``. Names of
-            other models are ignored.
+        overrides: Spaces of this instance, by field name, with a converter or without; None sends
+            a field to ``info``. Names of other models are ignored.
 
     Raises:
         SpaceError: Fields lack the bounds of a Space, or no field has a Space.
@@ -109,6 +118,36 @@ def derive(
     return ModelSpace(model, fields, tuple(info_fields), legal_actions)
 
 
+def derived(
+    action: type[BaseModel],
+    observation: type[BaseModel],
+    overrides: Mapping[str, Space[Any] | None],
+) -> tuple[ModelSpace, ModelSpace]:
+    """Return the Spaces of both models of an environment.
+
+    Args:
+        action: The action model.
+        observation: The observation model.
+        overrides: Spaces of this instance, by field name.
+
+    Raises:
+        SpaceError: Fields lack the bounds of a Space; one error lists those of both models.
+    """
+    found: list[ModelSpace] = []
+    errors: list[SpaceError] = []
+    for model in (action, observation):
+        try:
+            found.append(derive(model, overrides))
+        except SpaceError as error:
+            errors.append(error)
+    if len(errors) == 2:
+        unbounded = {n: line for e in errors for n, line in e.fields.get("unbounded", {}).items()}
+        raise SpaceError("\n".join(map(str, errors)), unbounded=unbounded) from errors[0]
+    if errors:
+        raise errors[0]
+    return found[0], found[1]
+
+
 def _combined_error(problems: dict[str, SpaceError]) -> SpaceError:
     """Combine errors to one, with the line to write for each field under ``unbounded``."""
     errors = [*problems.values()]
@@ -132,7 +171,13 @@ def fitted(model: type[BaseModel], space: Space[Any], without: Collection[str] =
     Raises:
         SpaceError: The Space was derived from another model.
     """
-    names = [name for name in _spaced_names(model) if name not in without]
+    beside = set(without)
+    listed = isinstance(space, spaces.Dict) and _LEGAL_ACTIONS in space.spaces
+    if _LEGAL_ACTIONS in model.model_fields and not listed:
+        beside.add(_LEGAL_ACTIONS)  # a mask has it, as of environments of openenv.core
+    names = [name for name in _spaced_names(model) if name not in beside]
+    if not names:
+        beside, names = set(without), [*_spaced_names(model)]
     parts: Mapping[str, Space[Any]] = {}
     only = single_field(dict.fromkeys(names))
     if only is not None:
@@ -146,7 +191,7 @@ def fitted(model: type[BaseModel], space: Space[Any], without: Collection[str] =
             model=model.__name__,
         )
     other = {name: part for name, part in parts.items() if own_space(model, name) != part}
-    return derive(model, {**other, **dict.fromkeys(without)})
+    return derive(model, {**other, **dict.fromkeys(beside & {*_spaced_names(model)})})
 
 
 def _spaced_names(model: type[BaseModel]) -> list[str]:

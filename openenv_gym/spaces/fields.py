@@ -36,7 +36,7 @@ class Spaced(NamedTuple):
 
 
 def spaced_field(
-    model: type[BaseModel], name: str, field: FieldInfo, override: Space[Any] | None = None
+    model: type[BaseModel], name: str, field: FieldInfo, override: Space[Any] | Spaced | None = None
 ) -> Spaced:
     """Return the Space of a field of a model.
 
@@ -44,11 +44,13 @@ def spaced_field(
         model: The model.
         name: Name of the field.
         field: The field.
-        override: The Space of the field in this instance, or None.
+        override: The Space of the field in this instance, with its converter or without; or None.
 
     Raises:
         SpaceError: The field lacks the bounds of a Space.
     """
+    if isinstance(override, Spaced):
+        return override
     try:
         return _field(model, name, field, override)
     except RecursionError as error:
@@ -262,11 +264,18 @@ def _fixed_list(item: Spaced, length: int, annotation: Any, place: str) -> Space
 
 def _from_model(model: type[BaseModel], beside: frozenset[str] = frozenset()) -> Spaced:
     """Return the Space of a nested model: a Dict of its fields, without those of ``beside``."""
-    fields = {
-        name: _field(model, name, field, None)
-        for name, field in model.model_fields.items()
-        if name not in beside
-    }
+    fields: dict[str, Spaced] = {}
+    errors: list[SpaceError] = []
+    for name, field in model.model_fields.items():
+        if name not in beside:
+            try:
+                fields[name] = _field(model, name, field, None)
+            except SpaceError as error:
+                errors.append(error)
+    if len(errors) > 1:
+        raise SpaceError("\n".join(map(str, errors)), **errors[0].fields) from errors[0]
+    if errors:
+        raise errors[0]
     space = spaces.Dict([(name, part.space) for name, part in fields.items()])
     return Spaced(space, fields_converter(fields))
 

@@ -24,8 +24,10 @@ from openenv_gym.errors import (
     OptionError,
     TransportError,
 )
+from openenv_gym.guesses import warn_of_guesses
 from openenv_gym.spaces.batch import join
 from openenv_gym.spaces.describe import described, parse
+from openenv_gym.spaces.guesses import requested_spaces
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, seeds_of
 from openenv_gym.vector.recovery import Recovery, substitute
@@ -103,7 +105,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         transport_options: dict[str, Any] | None = None,
         action_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
         observation_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
-        spaces: dict[str, gymnasium.Space[Any] | dict[str, Any] | None] | None = None,
+        spaces: dict[str, Any] | str | None = None,
         actions: Any = None,
         options: Mapping[str, Any] | None = None,
         **further: Any,
@@ -151,7 +153,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
                     mode.value,
                     max_episode_steps,
                     first=first,
-                    spaces=described(spaces),
+                    spaces=requested_spaces(spaces),
                     action_space=described(action_space),
                     observation_space=described(observation_space),
                     actions=form,
@@ -168,6 +170,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         except BaseException:
             self.close()
             raise
+        warn_of_guesses(description)
         self._exports = description.exports
         self.single_action_space = parse(description.action_space)
         self.single_observation_space = parse(description.observation_space)

@@ -155,9 +155,10 @@ class Query(Request):
     """Asks the environment for something beside its episode; answered by :class:`Answer`.
 
     Attributes:
-        subject: What for: ``"tools"``; ``"mcp_tools"`` and ``"call_tool"``, as MCP has them; or the
-            methods of a provider of tasks: ``"list_splits"``, ``"list_tasks"``, ``"num_tasks"``,
-            ``"get_task"``, ``"get_task_range"``.
+        subject: What for: ``"spaces"``, as they are now; ``"tools"``; ``"mcp_tools"`` and
+            ``"call_tool"``, as MCP has them; or the methods of a provider of tasks:
+            ``"list_splits"``, ``"list_tasks"``, ``"num_tasks"``, ``"get_task"``,
+            ``"get_task_range"``.
         arguments: Keywords of the question.
     """
 
@@ -226,6 +227,7 @@ class Description(Reply):
         has_mask: Its infos carry ``action_mask``.
         exports: What :class:`Call` reaches, by name (:mod:`openenv_gym.wire.exports`).
         max_episode_steps: After so many steps it truncates an episode itself; None: never.
+        sources: Where the bounds of each leaf of its Spaces came from, where some are guesses.
     """
 
     environment: str
@@ -235,6 +237,7 @@ class Description(Reply):
     has_mask: bool = False
     exports: dict[str, Any] = {}
     max_episode_steps: int | None = None
+    sources: dict[str, str] = {}
 
 
 class JsonDescription(Description):

@@ -115,7 +115,8 @@ def test_behind_our_server_it_is_what_it_is_behind_its_own(
 
 def test_fields_without_bounds_are_listed(peer: PeerPython) -> None:
     environment = "tests.openenv.environments:Connect4Environment"
-    peer.call(f"{ADAPTED}:register", id="peer/Bare-v0", environment=environment)
+    keywords = {"id": "peer/Bare-v0", "environment": environment, "spaces": "strict"}
+    peer.call(f"{ADAPTED}:register", **keywords)
     with pytest.raises(PeerError, match="SpaceError") as caught:
         peer.call(f"{ADAPTED}:play", id="peer/Bare-v0", actions=[])
     for line in (

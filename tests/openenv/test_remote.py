@@ -47,7 +47,8 @@ def sources(env: gymnasium.Env[Any, Any]) -> dict[str, str]:
 
 
 def refused(server: PeerServer, name: str, **keywords: Any) -> SpaceError:
-    """The error of an environment that does not describe its Spaces."""
+    """The error of an environment that does not describe its Spaces, where no default is wanted."""
+    keywords = {"spaces": "strict", **keywords}
     with pytest.warns(OpenEnvServerWarning), pytest.raises(SpaceError) as caught:
         gymnasium.make(REMOTE, url=f"{server.ws_url}/{name}", **keywords)
     return caught.value

@@ -5,23 +5,22 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from typing import Any, cast
 
-from gymnasium.spaces import Space
-from pydantic import BaseModel
+from msgspec import structs
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import OptionError, SpaceError
 from openenv_gym.models import TRUNCATED, is_terminated
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import ModelAdapter
 from openenv_gym.sessions.openenv_core.loop import EventLoop
 from openenv_gym.sessions.openenv_core.models import Models, models_of, overrides
 from openenv_gym.sessions.openenv_core.rubric import RubricScores
-from openenv_gym.spaces.derive import derive
-from openenv_gym.spaces.describe import parse
-from openenv_gym.wire.messages import StepOutcome
+from openenv_gym.sessions.openenv_core.spaces import CoreSpaces, check_spaces
+from openenv_gym.spaces.derive import ModelSpace
+from openenv_gym.spaces.guesses import split_mode
+from openenv_gym.wire.messages import Description, StepOutcome
 
 _GIVEN = ("seed", "episode_id")
 
@@ -41,12 +40,23 @@ class OpenEnvCoreAdapter(ModelAdapter):
     """
 
     def __init__(self, environment: Any, entry: Entry) -> None:
-        models = models_of(type(environment), entry)
-        given = _given_spaces(models, entry)
-        _check_spaces(models, given, entry)
+        self._models = models = models_of(type(environment), entry)
         adapted = adapted_class(cast("Hashable", type(environment)), models)
-        super().__init__(adapted(environment, given), entry.name)
+        self._entry = entry
+        super().__init__(adapted(environment), entry.name)
         self._scores = RubricScores(environment)
+
+    def _derive(self) -> tuple[ModelSpace, ModelSpace]:
+        """Like the base method, but with defaults for fields that nobody bounds."""
+        if split_mode(self._entry.spaces)[1]:
+            check_spaces(self._models, self._entry)
+        self._core_spaces = CoreSpaces(self._models, self._entry, self.environment)
+        self.sources = self._core_spaces.sources
+        return self._core_spaces.derive()
+
+    def description(self, name: str) -> Description:
+        """Like the base method, with the sources of the Spaces."""
+        return structs.replace(super().description(name), sources=dict(self.sources))
 
     def _task_provider(self, subject: str) -> Any:
         return cast("OpenEnvCoreEnvironment", self.environment).inner
@@ -62,12 +72,20 @@ class OpenEnvCoreAdapter(ModelAdapter):
             raise self._not_an_observation(observation) from error
         truncated = bool(getattr(observation, "truncated", info.get(TRUNCATED, False)))
         terminated = is_terminated(done=observation.done, terminated=None, truncated=truncated)
+        self._widen(observation)
+        value = self._to_space(observation)
         self._add(observation, info)
         scores = self._scores.take()
         if scores:
             info["rubric"] = scores
         reward = 0.0 if observation.reward is None else observation.reward
-        return self._to_space(observation), reward, terminated, truncated, info
+        return value, reward, terminated, truncated, info
+
+    def _widen(self, observation: Any) -> None:
+        """Widen the Spaces that are guesses, if a value is outside of them."""
+        if self._core_spaces.widen(observation):
+            self._take_spaces(*self._core_spaces.derive())
+            self.widened()
 
 
 class OpenEnvCoreEnvironment(Environment[Any, Any, Any]):
@@ -75,16 +93,14 @@ class OpenEnvCoreEnvironment(Environment[Any, Any, Any]):
 
     Args:
         environment: The environment.
-        given: Spaces of fields, by name.
 
     Attributes:
         inner: The environment.
         loop: Where its asynchronous methods run.
     """
 
-    def __init__(self, environment: Any, given: Mapping[str, Space[Any] | None]) -> None:
+    def __init__(self, environment: Any) -> None:
         self.inner = environment
-        self._given = given
         self.loop = EventLoop()
         self._reset = self._method("reset")
         self._step = self._method("step")
@@ -105,10 +121,6 @@ class OpenEnvCoreEnvironment(Environment[Any, Any, Any]):
             return await value
 
         return self.loop.run(wait())
-
-    def spaces(self) -> Mapping[str, Any]:
-        """Implements Environment.spaces."""
-        return self._given
 
     def reset(self, **options: Any) -> Any:
         """Begin an episode."""
@@ -159,55 +171,3 @@ def adapted_class(kind: Any, models: Models) -> type[OpenEnvCoreEnvironment]:
         "reset": reset,
     }
     return type(f"Adapted{kind.__name__}", (OpenEnvCoreEnvironment,), attributes)
-
-
-def _given_spaces(models: Models, entry: Entry) -> dict[str, Space[Any] | None]:
-    given = entry.spaces
-    known = [*models.action.model_fields, *models.observation.model_fields]
-    unknown = sorted(given.keys() - set(known))
-    if unknown:
-        raise OptionError(
-            f"spaces= of {entry.name} names {', '.join(unknown)}, which its models do not have. "
-            f"They have {', '.join(dict.fromkeys(known))}.",
-            fields=unknown,
-            known=known,
-        )
-    return {name: None if reported is None else parse(reported) for name, reported in given.items()}
-
-
-def _check_spaces(models: Models, given: Mapping[str, Space[Any] | None], entry: Entry) -> None:
-    """Raise one error for all fields of both models that make no Space."""
-    lines: list[str] = []
-    causes: list[SpaceError] = []
-    for model in (models.action, models.observation):
-        try:
-            derive(model, given)
-        except SpaceError as error:
-            if "unbounded" not in error.fields:
-                raise
-            causes.append(error)
-            for name in error.fields["unbounded"]:
-                reported = f"{model.__name__}.{name}: {_shown(model, name)}"
-                lines.append(f'    "{name}": {_advice(model, name)},  # {reported}')
-    if lines:
-        listed = "\n".join(lines)
-        raise SpaceError(
-            f"Fields of {entry.name} have no bounds, which make no Space. Give each its own where "
-            "you register the environment; None sends one of the observation to info:\n"
-            f"register_environment(..., spaces={{\n{listed}\n}})\n"
-            "or name models in which they are bounded: action='module:Class', "
-            "observation='module:Class'.",
-            environment=entry.name,
-            unbounded=[name for error in causes for name in error.fields["unbounded"]],
-        ) from causes[0]
-
-
-def _advice(model: type[BaseModel], name: str) -> str:
-    """A Space such as would do for a field."""
-    scalars = {int: "Discrete(n)", float: "Box(low, high, (1,))", str: "Utf8(max_length)"}
-    annotation: Any = model.model_fields[name].annotation
-    return scalars.get(annotation, "Box(low, high, shape)")
-
-
-def _shown(model: type[BaseModel], name: str) -> str:
-    return inspect.formatannotation(model.model_fields[name].annotation).replace("typing.", "")

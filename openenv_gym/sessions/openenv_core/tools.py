@@ -74,7 +74,7 @@ class CoreToolEnvironment:
         self._base = _mcp_base(kind)
         self._name = entry.name
         adapted = adapted_class(cast("Hashable", kind), self.models)
-        self._adapted: OpenEnvCoreEnvironment = adapted(environment, {})
+        self._adapted: OpenEnvCoreEnvironment = adapted(environment)
         self._scores = RubricScores(environment)
         self._session: _HeldSession | None = None
         if hasattr(environment, "mcp_session"):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -86,6 +86,9 @@ class SchemaReader:
         sources: Where the bounds of each leaf came from: ``"schema"``, ``"probe"``, ``"given"``.
     """
 
+    smallest_picture: ClassVar[int] = 1
+    """Pixels of a side below which integers without bounds are not a picture."""
+
     def __init__(
         self,
         definitions: Mapping[str, Any],
@@ -99,6 +102,15 @@ class SchemaReader:
         self._given = given or {}
         self._shapes = shapes or {}
         self._following: list[str] = []
+        self._readers: Mapping[str, Callable[[dict[str, Any], str, Any], Spaced]] = {
+            "null": self._null,
+            "boolean": self._boolean,
+            "integer": self._integer,
+            "number": self._number,
+            "string": self._string,
+            "object": self._object,
+            "array": self._array,
+        }
         self.problems: list[Problem] = []
         self.sources: dict[str, str] = {}
 
@@ -137,9 +149,9 @@ class SchemaReader:
             return self._untyped(place, sample)
         if "$ref" in schema:
             return self._follow(schema, place, sample)
-        unkept = [name for name in _UNKEPT if schema.get(name)]
-        if unkept and not self._observed:
-            reason = f"a field with the constraint {unkept[0]}, which samples do not satisfy"
+        unkept = self.unkept(schema)
+        if unkept is not None and not self._observed:
+            reason = f"a field with the constraint {unkept}, which samples do not satisfy"
             return self._problem(place, reason, _ANY)
         if "const" in schema:
             return self._choice([schema["const"]], place)
@@ -155,7 +167,12 @@ class SchemaReader:
             return self._any_of([{"type": one} for one in kind], schema, place, sample)
         if kind is None:
             return self._untyped(place, sample)
-        return _READERS[kind](self, schema, place, sample)
+        return self._readers[kind](schema, place, sample)
+
+    @staticmethod
+    def unkept(schema: Mapping[str, Any]) -> str | None:
+        """Return a constraint that samples of Spaces do not satisfy; None if there is none."""
+        return next((name for name in _UNKEPT if schema.get(name)), None)
 
     def _problem(self, place: str, reason: str, advice: dict[str, Any]) -> Spaced:
         """Record a problem and return a placeholder, to find further problems."""
@@ -350,7 +367,9 @@ class SchemaReader:
         if array is None:
             return self._problem(place, f"{kind}s without bounds, of an unknown shape", _BOUNDED)
         shape = array.shape if given is None or math.prod(given) != array.size else given
-        picture = given == shape or (len(shape) == 3 and shape[2] in (3, 4))
+        picture = given == shape or (
+            len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) >= self.smallest_picture
+        )
         space: Space[Any]
         if kind == "number" and self._observed:
             space = spaces.Box(-np.inf, np.inf, shape, np.float64)
@@ -385,17 +404,6 @@ class SchemaReader:
         lists = [list_of(part, length, place) for length in range(shortest, longest + 1)]
         converter = jsonvalues.alternatives([one.converter for one in lists], place)
         return Spaced(spaces.OneOf([one.space for one in lists]), converter)
-
-
-_READERS: Mapping[str, Callable[[SchemaReader, dict[str, Any], str, Any], Spaced]] = {
-    "null": SchemaReader._null,
-    "boolean": SchemaReader._boolean,
-    "integer": SchemaReader._integer,
-    "number": SchemaReader._number,
-    "string": SchemaReader._string,
-    "object": SchemaReader._object,
-    "array": SchemaReader._array,
-}
 
 
 def _without(schema: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from openenv_gym.errors import (
     TransportError,
 )
 from openenv_gym.sessions.payload import Conversation
+from openenv_gym.spaces.guesses import guesses_text
+from openenv_gym.spaces.json.given import Given
 from openenv_gym.transport import Link, LinkSettings
 from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.names import EXCHANGE_PATH, SESSION_HEADER, WEBSOCKET_PATH
@@ -27,7 +29,6 @@ from openenv_gym_transports.links.websocket_client import WebSocket
 from openenv_gym_transports.links.websocket_link import open_websocket
 from openenv_gym_transports.openenv_servers.count import StepCount
 from openenv_gym_transports.openenv_servers.dialogue import Dialogue
-from openenv_gym_transports.openenv_servers.given import Given
 from openenv_gym_transports.openenv_servers.legacy import LegacyDialogue
 from openenv_gym_transports.openenv_servers.link import OpenEnvServerLink
 from openenv_gym_transports.openenv_servers.server import OpenEnvServer, Schemas
@@ -67,10 +68,6 @@ def over_websocket(
         raise refusal from error
     if schemas.action is None:
         raise refusal  # this is not a server of OpenEnv
-    _warn(
-        f"The server at {routes.url} does not know openenv-gym, so OpenEnv's own protocol is used. "
-        "It does not say whether seeds have an effect or whether an episode was truncated."
-    )
     sessions = _Sessions(routes, _without_session(server), timeout, resumable, socket)
     return _open(
         OpenEnvServerLink(
@@ -83,6 +80,8 @@ def over_websocket(
             label=label,
         ),
         request,
+        f"The server at {routes.url} does not know openenv-gym, so OpenEnv's own protocol is used. "
+        "It does not say whether seeds have an effect or whether an episode was truncated.",
     )
 
 
@@ -106,15 +105,23 @@ def _read_given(request: Open | OpenVector) -> Given:
     return Given(request.action_space, request.observation_space, request.spaces)
 
 
-def _open(link: OpenEnvServerLink, request: Open | OpenVector) -> Link:
-    """Open the session of a link, which has the caller's Spaces already."""
+def _open(link: OpenEnvServerLink, request: Open | OpenVector, warning: str) -> Link:
+    """Open the session of a link, which has the caller's Spaces already.
+
+    Args:
+        link: The link.
+        request: The request that opens the session.
+        warning: What the server cannot do; it is completed by the Spaces that are defaults.
+    """
     try:
         link.handle(
             structs.replace(request, spaces=None, action_space=None, observation_space=None)
         )
     except BaseException:
         link.close()
+        _warn(warning)
         raise
+    _warn(f"{warning} {guesses_text(link.space_sources)}".strip())
     return link
 
 
@@ -233,10 +240,6 @@ def over_http(
             "share. Use num_envs=1, or a server of openenv 0.2 or later.",
             url=routes.url,
         )
-    _warn(
-        f"The server at {routes.url} is of openenv-core 0.1: it has one environment, which all of "
-        "its clients share, so make sure that nobody else uses it. Its resets take no seeds."
-    )
     return _open(
         OpenEnvServerLink(
             server,
@@ -248,6 +251,8 @@ def over_http(
             label=routes.url,
         ),
         request,
+        f"The server at {routes.url} is of openenv-core 0.1: it has one environment, which all of "
+        "its clients share, so make sure that nobody else uses it. Its resets take no seeds.",
     )
 
 

@@ -21,9 +21,9 @@ from openenv_gym.models import Action, Observation, State
 from openenv_gym.sessions.adapters import ModelAdapter
 from openenv_gym.sessions.payload import Conversation, Payload, keywords, outcome
 from openenv_gym.spaces.derive import ModelSpace, derive
+from openenv_gym.spaces.json.given import Given
 from openenv_gym.spaces.json.values import json_values, refuse
 from openenv_gym.wire.messages import StepOutcome
-from openenv_gym_transports.openenv_servers.given import Given
 from openenv_gym_transports.openenv_servers.models import Known, check_fields, model_spaces
 from openenv_gym_transports.openenv_servers.server import Schemas
 

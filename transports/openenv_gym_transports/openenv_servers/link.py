@@ -21,11 +21,11 @@ from openenv_gym.sessions.payload import Conversation
 from openenv_gym.sessions.session import Session
 from openenv_gym.sessions.tasks import METHODS
 from openenv_gym.sessions.tools import ToolAdapter
+from openenv_gym.spaces.json.given import Given
 from openenv_gym.transport import Link
 from openenv_gym.wire.messages import Answer, Open, OpenVector, Query, Reply, Request, StepOutcome
 from openenv_gym.wire.timing import Stopwatch, Timing
 from openenv_gym_transports.links.server import Server
-from openenv_gym_transports.openenv_servers.given import Given
 from openenv_gym_transports.openenv_servers.known import KnownAdapter, make_known_adapter
 from openenv_gym_transports.openenv_servers.models import known_class
 from openenv_gym_transports.openenv_servers.server import OpenEnvServer, Schemas
@@ -132,7 +132,7 @@ class OpenEnvServerLink(Session):
         except BaseException:
             conversation.close()
             raise
-        self._sources = host.sources
+        self._sources = dict(host.sources)
         return host
 
     def check_copy(self) -> None:

@@ -15,7 +15,7 @@ from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.registry import Entry
 from openenv_gym.spaces.derive import derive
-from openenv_gym_transports.openenv_servers.given import Given, Side
+from openenv_gym.spaces.json.given import Given, Side
 from openenv_gym_transports.openenv_servers.server import Schemas
 
 Known = type[Environment[Any, Any, Any]]

@@ -10,6 +10,7 @@ from gymnasium.spaces import Dict, Space
 
 from openenv_gym.errors import OptionError
 from openenv_gym.spaces.describe import parse
+from openenv_gym.spaces.guesses import split_mode
 
 Side = Literal["action", "observation"]
 
@@ -27,7 +28,12 @@ class Given:
         observation_space: Description of the observation space.
         spaces: Descriptions by field: ``"board"``, ``"point.x"`` for a field of a nested model, and
             ``"action.x"`` where both models have an ``x``. None sends a field of the observation to
-            ``info``, and leaves a field of the action to the server's default.
+            ``info``, and leaves a field of the action to the server's default. ``"*"`` says
+            what becomes of fields without a Space: ``"auto"`` gives each a default, ``"strict"``
+            is an error that lists them.
+
+    Attributes:
+        strict: Fields without a Space are an error.
 
     Raises:
         OptionError: A value is not a description.
@@ -44,9 +50,8 @@ class Given:
             "action": _parse("action_space", action_space),
             "observation": _parse("observation_space", observation_space),
         }
-        self._fields = {
-            name: _parse(f"spaces[{name!r}]", given) for name, given in (spaces or {}).items()
-        }
+        spaces, self.strict = split_mode(spaces)
+        self._fields = {name: _parse(f"spaces[{name!r}]", given) for name, given in spaces.items()}
         self._unused = set(self._fields)
 
     def __bool__(self) -> bool:

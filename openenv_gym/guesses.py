@@ -1,0 +1,101 @@
+"""Spaces that are guesses, at the end of the user: what is said of them, and how they widen."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+from gymnasium.spaces import Discrete, Space
+
+from openenv_gym.errors import DefaultSpacesWarning
+from openenv_gym.spaces.describe import parse
+from openenv_gym.spaces.guesses import guesses_text
+from openenv_gym.transport import Link, expect
+from openenv_gym.wire.messages import Answer, Description, Query
+
+_GUESSED = ("default", "probe")
+
+
+def warn_of_guesses(description: Description) -> None:
+    """Warn once of all Spaces that are defaults."""
+    text = guesses_text(description.sources)
+    if text:
+        warnings.warn(text, DefaultSpacesWarning, stacklevel=2)
+
+
+class Guesses:
+    """Follows the Spaces of a link, which may become wider.
+
+    Args:
+        link: The open session.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self._known = link.description
+        self._some = not set(_GUESSED).isdisjoint(link.space_sources.values())
+        self._here = type(link).description_follows
+        self._asks = True
+        self._warned = False
+
+    def __bool__(self) -> bool:
+        return self._some
+
+    def follow(
+        self, env: gymnasium.Env[Any, Any], observation: Any, info: Mapping[str, Any]
+    ) -> None:
+        """Take over Spaces that became wider, with one warning.
+
+        Args:
+            env: The environment that has them.
+            observation: What arrived last.
+            info: What arrived beside it.
+        """
+        told = self.link.description
+        if self._here:
+            if told is self._known:
+                return
+            self._known = told
+            spaces = {"action": told.action_space, "observation": told.observation_space}
+        else:
+            if not self._asks or _fits(env, observation, info):
+                return
+            spaces = expect(Answer, self.link.exchange(Query("spaces"))).value
+        action, seen = parse(spaces["action"]), parse(spaces["observation"])
+        changed = [
+            f"the {side} space is {after!r:.300}"
+            for side, before, after in (
+                ("action", env.action_space, action),
+                ("observation", env.observation_space, seen),
+            )
+            if before != after
+        ]
+        self._asks = bool(changed)  # NaN is in no Box
+        if action != env.action_space:
+            env.action_space = _with_generator(action, env.action_space)
+        if seen != env.observation_space:
+            env.observation_space = _with_generator(seen, env.observation_space)
+        if changed and not self._warned:
+            self._warned = True
+            warnings.warn(
+                "A value was outside of the Spaces that one observation showed, which are wider "
+                f"from now on: {'; '.join(changed)}. Give spaces= to have them from the beginning.",
+                DefaultSpacesWarning,
+                stacklevel=2,
+            )
+
+
+def _fits(env: gymnasium.Env[Any, Any], observation: Any, info: Mapping[str, Any]) -> bool:
+    mask, actions = info.get("action_mask"), env.action_space
+    if mask is not None and isinstance(actions, Discrete) and len(mask) != actions.n:
+        return False
+    return env.observation_space.contains(observation)
+
+
+def _with_generator(space: Space[Any], before: Space[Any]) -> Space[Any]:
+    """Return a Space that goes on with the random numbers of another of its kind."""
+    if type(space) is type(before) and before._np_random is not None:
+        space._np_random = before._np_random
+    return space
