@@ -353,10 +353,12 @@ def count_of_game(state: Fields) -> int:
     if not isinstance(name, str) or importlib.util.find_spec("pyspiel") is None:
         return 0
     pyspiel: Any = importlib.import_module("pyspiel")
+    if name.partition("(")[0] not in pyspiel.registered_names():
+        return 0  # another library's game
     try:
         return int(pyspiel.load_game(name, parameters).num_distinct_actions())
     except (RuntimeError, TypeError, ValueError, pyspiel.SpielError):
-        return 0  # another release has the game, or it is of another library
+        return 0  # another release has other parameters
 
 
 def game_fields(schema: Mapping[str, Any] | None, state: Fields) -> frozenset[str]:

@@ -63,7 +63,7 @@ def over_websocket(
     given = _read_given(request)
     routes = _routes(server, WEBSOCKET_PATH)
     try:
-        schemas, label = routes.schemas(_FACTS_LIMIT), routes.name(_FACTS_LIMIT)
+        schemas = routes.schemas(_FACTS_LIMIT)  # not /metadata, which makes an environment
     except OSError as error:
         raise refusal from error
     if schemas.action is None:
@@ -77,7 +77,6 @@ def over_websocket(
             sessions.begin,
             given,
             stopwatch=settings.stopwatch,
-            label=label,
         ),
         request,
         f"The server at {routes.url} does not know openenv-gym, so OpenEnv's own protocol is used. "
@@ -248,7 +247,6 @@ def over_http(
             lambda counts: LegacyDialogue(routes, timeout=timeout),
             given,
             stopwatch=settings.stopwatch,
-            label=routes.url,
         ),
         request,
         f"The server at {routes.url} is of openenv-core 0.1: it has one environment, which all of "

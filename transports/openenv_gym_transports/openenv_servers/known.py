@@ -39,7 +39,11 @@ def make_known_adapter(
         OptionError: The caller's Spaces do not fit the models.
     """
     check_fields(cls, schemas, name)
-    overrides, sources = model_spaces(cls, given, lambda: outcome(conversation.reset({})).fields)
+
+    def observe() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        return outcome(conversation.reset({})).fields, conversation.state()
+
+    overrides, sources = model_spaces(cls, given, observe)
     attributes = {
         "action_type": cls.action_type,
         "observation_type": cls.observation_type,

@@ -49,7 +49,6 @@ class OpenEnvServerLink(Session):
         converse: Function that begins a conversation with an environment.
         given: Spaces that the caller gives.
         stopwatch: Times each exchange, if it is set.
-        label: The server's name of its environment.
     """
 
     def __init__(
@@ -61,7 +60,6 @@ class OpenEnvServerLink(Session):
         given: Given,
         *,
         stopwatch: Stopwatch | None,
-        label: str,
     ) -> None:
         super().__init__(make_adapter=self._make_adapter)
         self._server = server
@@ -71,7 +69,6 @@ class OpenEnvServerLink(Session):
         self._converse = converse
         self._given = given
         self._stopwatch = stopwatch
-        self._label = label
         self._future: Future[Reply] | None = None
         self._sources: dict[str, str] = {}
 
@@ -99,8 +96,8 @@ class OpenEnvServerLink(Session):
 
     def _entry(self, request: Open | OpenVector) -> Entry:
         if request.environment is None and not (self.is_open or self.is_closed):
-            # If the caller gives no name, only the server has one.
-            return Entry(self._label, "", actions=request.actions)
+            # Only the server has a name of it, and would make an environment to say it.
+            return Entry(self._url, "", actions=request.actions)
         return super()._entry(request)
 
     def _make_adapter(

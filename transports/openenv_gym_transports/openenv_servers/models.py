@@ -15,6 +15,7 @@ from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.registry import Entry
 from openenv_gym.spaces.derive import derive
+from openenv_gym.spaces.json.fields import count_of_game
 from openenv_gym.spaces.json.given import Given, Side
 from openenv_gym_transports.openenv_servers.server import Schemas
 
@@ -58,7 +59,7 @@ def check_fields(cls: Known, schemas: Schemas, name: str) -> None:
 
 
 def model_spaces(
-    cls: Known, given: Given, observe: Callable[[], Fields]
+    cls: Known, given: Given, observe: Callable[[], tuple[Fields, Fields]]
 ) -> tuple[dict[str, Space[Any]], dict[str, str]]:
     """Return the Spaces of the fields that differ from the models.
 
@@ -68,7 +69,8 @@ def model_spaces(
     Args:
         cls: The environment.
         given: Spaces that the caller gives.
-        observe: Function that resets the environment and returns the fields of its observation.
+        observe: Function that resets the environment and returns the fields of its observation,
+            and its state.
 
     Returns:
         These Spaces by field, and where the bounds of each leaf came from.
@@ -88,10 +90,10 @@ def model_spaces(
     actions, observations = (derive(model, given_spaces) for _, model in models)
     seen: dict[str, Space[Any]] = {}
     if cls.spaces is not Environment.spaces:
-        fields = observe()
+        fields, state = observe()
         legal = fields.get(observations.legal_actions or "")
         for name, part in actions.fields.items():
-            seen |= _observed_space(name, _count_actions(part.space, legal))
+            seen |= _observed_space(name, _count_actions(part.space, legal, state))
         for name, part in observations.fields.items():
             shape = fields.get(f"{name}_shape")
             seen |= _observed_space(name, _reshape(part.space, fields.get(name), shape))
@@ -128,12 +130,13 @@ def _given_spaces(side: Side, model: type[BaseModel], given: Given) -> dict[str,
     return found
 
 
-def _count_actions(space: Space[Any], legal: Any) -> Space[Any] | None:
-    """Return the Space of the actions up to the largest legal one."""
+def _count_actions(space: Space[Any], legal: Any, state: Fields) -> Space[Any] | None:
+    """Return the Space of the actions up to the largest legal one, or of the state's game."""
     counts = isinstance(legal, list) and legal and all(type(one) is int for one in legal)
     if not counts or not isinstance(space, spaces.Discrete):
         return None
-    return spaces.Discrete(max(legal) + 1 - int(space.start), start=int(space.start))
+    end = max(max(legal) + 1, count_of_game(state))
+    return spaces.Discrete(end - int(space.start), start=int(space.start))
 
 
 def _reshape(space: Space[Any], value: Any, shape: Any) -> Space[Any] | None:

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from openenv_gym.errors import ConnectError, OptionError
 from openenv_gym.wire.names import (
     MCP_PATH,
-    METADATA_PATH,
     OPENAPI_PATH,
     RESET_PATH,
     SCHEMA_PATH,
@@ -124,16 +123,6 @@ class OpenEnvServer:
         reply = reply if isinstance(reply, dict) else {}
         found = [reply.get(name) for name in Schemas._fields]
         return Schemas(*[one if isinstance(one, dict) else None for one in found])
-
-    def name(self, limit: float) -> str:
-        """Return the server's name of its environment, or its URL if it has none.
-
-        Raises:
-            OSError: There was no answer.
-        """
-        reply = self.request("GET", METADATA_PATH, limit=limit).data
-        name = reply.get("name") if isinstance(reply, dict) else None
-        return name if isinstance(name, str) else self.url
 
     def ask_task(self, subject: str, arguments: dict[str, Any], limit: float) -> Any:
         """Return what the environment answers as a provider of tasks.
