@@ -128,6 +128,19 @@ def test_fields_without_bounds_are_listed(peer: PeerPython) -> None:
         assert line in caught.value.message
 
 
+def test_defaults_for_fields_without_bounds(peer: PeerPython) -> None:
+    environment = "tests.openenv.environments:Connect4Environment"
+    peer.call(f"{ADAPTED}:register", id="peer/Free-v0", environment=environment)
+    played = [
+        peer.call(f"{ADAPTED}:play", id="peer/Free-v0", actions=[3, 0], options={"transport": name})
+        for name in TWO
+    ]
+    assert played[0]["spaces"][0] == "Discrete(7)"
+    assert played[0]["spaces"][1].endswith("(6, 7), int64)")
+    assert played[0]["results"][0][1]["action_mask"] == [1] * 7
+    assert played[1] == played[0]
+
+
 def test_spaces_that_are_given(peer: PeerPython) -> None:
     peer.call(f"{ADAPTED}:register_connect4", id="peer/Connect4-v0")
     moves = [3, 0, 3, 1, 3, 6, 3]

@@ -178,6 +178,44 @@ class TestUnknown:
             assert env.unwrapped.isolation["url"].startswith(server.ws_url)
 
 
+class TestDefaults:
+    """Without ``spaces=``: episodes of sampled actions, in the Spaces."""
+
+    @pytest.mark.parametrize(
+        ("name", "actions", "fields"),
+        [
+            ("chess", Utf8(65536), {"action.move": "default", "observation.fen": "default"}),
+            ("connect4", Discrete(7), {"action.column": "probe", "observation.board": "probe"}),
+            ("echo", Utf8(65536), {"observation.message_length": "default"}),
+        ],
+    )
+    def test_an_environment(
+        self, server: PeerServer, name: str, actions: Any, fields: dict[str, str]
+    ) -> None:
+        made = warned(
+            lambda: gymnasium.make(REMOTE, url=f"{server.ws_url}/{name}"), 'spaces="strict"'
+        )
+        with closing(made) as env:
+            assert env.action_space == actions
+            assert fields.items() <= sources(env).items()
+            env.action_space.seed(0)
+            seen, _ = env.reset(seed=0)
+            assert env.observation_space.contains(seen)
+
+    def test_a_mask_and_fields_that_only_name_the_game(self, server: PeerServer) -> None:
+        with remote(f"{server.ws_url}/connect4") as env:
+            seen, info = env.reset(seed=0)
+            for _ in range(4):
+                action = env.action_space.sample(mask=info["action_mask"])
+                seen, _, _, _, info = env.step(action)
+                assert env.observation_space.contains(seen)
+
+    def test_over_http_too(self, server: PeerServer) -> None:
+        with remote(f"{server.url}/echo") as env:
+            env.reset()
+            assert env.step("Hi!")[0]["echoed_message"] == "Hi!"
+
+
 class TestGiven:
     def test_by_field(self, server: PeerServer) -> None:
         spaces = {"message": TEXT, "echoed_message": Utf8(99), "message_length": None}
