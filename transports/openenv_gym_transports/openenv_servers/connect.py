@@ -113,14 +113,15 @@ def _open(link: OpenEnvServerLink, request: Open | OpenVector, warning: str) -> 
         warning: What the server cannot do; it is completed by the Spaces that are defaults.
     """
     try:
-        link.handle(
-            structs.replace(request, spaces=None, action_space=None, observation_space=None)
-        )
+        try:
+            link.handle(
+                structs.replace(request, spaces=None, action_space=None, observation_space=None)
+            )
+        finally:  # a refusal may be due to what the warning says
+            _warn(f"{warning} {guesses_text(link.space_sources)}".strip())
     except BaseException:
         link.close()
-        _warn(warning)
         raise
-    _warn(f"{warning} {guesses_text(link.space_sources)}".strip())
     return link
 
 
