@@ -31,8 +31,8 @@ __all__ = [
 DISTRIBUTION = "openenv-gym"
 PACKAGES = ("openenv_gym", "openenv_gym_transports", "openenv_gym_envs")
 
-# Core dependencies that the pipe face, all that runs in the container, never imports; an environment
-# that needs one names it in its extra.
+# Core dependencies that the pipe face, all that runs in the container, never imports. An
+# environment that needs one names it in its extra.
 CLIENT_ONLY = frozenset(
     {
         "docker",  # starts containers; there is no engine in one
