@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,6 +34,7 @@ from openenv_gym.transport import (
     Transport,
     expect,
 )
+from openenv_gym.wire.isolation import check_isolation, guarantees
 from openenv_gym.wire.messages import (
     ACTION_FORMS,
     Answer,
@@ -92,6 +93,9 @@ class OpenEnvGym(RemoteEnv):
             environment. One of OpenEnv's own will do.
         token: The server's token.
         timeout: Seconds to wait for a reply; None waits forever.
+        require_isolation: What must be between the environment and this host, or it is not made:
+            ``"container"``, or names of guarantees such as ``{"network", "read_only"}``; see
+            :func:`~openenv_gym.wire.isolation.guarantees`. A server's own word is not taken.
         timing: Measure where the time of each step goes; see :attr:`last_timing`.
         transport_options: Further keywords of the transport.
         action_space: The action space, or its description as JSON (of
@@ -144,6 +148,7 @@ class OpenEnvGym(RemoteEnv):
         image: str | None = None,
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
+        require_isolation: str | Collection[str] | None = None,
         timing: bool = False,
         transport_options: dict[str, Any] | None = None,
         action_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
@@ -157,7 +162,13 @@ class OpenEnvGym(RemoteEnv):
         self._failure: BaseException | None = None
         self._mask: NDArray[np.int8] | None = None
         form, further = form_and_options(actions, further)
-        settings = {"url": url, "image": image, "token": token, "timeout": timeout}
+        settings = {
+            "url": url,
+            "image": image,
+            "token": token,
+            "timeout": timeout,
+            "require_isolation": require_isolation,
+        }
         name, all_options = registry.resolve(
             environment,
             {**further, **(options or {})},
@@ -452,6 +463,8 @@ def _make_transport(
         )
     chosen = name or _BY_SCHEME.get(scheme) or os.environ.get(TRANSPORT_VARIABLE) or "inprocess"
     cls = registry.load(registry.transport(chosen))
+    if "require_isolation" in keywords and "require_isolation" not in _parameters(cls):
+        check_isolation(guarantees(keywords["require_isolation"]), {}, chosen)
     if not _usual(cls, keywords):
         # Here, since it loads pydantic: a tenth of a second that most clients have no need of.
         from openenv_gym.options import checked
@@ -467,9 +480,13 @@ def _make_transport(
     return made
 
 
+def _parameters(cls: Callable[..., Any]) -> Collection[str]:
+    return inspect.signature(cls).parameters
+
+
 def _usual(cls: Callable[..., Any], keywords: dict[str, Any]) -> bool:
     """There is nothing to check: plain settings, of their type, that the transport knows."""
-    known = inspect.signature(cls).parameters
+    known = _parameters(cls)
     return all(
         name in known and isinstance(value, _USUAL.get(name, ()))
         for name, value in keywords.items()

@@ -28,6 +28,7 @@
         │   └── ServerClosingError  the server is ending, and its sessions with it
         ├── StepLostError        a step was sent, and its observation is lost
         ├── ProtocolError        the other end does not speak our protocol
+        ├── IsolationError       less is between us and the environment than is required
         └── DockerError
             ├── EngineMissingError
             ├── ImageMissingError
@@ -224,6 +225,10 @@ class StepLostError(TransportError):
 
 class ProtocolError(TransportError):
     """The other end does not speak our protocol, or broke it."""
+
+
+class IsolationError(TransportError):
+    """Less is between this program and the environment than ``require_isolation=`` asks for."""
 
 
 class DockerError(TransportError):

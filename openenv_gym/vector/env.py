@@ -6,7 +6,7 @@ actions before any is waited for, so they step side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -71,8 +71,8 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         on_failure: What happens when a worker is lost: ``"raise"`` an error, or ``"restart"`` it;
             then its lanes are truncated, and ``info["failure"]`` says why.
         max_restarts: How many lost workers are restarted before the loss is an error.
-        render_mode, transport, url, image, token, timeout, transport_options, action_space,
-        observation_space, spaces, actions, options, **further: As with
+        render_mode, transport, url, image, token, timeout, require_isolation, transport_options,
+        action_space, observation_space, spaces, actions, options, **further: As with
             :class:`~openenv_gym.env.OpenEnvGym`.
 
     Attributes:
@@ -102,6 +102,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         image: str | None = None,
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
+        require_isolation: str | Collection[str] | None = None,
         transport_options: dict[str, Any] | None = None,
         action_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
         observation_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
@@ -113,7 +114,13 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         check_counts(num_envs, workers, lane_options, on_failure)
         mode = autoreset(autoreset_mode)
         form, further = form_and_options(actions, further)
-        settings = {"url": url, "image": image, "token": token, "timeout": timeout}
+        settings = {
+            "url": url,
+            "image": image,
+            "token": token,
+            "timeout": timeout,
+            "require_isolation": require_isolation,
+        }
         name, all_options = registry.resolve(
             environment,
             {**further, **(options or {})},

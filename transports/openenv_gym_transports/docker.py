@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from openenv_gym.errors import ConnectError, OptionError, StartError
 from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
+from openenv_gym.wire.isolation import check_isolation, guarantees
 from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.stream import Stream
 from openenv_gym_transports.containers import engine, owner
@@ -68,6 +69,10 @@ class DockerTransport(Transport):
             127.0.0.1 instead, and so gives it a network, for engines that cannot share a
             socket. By default the engine is asked.
         build: Build the environment's image if it is not there.
+        require_isolation: What must be between the environment and this host, by the engine's own
+            report of the running container, before the environment is made: ``"container"``, or
+            the names of :func:`~openenv_gym.wire.isolation.guarantees`.
+        runtime: The engine's runtime, such as ``"runsc"`` (gVisor); by default the engine's own.
         timeout: Seconds to wait for a reply; None waits forever.
         start_timeout: Seconds from the start of the container until the environment must
             be there; building or pulling an image is not counted.
@@ -88,6 +93,8 @@ class DockerTransport(Transport):
     pids: int | None = None
     socket: bool | None = None
     build: bool = True
+    require_isolation: str | Collection[str] | None = None
+    runtime: str | None = None
     start_timeout: float = 60.0
 
     def __post_init__(self) -> None:
@@ -98,6 +105,7 @@ class DockerTransport(Transport):
             raise _wrong("cpus", self.cpus, "a number above 0")
         if self.pids is not None and self.pids <= 0:
             raise _wrong("pids", self.pids, "a number above 0")
+        guarantees(self.require_isolation)
         # As they are now: what goes since is the engine's to refuse.
         object.__setattr__(self, "mounts", files.checked(self.mounts or {}))
 
@@ -135,7 +143,7 @@ class DockerTransport(Transport):
             key = secrets.token_bytes(32)
             self._create(environment, needs, client, owned, None)
             owned.container.put(sandbox.SHARED, sandbox.archive(key))
-            _start(client, owned, needs)
+            self._start(client, owned, needs)
             return self._reach(
                 owned,
                 environment,
@@ -149,7 +157,7 @@ class DockerTransport(Transport):
         folder = owned.container.folder = sandbox.private_folder()
         with sandbox.listen(folder) as listener:
             self._create(environment, needs, client, owned, sandbox.shared_folder(folder))
-            _start(client, owned, needs)
+            self._start(client, owned, needs)
             return self._reach(
                 owned,
                 environment,
@@ -165,8 +173,9 @@ class DockerTransport(Transport):
         folder: Path | None,
     ) -> None:
         """Create the container, and its image if need be."""
-        settings = sandbox.settings(
-            environment, self._limits(needs), needs, folder, self._sources()
+        settings = (
+            sandbox.settings(environment, self._limits(needs), needs, folder, self._sources())
+            | self._runtime()
         )
         if not owned.container.create(self.image or image_name(environment), settings):
             provide(client, environment, build=self.build)
@@ -175,12 +184,25 @@ class DockerTransport(Transport):
     def _sources(self) -> dict[str, str]:
         return {target: str(source) for target, source in (self.mounts or {}).items()}
 
+    def _runtime(self) -> dict[str, str]:
+        return {} if self.runtime is None else {"runtime": self.runtime}
+
     def _limits(self, needs: Needs) -> sandbox.Limits:
         return sandbox.Limits(
             memory=self.memory or needs.memory or MEMORY,
             cpus=self.cpus,
             pids=self.pids or needs.pids or PIDS,
         )
+
+    def _start(self, client: DockerClient, owned: OwnedContainer, needs: Needs) -> None:
+        """Start the container, and see that it is as isolated as it must be."""
+        container = owned.container
+        container.start()
+        # Python is starting in there, so this takes no time.
+        owner.remove_orphans(client)
+        owner.remove_folders(sandbox.folders())
+        owned.isolation = sandbox.isolation(container.inspect(), needs)
+        check_isolation(guarantees(self.require_isolation), owned.isolation, self.name)
 
     def _reach(
         self, owned: OwnedContainer, environment: str, reach: Callable[[float], Stream]
@@ -245,8 +267,8 @@ class DockerTransport(Transport):
         keywords = sandbox.serving_settings(
             self._limits(needs), needs, self.variables or {}, self._sources()
         )
-        owned.container.create(image, keywords)
-        _start(client, owned, needs)
+        owned.container.create(image, keywords | self._runtime())
+        self._start(client, owned, needs)
 
     def _check_ours(self, environment: str, request: Open | OpenVector) -> None:
         """Check that nothing is asked of an image of ours that is for others."""
@@ -262,15 +284,6 @@ class DockerTransport(Transport):
                 f"takes the environment's options: leave {', '.join(f'{w}=' for w in wrong)} out.",
                 options=wrong,
             )
-
-
-def _start(client: DockerClient, owned: OwnedContainer, needs: Needs) -> None:
-    container = owned.container
-    container.start()
-    # Python is starting in there, so this takes no time.
-    owner.remove_orphans(client)
-    owner.remove_folders(sandbox.folders())
-    owned.isolation = sandbox.isolation(container.inspect(), needs)
 
 
 def _wrong(name: str, value: object, wanted: str) -> OptionError:

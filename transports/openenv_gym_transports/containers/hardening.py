@@ -173,6 +173,7 @@ def isolation(attributes: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
         "container": attributes["Id"],
         "image": config["Image"],
         "image_id": attributes["Image"],
+        "runtime": host.get("Runtime"),
         "network": host["NetworkMode"],
         "port": _published(attributes),
         "user": config["User"],
