@@ -67,7 +67,7 @@ class FieldSpace:
         self.names = frozenset(parts)
         self.parts = dict(parts)
         self._left_out = {name: v for name, v in (left_out or {}).items() if name in parts}
-        self._side = side
+        self._side: Side = side
         self._changes = changes
         self.widened = 0
         only = single_field(parts)
