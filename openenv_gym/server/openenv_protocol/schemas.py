@@ -38,6 +38,8 @@ def observation_schema(observations: ModelSpace, hidden: Collection[str]) -> Jso
     schema = _bounded(observations)
     for name in hidden:
         schema["properties"].pop(name, None)
+    if "required" in schema:
+        schema["required"] = [name for name in schema["required"] if name not in hidden]
     return schema
 
 
