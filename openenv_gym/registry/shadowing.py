@@ -36,6 +36,7 @@ KEYWORDS = frozenset(
         "observation_space",
         "on_failure",
         "options",
+        "require_isolation",
         "spaces",
         "timeout",
         "timing",
