@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any
 
-from hostile import OF_GIT, PROGRAMS  # in the same folder, wherever that is mounted
+from attacks import OF_GIT, PROGRAMS  # in the same folder, wherever that is mounted
 
 from openenv_gym_envs.coding.environment import CodingEnvironment
 from openenv_gym_envs.coding.models import CodeAction

@@ -122,7 +122,7 @@ def test_errors_say_what_is_wrong(gitea: FakeGitea) -> None:
     assert caught.value.fields == {"url": gitea.url, "status": 401}
     with pytest.raises(EnvironmentFailedError, match="does not answer"):
         GitEnvironment(gitea_url="http://127.0.0.1:9", gitea_token=TOKEN)
-    with pytest.raises(OptionError, match="no address"):
+    with pytest.raises(OptionError, match="is not a valid address"):
         GitEnvironment(gitea_url="gitea:3000", gitea_token=TOKEN)
 
 

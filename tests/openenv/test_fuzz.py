@@ -223,4 +223,4 @@ def test_requests(target: str, options: list[str], tmp_path: Path) -> None:
             timeout=250,
         )
     assert done.returncode == 0, done.stdout[-5000:]
-    assert "9 selected / 9 total" in done.stdout
+    assert "10 selected / 10 total" in done.stdout

@@ -168,5 +168,5 @@ def test_busy_workers_end_together() -> None:
     assert len(pids) == 4
     time.sleep(0.3)  # until they are in their steps
     process.send_signal(signal.SIGINT)
-    assert process.wait(15.0) != 0
+    assert process.wait(19.0) != 0
     assert not any(map(is_running, pids))
