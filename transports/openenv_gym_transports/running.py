@@ -93,14 +93,11 @@ def remove_orphans(limit: float) -> list[Running]:
         DockerError: The engine refused.
     """
     ended = [one for one in processes() if one.orphan]
-    for one in ended:
-        _signal(one, signal.SIGTERM)
+    _signal(ended, signal.SIGTERM)
     deadline = time.monotonic() + limit
-    while time.monotonic() < deadline and any(map(_runs, ended)):
+    while time.monotonic() < deadline and not set(ended).isdisjoint(processes()):
         time.sleep(_POLL)
-    for one in ended:
-        if _runs(one):
-            _signal(one, signal.SIGKILL)
+    _signal(ended, signal.SIGKILL)
     orphans = [one for one in containers() if one.orphan]
     if orphans:
         client = engine.connect()
@@ -110,17 +107,11 @@ def remove_orphans(limit: float) -> list[Running]:
     return ended + orphans
 
 
-def _runs(one: Running) -> bool:
-    return any(other == one for other in processes())
-
-
-def _signal(one: Running, signum: signal.Signals) -> None:
-    """Send a signal to a process and its children, if it still is the one that was seen."""
-    if not _runs(one):
-        return
-    pid = int(one.id)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if signum == signal.SIGKILL and os.getpgid(pid) == pid:
-            os.killpg(pid, signum)
-        else:
-            os.kill(pid, signum)
+def _signal(seen: list[Running], signum: signal.Signals) -> None:
+    """Signal the processes that still are those that were seen; SIGKILL goes to their group."""
+    for pid in [int(one.id) for one in processes() if one in seen]:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if signum == signal.SIGKILL and os.getpgid(pid) == pid:
+                os.killpg(pid, signum)
+            else:
+                os.kill(pid, signum)
