@@ -442,8 +442,8 @@ def choose_transport(
     if isinstance(transport, Transport):
         if given or transport_options:
             raise OptionError(
-                "transport= is an object; url=, image=, token=, timeout= and transport_options= "
-                "belong in its constructor.",
+                f"transport= is an object; {', '.join(f'{name}=' for name in settings)} and "
+                "transport_options= belong in its constructor.",
                 transport=transport.name,
             )
         return transport

@@ -53,12 +53,15 @@ class Guesses:
             observation: What arrived last.
             info: What arrived beside it.
         """
-        told = self.link.description
+        description = self.link.description
         if self._here:
-            if told is self._known:
+            if description is self._known:
                 return
-            self._known = told
-            spaces = {"action": told.action_space, "observation": told.observation_space}
+            self._known = description
+            spaces = {
+                "action": description.action_space,
+                "observation": description.observation_space,
+            }
         else:
             if not self._asks or _fits(env, observation, info):
                 return

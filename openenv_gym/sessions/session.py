@@ -353,8 +353,8 @@ class Session(ImmediateLink):
     def _query(self, request: Query) -> Answer:
         adapter = self._ready()
         if request.subject == "spaces":
-            told = self.description
-            return Answer({"action": told.action_space, "observation": told.observation_space})
+            found = self.description
+            return Answer({"action": found.action_space, "observation": found.observation_space})
         return Answer(self._run(lambda: adapter.query(request.subject, request.arguments)))
 
     def _call(self, request: Call) -> Called:

@@ -65,7 +65,7 @@ def models_of(kind: type, entry: Entry) -> Models:
     for side in Models._fields:
         model = reported.get(side)
         if not _is_model(model):
-            raise OptionError(_untold(entry, side, model), environment=entry.name, side=side)
+            raise OptionError(_undeclared(entry, side, model), environment=entry.name, side=side)
     return Models(**reported)
 
 
@@ -85,7 +85,7 @@ def _is_model(model: Any) -> bool:
     return isinstance(model, type) and issubclass(model, BaseModel)
 
 
-def _untold(entry: Entry, side: str, model: Any) -> str:
+def _undeclared(entry: Entry, side: str, model: Any) -> str:
     if model is None:
         return (
             f"{entry.target} declares no model of its {side}s. Name it: register_environment("

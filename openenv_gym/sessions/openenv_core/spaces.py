@@ -190,7 +190,7 @@ def given_spaces(models: Models, entry: Entry) -> GivenSpaces:
     fields = {side: getattr(models, side).model_fields for side in _SIDES}
     found: GivenSpaces = {side: {} for side in _SIDES}
     unknown: list[str] = []
-    for key, told in split_mode(entry.spaces)[0].items():
+    for key, space in split_mode(entry.spaces)[0].items():
         side, _, rest = key.partition(".")
         at = [side] if side in _SIDES and rest else list(_SIDES)
         name = rest if len(at) == 1 else key
@@ -200,7 +200,7 @@ def given_spaces(models: Models, entry: Entry) -> GivenSpaces:
             unknown.append(key)
         for side in known:
             if first == name:  # another is of a part of a field
-                found[side][name] = None if told is None else parse(told)
+                found[side][name] = None if space is None else parse(space)
     if unknown:
         known = [*dict.fromkeys([*fields["action"], *fields["observation"]])]
         raise OptionError(
@@ -232,8 +232,8 @@ def check_spaces(models: Models, entry: Entry) -> None:
             causes.append(error)
             for name in error.fields["unbounded"]:
                 annotation = model.model_fields[name].annotation
-                told = f"{model.__name__}.{name}: {_shown(annotation)}"
-                lines.append(f'    "{name}": {advised_space(annotation)},  # {told}')
+                declared = f"{model.__name__}.{name}: {_shown(annotation)}"
+                lines.append(f'    "{name}": {advised_space(annotation)},  # {declared}')
                 names.append(name)
     if lines:
         listed = "\n".join(lines)

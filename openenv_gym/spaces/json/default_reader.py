@@ -189,8 +189,8 @@ class DefaultReader(SchemaReader):
         array = samples.numbers(sample)
         if array is None:
             return None
-        told = self._shapes.get(place)
-        return array.shape if told is None or math.prod(told) != array.size else told
+        known = self._shapes.get(place)
+        return array.shape if known is None or math.prod(known) != array.size else known
 
     def _nested_numbers(self, schema: Mapping[str, Any]) -> Space[Any] | None:
         """Return the Space of (nested) lists of numbers, each of any length."""
