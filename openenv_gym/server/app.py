@@ -26,7 +26,7 @@ except ImportError as error:
 from starlette.routing import Route, WebSocketRoute
 
 from openenv_gym import registry
-from openenv_gym.env import form_and_options
+from openenv_gym.env.keywords import form_and_options
 from openenv_gym.registry import Entry
 from openenv_gym.server import http, websocket
 from openenv_gym.server.backend import IN_THE_SERVER, BackendSettings

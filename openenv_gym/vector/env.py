@@ -15,8 +15,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, iterate
 from numpy.typing import NDArray
 
-from openenv_gym import registry
-from openenv_gym.env import choose_transport, form_and_options
+from openenv_gym.env.guesses import warn_of_guesses
+from openenv_gym.env.keywords import resolve_keywords
 from openenv_gym.errors import (
     ClosedError,
     EpisodeError,
@@ -24,10 +24,8 @@ from openenv_gym.errors import (
     OptionError,
     TransportError,
 )
-from openenv_gym.guesses import warn_of_guesses
 from openenv_gym.spaces.batch import join
-from openenv_gym.spaces.describe import described, parse
-from openenv_gym.spaces.guesses import requested_spaces
+from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, seeds_of
 from openenv_gym.vector.recovery import Recovery, substitute
@@ -113,57 +111,48 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
     ) -> None:
         check_counts(num_envs, workers, lane_options, on_failure)
         mode = autoreset(autoreset_mode)
-        form, further = form_and_options(actions, further)
-        settings = {
-            "url": url,
-            "image": image,
-            "token": token,
-            "timeout": timeout,
-            "require_isolation": require_isolation,
-        }
-        name, all_options = registry.resolve(
+        asked = resolve_keywords(
             environment,
             {**further, **(options or {})},
-            {
-                **settings,
-                "timeout": None if timeout == STEP_TIMEOUT else timeout,
-                "actions": form,
+            transport=transport,
+            url=url,
+            image=image,
+            token=token,
+            timeout=timeout,
+            require_isolation=require_isolation,
+            transport_options=transport_options,
+            action_space=action_space,
+            observation_space=observation_space,
+            spaces=spaces,
+            actions=actions,
+            own={
                 "workers": None if workers == 1 else workers,
                 "lane_options": lane_options,
                 "max_episode_steps": max_episode_steps,
-                "transport": transport,
-                "transport_options": transport_options,
-                "action_space": action_space,
-                "observation_space": observation_space,
-                "spaces": spaces,
             },
         )
-        chosen = choose_transport(transport, settings, transport_options or {})
-        each = [{**all_options, **given} for given in lane_options or [{}] * num_envs]
+        each = [{**asked.options, **given} for given in lane_options or [{}] * num_envs]
         self.num_envs = num_envs
         self._generators = LaneGenerators(num_envs)
         self._numbers = frozenset(range(num_envs))
         self.render_mode = render_mode
         self.closed = False
-        self._timeout = chosen.timeout
+        self._timeout = asked.transport.timeout
         self._recovery = Recovery(max_restarts, enabled=on_failure == "restart")
         self._last: list[Any] = [None] * num_envs  # observations, for lanes that are lost
         self._lost: TransportError | None = None
         self._batches: dict[int, Any] = {}
         self._workers = [
             Worker(
-                chosen,
+                asked.transport,
                 OpenVector(
-                    name,
+                    asked.environment,
                     each[first:end],
                     render_mode,
                     mode.value,
                     max_episode_steps,
                     first=first,
-                    spaces=requested_spaces(spaces),
-                    action_space=described(action_space),
-                    observation_space=described(observation_space),
-                    actions=form,
+                    **asked.spaces,
                 ),
                 range(first, end),
                 alone=workers == 1,

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from openenv_gym import registry
+from openenv_gym.env.guesses import Guesses, warn_of_guesses
+from openenv_gym.env.human import HumanView
+from openenv_gym.env.keywords import resolve_keywords
+from openenv_gym.env.remote import RemoteEnv
 from openenv_gym.errors import (
     EpisodeError,
     ExchangeTimeoutError,
-    OptionError,
-    RegistryError,
     SessionLostError,
     TransportError,
 )
-from openenv_gym.guesses import Guesses, warn_of_guesses
-from openenv_gym.human import HumanView
-from openenv_gym.remote import RemoteEnv
-from openenv_gym.spaces.describe import described, parse
-from openenv_gym.spaces.guesses import requested_spaces
+from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import (
     STEP_TIMEOUT,
     ClosedLink,
@@ -34,9 +28,7 @@ from openenv_gym.transport import (
     Transport,
     expect,
 )
-from openenv_gym.wire.isolation import check_isolation, guarantees
 from openenv_gym.wire.messages import (
-    ACTION_FORMS,
     Answer,
     Description,
     Frame,
@@ -52,24 +44,6 @@ from openenv_gym.wire.messages import (
     StepOutcome,
 )
 from openenv_gym.wire.timing import Stopwatch, Timing
-
-TRANSPORT_VARIABLE = "OPENENV_GYM_TRANSPORT"
-"""Environment variable that names the transport where ``transport=`` is not given."""
-
-_USUAL: dict[str, type | tuple[type, ...]] = {
-    "url": (str, list, tuple),
-    "image": str,
-    "token": str,
-    "timeout": (float, int),
-}
-
-_BY_SCHEME = {
-    "ws": "websocket",
-    "wss": "websocket",
-    "http": "http",
-    "https": "http",
-    "unix": "process",
-}
 
 
 class OpenEnvGym(RemoteEnv):
@@ -161,42 +135,26 @@ class OpenEnvGym(RemoteEnv):
         self.link: Link = ClosedLink()
         self._failure: BaseException | None = None
         self._mask: NDArray[np.int8] | None = None
-        form, further = form_and_options(actions, further)
-        settings = {
-            "url": url,
-            "image": image,
-            "token": token,
-            "timeout": timeout,
-            "require_isolation": require_isolation,
-        }
-        name, all_options = registry.resolve(
+        asked = resolve_keywords(
             environment,
             {**further, **(options or {})},
-            {
-                **settings,
-                "timeout": None if timeout == STEP_TIMEOUT else timeout,
-                "actions": form,
-                "timing": timing or None,
-                "transport": transport,
-                "transport_options": transport_options,
-                "action_space": action_space,
-                "observation_space": observation_space,
-                "spaces": spaces,
-            },
+            transport=transport,
+            url=url,
+            image=image,
+            token=token,
+            timeout=timeout,
+            require_isolation=require_isolation,
+            transport_options=transport_options,
+            action_space=action_space,
+            observation_space=observation_space,
+            spaces=spaces,
+            actions=actions,
+            own={"timing": timing or None},
         )
-        self.transport = choose_transport(transport, settings, transport_options or {})
+        self.transport = asked.transport
         self._stopwatch = Stopwatch() if timing else None
-        request = Open(
-            name,
-            all_options,
-            render_mode,
-            requested_spaces(spaces),
-            described(action_space),
-            described(observation_space),
-            form,
-        )
-        self._request = request
-        self.link = self.transport.open(request, LinkSettings(self._stopwatch))
+        self._request = Open(asked.environment, asked.options, render_mode, **asked.spaces)
+        self.link = self.transport.open(self._request, LinkSettings(self._stopwatch))
         try:
             self._take(self.link.description, render_mode)
         except BaseException:
@@ -409,85 +367,3 @@ class OpenEnvGym(RemoteEnv):
         if self._view is not None:
             self._view.close()
         link.close()
-
-
-def form_and_options(actions: Any, options: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """Return the form of actions that call tools, and the options of the environment.
-
-    An environment may have an option of that name itself, as BrowserGym does.
-    """
-    if actions is None or actions in ACTION_FORMS:
-        return actions, options
-    return None, {**options, "actions": actions}
-
-
-def choose_transport(
-    transport: str | Transport | None,
-    settings: dict[str, Any],
-    transport_options: dict[str, Any],
-) -> Transport:
-    """Return the transport that the keywords of ``make`` mean.
-
-    Args:
-        transport: A name, or an object; by default the variable, or the scheme of the URL, says it.
-        settings: Keywords that all transports may have; None where one is not given.
-        transport_options: Its further keywords.
-
-    Raises:
-        RegistryError: There is no transport of that name.
-        OptionError: A keyword is not one of the transport, or its value is wrong.
-    """
-    unset = {**dict.fromkeys(settings), "timeout": STEP_TIMEOUT}
-    given = {name: value for name, value in settings.items() if value != unset[name]}
-    if isinstance(transport, Transport):
-        if given or transport_options:
-            raise OptionError(
-                f"transport= is an object; {', '.join(f'{name}=' for name in settings)} and "
-                "transport_options= belong in its constructor.",
-                transport=transport.name,
-            )
-        return transport
-    return _make_transport(transport, given.get("url"), {**given, **transport_options})
-
-
-def _make_transport(
-    name: str | None, url: str | Sequence[str] | None, keywords: dict[str, Any]
-) -> Transport:
-    first = url if isinstance(url, str) else next(iter(url or ()), "")
-    scheme = urlsplit(first).scheme
-    if name is None and url and scheme not in _BY_SCHEME:
-        raise OptionError(
-            f"url={url!r} does not say how to get there: begin it with "
-            f"{', '.join(f'{known}://' for known in _BY_SCHEME)}, as in 'ws://host:8000'.",
-            url=url,
-        )
-    chosen = name or _BY_SCHEME.get(scheme) or os.environ.get(TRANSPORT_VARIABLE) or "inprocess"
-    cls = registry.load(registry.transport(chosen))
-    if "require_isolation" in keywords and "require_isolation" not in _parameters(cls):
-        check_isolation(guarantees(keywords["require_isolation"]), {}, chosen)
-    if not _usual(cls, keywords):
-        # Here, since it loads pydantic: a tenth of a second that most clients have no need of.
-        from openenv_gym.options import checked
-
-        keywords = checked(cls, keywords, f"the transport {chosen}")
-    made = cls(**keywords)
-    if not isinstance(made, Transport):
-        raise RegistryError(
-            f"The transport {chosen!r} makes a {type(made).__name__}, which is not a Transport: "
-            "derive it from openenv_gym.Transport.",
-            name=chosen,
-        )
-    return made
-
-
-def _parameters(cls: Callable[..., Any]) -> Collection[str]:
-    return inspect.signature(cls).parameters
-
-
-def _usual(cls: Callable[..., Any], keywords: dict[str, Any]) -> bool:
-    """There is nothing to check: plain settings, of their type, that the transport knows."""
-    known = _parameters(cls)
-    return all(
-        name in known and isinstance(value, _USUAL.get(name, ()))
-        for name, value in keywords.items()
-    )
