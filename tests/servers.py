@@ -1,4 +1,4 @@
-"""Servers for tests: in a thread, in a process, and behind a proxy that drops connections."""
+"""Servers for tests: in a thread of this process, and in a process of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,110 +119,3 @@ def is_running(pid: int) -> bool:
 
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
-
-
-class Proxy:
-    """A TCP proxy that drops a connection when it is told to.
-
-    Attributes:
-        fault: What befalls the next request: ``"before"`` it arrives, when half of it has arrived
-            (``"torn"``), ``"after"`` it was carried out, or when half of the reply is there
-            (``"mid"``). With ``"mute"`` the client is not told that the server is gone.
-        spared: How many requests the fault lets pass.
-        upstream: Port that it leads to.
-        accepted: How many connections there were.
-    """
-
-    def __init__(self, port: int) -> None:
-        self.fault: str | None = None
-        self.spared = 0
-        self.accepted = 0
-        self.upstream = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._sockets: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                self.accepted += 1
-                self._sockets.append(client)
-                try:
-                    server = socket.create_connection(("127.0.0.1", self.upstream))
-                except ConnectionRefusedError:
-                    client.shutdown(socket.SHUT_RDWR)
-                    continue
-                self._sockets.append(server)
-                pair = _Pair(self, client, server)
-                for pump in (pair.requests, pair.replies):
-                    thread = threading.Thread(target=pump)
-                    thread.start()
-                    self._threads.append(thread)
-
-    def take_fault(self) -> str | None:
-        if self.fault is not None and self.spared > 0:
-            self.spared -= 1
-            return None
-        fault, self.fault = self.fault, None
-        return fault
-
-    def drop(self) -> None:
-        """Drops all connections."""
-        for sock in self._sockets:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.drop()
-        for thread in self._threads:
-            thread.join(10.0)
-        for sock in self._sockets:
-            sock.close()
-
-    def __enter__(self) -> Proxy:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class _Pair:
-    def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
-        self._proxy, self._client, self._server = proxy, client, server
-        self._fault: str | None = None
-
-    def requests(self) -> None:
-        with suppress(OSError):
-            while data := self._client.recv(1 << 20):
-                self._fault = self._fault or self._proxy.take_fault()
-                if self._fault == "torn":
-                    self._server.sendall(data[: len(data) // 2])
-                if self._fault in ("before", "torn"):
-                    break
-                if self._fault == "mute":
-                    with suppress(OSError):
-                        self._server.shutdown(socket.SHUT_RDWR)
-                    continue
-                self._server.sendall(data)
-        self._drop()
-
-    def replies(self) -> None:
-        with suppress(OSError):
-            while data := self._server.recv(1 << 20):
-                if self._fault == "mid":
-                    self._client.sendall(data[: len(data) // 2])
-                if self._fault in ("after", "mid"):
-                    break
-                self._client.sendall(data)
-        if self._fault != "mute":
-            self._drop()
-
-    def _drop(self) -> None:
-        for sock in (self._client, self._server):
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)

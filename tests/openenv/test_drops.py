@@ -23,9 +23,10 @@ from openenv_gym.errors import (
     SessionLostError,
     StepLostError,
 )
+from tests.faults.proxy import Proxy
 from tests.openenv.ours import REMOTE, remote, warned
 from tests.openenv.peers import PeerServer, peer_server, requires_peers
-from tests.servers import Proxy, eventually
+from tests.servers import eventually
 
 pytestmark = requires_peers
 

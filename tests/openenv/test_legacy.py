@@ -21,9 +21,10 @@ from openenv_gym.errors import (
     StepLostError,
 )
 from openenv_gym_envs.connect4 import Connect4Action, Connect4Env
+from tests.faults.proxy import Proxy
 from tests.openenv.ours import REMOTE, warned
 from tests.openenv.peers import LEGACY, PeerServer, peer_server, requires_peers
-from tests.servers import Proxy, eventually
+from tests.servers import eventually
 
 pytestmark = requires_peers
 

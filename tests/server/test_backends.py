@@ -25,7 +25,8 @@ from openenv_gym.testing import Env, Transition, play, same
 from openenv_gym.wire.messages import Call, Restore, Snapshot
 from openenv_gym_transports.websocket import WebSocketTransport
 from tests.environments import COUNT, FAIL, SECRET
-from tests.servers import Proxy, Served, eventually, is_running, kill, serving
+from tests.faults.proxy import Proxy
+from tests.servers import Served, eventually, is_running, kill, serving
 from tests.troubles import AT_ONCE, HANG, LEAVE, TROUBLE
 from tests.troubles import COUNT as GO_ON
 

@@ -20,7 +20,8 @@ import pytest
 from openenv_gym.errors import ConnectError, OptionError, ServerFullError
 from openenv_gym.testing import Env, play, same
 from tests.environments import COUNT, THREADED
-from tests.servers import Proxy, Served, process, serving
+from tests.faults.proxy import Proxy
+from tests.servers import Served, process, serving
 
 FACES = ("websocket", "http")
 SCHEMES = {"websocket": "ws", "http": "http"}

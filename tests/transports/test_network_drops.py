@@ -22,8 +22,10 @@ from openenv_gym.errors import (
     SessionLostError,
 )
 from openenv_gym.testing import Transition, assert_same_trajectory
+from openenv_gym_transports.links import reconnecting
 from tests.environments import COUNT, INLINE, THREADED, WAIT
-from tests.servers import Proxy, Served, eventually, process, serving
+from tests.faults.proxy import Proxy
+from tests.servers import Served, eventually, process, serving
 from tests.transports.clients import count_of, make
 
 
@@ -286,6 +288,21 @@ def test_request_that_was_given_up_before_it_arrived(transport: str, server: Ser
         proxy.upstream = server.port
         assert env.reset()[0]["count"] == 0
         assert count_of(env) == 1
+        env.close()
+
+
+def test_connection_that_is_dead_without_a_sign(
+    transport: str, server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply is asked for again well before the time limit."""
+    monkeypatch.setattr(reconnecting, "SILENCE", 0.5)
+    with Proxy(server.port) as proxy:
+        url = server.url(transport, proxy.port)
+        env = make(THREADED, transport, url=url, timeout=60.0)
+        env.reset()
+        proxy.fault = "mute"
+        assert count_of(env) == 1
+        assert proxy.accepted > 1
         env.close()
 
 

@@ -25,7 +25,8 @@ from openenv_gym.testing import assert_same_trajectory
 from openenv_gym.wire.messages import Step
 from openenv_gym_transports.links.proxies import proxy_of
 from tests.environments import COUNT, THREADED, WAIT
-from tests.servers import Proxy, Served, serving
+from tests.faults.proxy import Proxy
+from tests.servers import Served, serving
 from tests.transports.clients import count_of, make
 from tests.transports.proxy import Way, proxying
 from tests.transports.test_network_drops import trajectory

@@ -30,6 +30,10 @@ from openenv_gym_transports.links.server import (
 _RETRY_LIMIT = 60.0  # seconds to go on connecting where a reply may take forever
 _LONGEST_PAUSE = 1.0
 
+SILENCE = 10.0
+"""Seconds without a reply after which a connection may be dead without a sign, and is replaced."""
+
+_TRIES = 3  # of such connections, at least, within the time limit of a reply
 
 _GOODBYE_LIMIT = 1.0  # seconds that a server may take to end the session of a program that ends
 
@@ -166,12 +170,17 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
         """Implements Link.receive, over as many connections as that takes."""
         started = failing = monotonic()
         left, backoff = timeout, Backoff(_LONGEST_PAUSE, at_once=True)
+        silence = self._silence(timeout)
         while True:
             tried = monotonic()
+            last = silence is None or (left is not None and left <= silence)
             try:
-                return self._attempt(left)
+                return self._attempt(left if last else silence)
             except TimeoutError as error:
-                raise self._late(timeout) from error
+                if last or silence is None:
+                    raise self._late(timeout) from error
+                self._hang_up()  # the server has the reply, or is still at it
+                silence *= 2
             except OSError as error:
                 self._hang_up()
                 now = monotonic()
@@ -179,8 +188,17 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
                     failing = now  # until now it was connected
                 end = failing + _RETRY_LIMIT if timeout is None else started + timeout
                 self._check_hope(error, end - now - backoff.pause, again=backoff.pause > 0)
-            backoff.wait()
-            left = None if timeout is None else end - monotonic()
+                backoff.wait()
+            left = None if timeout is None else started + timeout - monotonic()
+
+    def _silence(self, timeout: float | None) -> float | None:
+        """Return how long to wait before a connection that is silent is replaced.
+
+        None for that of a server which was started here: it cannot be lost without a sign.
+        """
+        if self._server.owned is not None:
+            return None
+        return SILENCE if timeout is None else min(SILENCE, timeout / _TRIES)
 
     def _check_hope(self, error: OSError, left: float, *, again: bool) -> None:
         """Raise, if there is no use in trying once more."""
