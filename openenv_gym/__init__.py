@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from openenv_gym.server.app import create_app as create_app
     from openenv_gym.spaces.json_text import JsonText as JsonText
     from openenv_gym.spaces.numbers import Numbers as Numbers
+    from openenv_gym.spaces.pattern_text import PatternText as PatternText
     from openenv_gym.spaces.utf8 import Utf8 as Utf8
     from openenv_gym.transport import Transport as Transport
 
@@ -55,6 +56,7 @@ __all__ = [
     "Observation",
     "OpenEnvGym",
     "OpenEnvGymError",
+    "PatternText",
     "State",
     "Transport",
     "Utf8",
@@ -76,6 +78,7 @@ _HOMES = {
     "Observation": "models",
     "OpenEnvGym": "env",
     "OpenEnvGymError": "errors",
+    "PatternText": "spaces.pattern_text",
     "State": "models",
     "Transport": "transport",
     "Utf8": "spaces.utf8",

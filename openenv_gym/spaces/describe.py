@@ -35,11 +35,12 @@ from openenv_gym.spaces.json_text import LONGEST, JsonText
 from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.numbers import Numbers
 from openenv_gym.spaces.older_gymnasium import discrete
+from openenv_gym.spaces.pattern_text import PatternText
 from openenv_gym.spaces.utf8 import Utf8
 
 _ADVICE = (
-    "Use Box, Discrete, MultiDiscrete, MultiBinary, Text, Utf8, JsonText, Dict, Tuple, Sequence, "
-    "NonEmpty, Numbers, OneOf or Graph."
+    "Use Box, Discrete, MultiDiscrete, MultiBinary, Text, Utf8, PatternText, JsonText, Dict, "
+    "Tuple, Sequence, NonEmpty, Numbers, OneOf or Graph."
 )
 
 
@@ -146,6 +147,17 @@ def _describe_utf8(space: Utf8) -> dict[str, Any]:
 
 
 @describe.register
+def _describe_pattern_text(space: PatternText) -> dict[str, Any]:
+    return {
+        "type": "PatternText",
+        "pattern": space.pattern,
+        "max_length": space.max_length,
+        "min_length": space.min_length,
+        "only_samples": space.only_samples,
+    }
+
+
+@describe.register
 def _describe_json_text(space: JsonText) -> dict[str, Any]:
     return {"type": "JsonText", "schema": space.schema, "max_length": space.max_length}
 
@@ -240,6 +252,12 @@ _PARSERS: dict[str, Callable[[dict[str, Any]], Space[Any]]] = {
         data["max_length"], min_length=data.get("min_length", 1), charset=data["charset"]
     ),
     "Utf8": lambda data: Utf8(data["max_length"], min_length=data.get("min_length", 0)),
+    "PatternText": lambda data: PatternText(
+        data["pattern"],
+        data.get("max_length", LONGEST),
+        min_length=data.get("min_length", 0),
+        only_samples=data.get("only_samples", False),
+    ),
     "JsonText": lambda data: JsonText(
         data.get("schema"), max_length=data.get("max_length", LONGEST)
     ),

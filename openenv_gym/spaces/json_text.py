@@ -6,6 +6,7 @@ text, which :func:`json.loads` reads.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import string
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from gymnasium.wrappers.utils import create_zero_array
 
+from openenv_gym.spaces.pattern_text import FORMATS, sampler
 from openenv_gym.spaces.utf8 import Utf8
 
 LONGEST = 65536
@@ -180,13 +182,20 @@ def _number(schema: Any, root: Any, random: np.random.Generator, depth: int) -> 
 
 def _integer(schema: Any, root: Any, random: np.random.Generator, depth: int) -> Any:
     low = int(schema.get("minimum", schema.get("exclusiveMinimum", -11) + 1))
-    high = schema.get("maximum", schema.get("exclusiveMaximum", low + 21) - 1)
-    return int(random.integers(low, max(low, int(high)), endpoint=True))
+    step = max(int(schema.get("multipleOf", 1)), 1)
+    low = -(-low // step)
+    high = schema.get("maximum", schema.get("exclusiveMaximum", step * (low + 21)) - 1)
+    return step * int(random.integers(low, max(low, int(high) // step), endpoint=True))
 
 
 def _string(schema: Any, root: Any, random: np.random.Generator, depth: int) -> Any:
     shortest = int(schema.get("minLength", 0))
-    longest = min(int(schema.get("maxLength", shortest + 8)), shortest + 8)
+    longest = int(schema.get("maxLength", LONGEST))
+    pattern = schema.get("pattern") or FORMATS.get(schema.get("format", ""))
+    if pattern is not None:
+        with contextlib.suppress(ValueError):  # no text for the pattern is found
+            return sampler(pattern).sample(random, shortest, longest)
+    longest = min(longest, shortest + 8)
     return "".join(random.choice(_LETTERS, int(random.integers(shortest, longest, endpoint=True))))
 
 

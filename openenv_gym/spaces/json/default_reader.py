@@ -3,7 +3,7 @@
 A schema that says less than a Space needs gets a documented default instead of a problem:
 
 ==========================  =====================================================================
-text                        ``Utf8(65536)``
+text                        ``Utf8(65536)``, or ``PatternText`` where an action has a ``pattern``
 integer                     Box of one int64, with the bounds that there are
 number                      Box of one float64, with the bounds that there are
 list of numbers             a Box of the shape that the first observation shows, else ``Numbers``
@@ -34,7 +34,6 @@ from openenv_gym.spaces.json.widen import Change, Guess
 from openenv_gym.spaces.json_text import LONGEST, JsonText
 from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.numbers import Numbers
-from openenv_gym.spaces.utf8 import Utf8
 
 _WIDEST = 1e300  # bound of a Box of floats that can be sampled between both bounds
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
@@ -109,10 +108,9 @@ class DefaultReader(SchemaReader):
         kind = resolved.get("type")
         if kind in _NUMERIC and not self._unkept(resolved):
             return self._one_number(kind, resolved, place)
-        if kind == "string" and not self._unkept(resolved):
-            shortest = int(resolved.get("minLength", 0))
-            space = Utf8(max(LONGEST, shortest), min_length=shortest)
-            return self._leaf(space, place, source="default")
+        text = self._text(resolved, LONGEST)
+        if text is not None:
+            return self._leaf(text, place, source="default")
         if kind == "array" and not self._unkept(resolved):
             found = self._list(resolved, place, sample)
             if found is not None:

@@ -24,6 +24,7 @@ from openenv_gym.spaces.json import values as jsonvalues
 from openenv_gym.spaces.json.samples import MISSING
 from openenv_gym.spaces.json.values import list_of
 from openenv_gym.spaces.nonempty import NonEmpty
+from openenv_gym.spaces.pattern_text import FORMATS, PatternText
 from openenv_gym.spaces.utf8 import Utf8
 
 _MOST_ITEMS = 1 << 26  # items of a list of one length
@@ -149,10 +150,8 @@ class SchemaReader:
             return self._untyped(place, sample)
         if "$ref" in schema:
             return self._follow(schema, place, sample)
-        unkept = self.unkept(schema)
-        if unkept is not None and not self._observed:
-            reason = f"a field with the constraint {unkept}, which samples do not satisfy"
-            return self._problem(place, reason, _ANY)
+        if not self._observed and self.unkept(schema) is not None:
+            return self._constrained(schema, place)
         if "const" in schema:
             return self._choice([schema["const"]], place)
         if "enum" in schema:
@@ -168,6 +167,14 @@ class SchemaReader:
         if kind is None:
             return self._untyped(place, sample)
         return self._readers[kind](schema, place, sample)
+
+    def _constrained(self, schema: dict[str, Any], place: str) -> Spaced:
+        text = self._text(schema, schema.get("maxLength"))
+        if text is not None:
+            return self._leaf(text, place)
+        constraint = self.unkept(schema)
+        reason = f"a field with the constraint {constraint}, which samples do not satisfy"
+        return self._problem(place, reason, _ANY)
 
     @staticmethod
     def unkept(schema: Mapping[str, Any]) -> str | None:
@@ -311,10 +318,30 @@ class SchemaReader:
         return self._leaf(space, place, jsonvalues.single(space, place))
 
     def _string(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
-        longest = schema.get("maxLength")
-        if longest is None:
+        text = self._text(schema, schema.get("maxLength"))
+        if text is None:
             return self._problem(place, "a text without maxLength", _BOUNDED_TEXT)
-        return self._leaf(Utf8(longest, min_length=schema.get("minLength", 0)), place)
+        return self._leaf(text, place)
+
+    def _text(self, schema: Mapping[str, Any], longest: int | None) -> Space[Any] | None:
+        """Return the Space of texts up to a length, or None if there is none.
+
+        Samples of an action match the schema's ``pattern``, or look as its ``format`` says.
+        """
+        unkept = {name for name in _UNKEPT if schema.get(name)} - {"pattern", "format"}
+        if longest is None or schema.get("type") != "string" or (unkept and not self._observed):
+            return None
+        shortest, pattern = int(schema.get("minLength", 0)), schema.get("pattern")
+        like = pattern or FORMATS.get(schema.get("format", ""))
+        longest = max(int(longest), shortest)
+        if self._observed or not (like or schema.get("format")):
+            return Utf8(longest, min_length=shortest)
+        if like is None:
+            return None
+        try:
+            return PatternText(like, longest, min_length=shortest, only_samples=not pattern)
+        except ValueError:  # samples cannot be made
+            return None
 
     def _object(self, schema: dict[str, Any], place: str, sample: Any) -> Spaced:
         properties: dict[str, Any] = schema.get("properties") or {}

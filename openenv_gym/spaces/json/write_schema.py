@@ -13,6 +13,7 @@ from openenv_gym.errors import SpaceError
 from openenv_gym.spaces.json_text import JsonText
 from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.numbers import Numbers
+from openenv_gym.spaces.pattern_text import PatternText
 from openenv_gym.spaces.utf8 import Utf8
 
 JsonSchema = dict[str, Any]
@@ -65,6 +66,11 @@ def _discrete(space: spaces.Discrete) -> JsonSchema:
 @json_schema.register
 def _utf8(space: Utf8) -> JsonSchema:
     return {"type": "string", "minLength": space.min_length, "maxLength": space.max_length}
+
+
+@json_schema.register
+def _pattern_text(space: PatternText) -> JsonSchema:
+    return _utf8(space) if space.only_samples else {**_utf8(space), "pattern": space.pattern}
 
 
 @json_schema.register
