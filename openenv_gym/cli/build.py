@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_what_to_build(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of an image that is built, to be used here or to be pushed."""
     parser.add_argument(
-        "environment", help="name of a bundled environment, or module:Class of your own"
+        "environment",
+        help="name of a bundled environment; or your own, whose files are added: a folder, "
+        "module:Class or script.py:Class",
     )
     parser.add_argument(
         "--base-image",
@@ -49,7 +51,7 @@ def add_what_to_build(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         default=[],
-        help="a Python file or package folder to add; may be repeated",
+        help="a further Python file or package folder to add; may be repeated",
     )
 
 

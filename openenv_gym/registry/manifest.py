@@ -18,7 +18,9 @@ Those of the bundled environments have further keys, of which
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +138,9 @@ def read(folder: Path) -> dict[str, Any]:
             f"({error.strerror}).",
             folder=str(folder),
         ) from error
+    if text.startswith("{"):  # written by a program, such as into an image
+        with suppress(ValueError):
+            return dict(json.loads(text))
     try:
         import yaml
     except ImportError as error:

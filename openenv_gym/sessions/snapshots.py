@@ -74,8 +74,14 @@ def unpack_episode(environment: str, data: bytes, *, owner: bool) -> Episode:
         raise SnapshotError(
             "These bytes are not a snapshot: give what snapshot() returned."
         ) from error
-    if name != environment:
+    if _short(name) != _short(environment):
         raise SnapshotError(
             f"This is a snapshot of {name!r:.80}, not of {environment!r}.", environment=environment
         )
     return Episode(saved, bool(running), bool(over))
+
+
+def _short(name: object) -> str:
+    """Return a name without the path of its folder, which is another in a container."""
+    text = str(name)
+    return text.rpartition("/")[2] if text.startswith("/") else text

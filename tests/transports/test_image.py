@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from openenv_gym.errors import BuildError, OptionError, RegistryError
 from openenv_gym_transports.images import contents
 from openenv_gym_transports.images.build import build_image
 from openenv_gym_transports.images.contents import image_name, requirements, write_context
+from openenv_gym_transports.images.own import find_inside
 from openenv_gym_transports.images.provide import provide
 
 if TYPE_CHECKING:
@@ -93,6 +95,45 @@ class TestContext:
         assert (target / "packages/single.py").is_file()
         assert not (target / "packages/mine/tests").exists()
 
+    def test_the_files_of_an_own_environment(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of a package, of the module of its models, and of a script."""
+        package = tmp_path / "mine_here"
+        (package / ".venv").mkdir(parents=True)
+        (package / ".venv" / "secret").write_text("")
+        (package / ".env").write_text("TOKEN=1")
+        (package / "env.py").write_text("")
+        for name in ("mine_models", "script"):
+            (tmp_path / f"{name}.py").write_text("")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        target = tmp_path / "context"
+        target.mkdir()
+        write_context(target, "mine_here.env:Env[mine_models:Act,]")
+        copied = {str(path.relative_to(target)) for path in target.rglob("packages/mine_*/**/*")}
+        assert copied == {"packages/mine_here/env.py"}
+        assert (target / "packages/mine_models.py").is_file()
+        script = find_inside(f"{tmp_path}/script.py:Env")
+        assert script.name == "/opt/openenv-gym/packages/script.py:Env"
+        assert script.files == (tmp_path / "script.py",)
+
+    def test_a_folder_and_what_it_depends_on(self, tmp_path: Path) -> None:
+        folder = tmp_path / "own_env"
+        folder.mkdir()
+        (folder / "openenv.yaml").write_text("environment: environment:Own\n")
+        (folder / "environment.py").write_text("class Own: pass\n")
+        (folder / "pyproject.toml").write_text(
+            "[project]\ndependencies = ['openenv-gym[server]', 'h11', 'absent>=2']"
+        )
+        target = tmp_path / "context"
+        target.mkdir()
+        write_context(target, str(folder))
+        written = (target / "packages/own_env/openenv.yaml").read_text()
+        assert json.loads(written) == {"environment": "environment:Own"}
+        assert {"h11", "absent"} <= names(requirements(str(folder)))
+        assert "absent>=2" in requirements(str(folder))
+        assert find_inside(str(folder)).name == "/opt/openenv-gym/packages/own_env"
+
     def test_only_the_wheels_that_are_needed(self, tmp_path: Path) -> None:
         wheelhouse, target = tmp_path / "wheels", tmp_path / "context"
         for folder in (wheelhouse, target):
@@ -137,6 +178,15 @@ class TestRefused:
         with pytest.raises(OptionError, match="pip wheel --wheel-dir") as caught:
             build_image("echo", wheelhouse=tmp_path)
         assert caught.value.fields["wheelhouse"] == str(tmp_path)
+
+    def test_a_module_that_is_nowhere(self) -> None:
+        with pytest.raises(BuildError, match=r"without its module 'nowhere'.*--include PATH"):
+            build_image("nowhere.inside:Env")
+
+    def test_a_class_of_a_notebook(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("openenv_gym.registry.registry.main_name", lambda: "__main__")
+        with pytest.raises(BuildError, match="put it into a module"):
+            build_image("__main__:NoSuchEnv")
 
     def test_nothing_to_include(self, tmp_path: Path) -> None:
         with pytest.raises(OptionError, match="is not a file or folder"):

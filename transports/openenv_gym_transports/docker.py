@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
+
 from openenv_gym.errors import ConnectError, OptionError, StartError
 from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
 from openenv_gym.wire.isolation import check_isolation, guarantees
@@ -22,6 +24,7 @@ from openenv_gym_transports.containers.needs import SIZE, Needs, needs_of
 from openenv_gym_transports.containers.owned import OwnedContainer
 from openenv_gym_transports.images.build import ENVIRONMENT
 from openenv_gym_transports.images.contents import image_name
+from openenv_gym_transports.images.own import PACKAGES_FOLDER, find_inside
 from openenv_gym_transports.images.provide import labels, provide
 from openenv_gym_transports.links.pipe import PipeLink, accept, connect
 
@@ -129,6 +132,9 @@ class DockerTransport(Transport):
             self._check_ours(named, request)
             stream = self._connect(named, client, owned)
             link = PipeLink(stream, owned, timeout=self.timeout, settings=settings)
+            if request.environment is not None:
+                inside = find_inside(named).name
+                request = msgspec.structs.replace(request, environment=inside)
             link.begin(request, self.start_timeout)
         except BaseException:
             owned.stop()
@@ -136,7 +142,8 @@ class DockerTransport(Transport):
         return link
 
     def _connect(self, environment: str, client: DockerClient, owned: OwnedContainer) -> Stream:
-        needs = needs_of(environment)
+        # Of an image's own word for it nothing is known here.
+        needs = Needs() if environment.startswith(PACKAGES_FOLDER) else needs_of(environment)
         shared = engine.shares_sockets(client) if self.socket is None else self.socket
         if not shared:
             engine.check_loopback()
@@ -174,7 +181,9 @@ class DockerTransport(Transport):
     ) -> None:
         """Create the container, and its image if need be."""
         settings = (
-            sandbox.settings(environment, self._limits(needs), needs, folder, self._sources())
+            sandbox.settings(
+                find_inside(environment).name, self._limits(needs), needs, folder, self._sources()
+            )
             | self._runtime()
         )
         if not owned.container.create(self.image or image_name(environment), settings):

@@ -21,12 +21,13 @@ from openenv_gym_transports.images.contents import (
     version,
     write_context,
 )
+from openenv_gym_transports.images.own import find_inside, is_included
 from openenv_gym_transports.images.wheelhouse import check, command
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["Progress", "build_image"]
+__all__ = ["Progress", "build_image", "remedy"]
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of a build's step, how many there are, and what it does."""
@@ -56,17 +57,17 @@ def build_image(
     """Builds the image of an environment from what is installed here.
 
     Args:
-        environment: Name of a bundled environment, or ``"module:Class"`` for one that
-            ``include`` brings.
+        environment: Name of a bundled environment, ``"module:Class"``, ``"script.py:Class"``, or
+            the path of a folder. The files of your own are added.
         base_image: What to build on: Linux with ``python3``, and with pip, unless that
             is in the wheelhouse. What else an environment of your own depends on must
-            be in it. By default ``OPENENV_GYM_BASE_IMAGE``, else ``python:X.Y-slim`` of
-            the version that runs here.
+            be in it, or in the ``pyproject.toml`` of its folder. By default
+            ``OPENENV_GYM_BASE_IMAGE``, else ``python:X.Y-slim`` of the version that runs here.
         wheelhouse: Folder of wheels; the build then has no network at all. By default
             ``OPENENV_GYM_WHEELHOUSE``, else packages come from pip's index.
         tag: Name of the image; by default
             :func:`~openenv_gym_transports.images.contents.image_name`.
-        include: Files and package folders to be importable in the container.
+        include: Further files and package folders to be importable in the container.
         progress: Called at each step.
         client: The engine; by default the one that answers.
 
@@ -78,7 +79,8 @@ def build_image(
         OptionError: The wheelhouse holds no wheels, or what to include is not there.
         EngineMissingError: No engine answers.
         BuildError: The build failed, and ``fields["log"]`` has its last lines; or the
-            wheelhouse is not of the versions that are installed here.
+            wheelhouse is not of the versions that are installed here; or a module of the
+            environment is not found.
     """
     environment = registry.environment(environment).name
     base_image = base_image or os.environ.get("OPENENV_GYM_BASE_IMAGE")
@@ -98,7 +100,7 @@ def build_image(
             },
             "network_mode": "none" if wheelhouse else None,
             "labels": {
-                ENVIRONMENT: environment,
+                ENVIRONMENT: find_inside(environment).name,
                 f"{LABEL}.version": version(),
                 f"{LABEL}.content": current.rpartition("-")[2],
             },
@@ -121,6 +123,27 @@ def _check(environment: str, wheelhouse: Path | None, include: Sequence[Path]) -
                 "is not a file or folder. Give the path of a Python file or package",
                 include=str(path),
             )
+    for module in find_inside(environment).missing:
+        if not is_included(module, include):
+            raise BuildError(
+                f"The image of {environment!r} would be without its module {module!r}, which is in "
+                f"none of the {len(sys.path)} places of sys.path. {remedy(module, environment)}",
+                environment=environment,
+                module=module,
+            )
+
+
+def remedy(module: str, environment: str) -> str:
+    """Return what to do where a module is not found that an environment is in."""
+    if module == "__main__":
+        return (
+            "A class of a notebook, or of python -c, is in no file: put it into a module, and name "
+            "it 'module:Class'."
+        )
+    return (
+        f"Go to the folder that {module} is in, or put that folder on PYTHONPATH, or name the file "
+        f"or package folder: openenv-gym build {environment} --include PATH"
+    )
 
 
 def _build(

@@ -10,16 +10,25 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import shutil
+import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openenv_gym import registry
 from openenv_gym.errors import BuildError, missing_package
+from openenv_gym.registry import Entry
+from openenv_gym.registry.manifest import MANIFEST, read
+from openenv_gym_transports.images.own import PACKAGES, find_inside, is_included
 from openenv_gym_transports.images.wheelhouse import CONTAINER, needed
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 __all__ = [
     "image_name",
@@ -29,7 +38,6 @@ __all__ = [
 ]
 
 DISTRIBUTION = "openenv-gym"
-PACKAGES = ("openenv_gym", "openenv_gym_transports", "openenv_gym_envs")
 
 # Core dependencies that the pipe face, all that runs in the container, never imports. An
 # environment that needs one names it in its extra.
@@ -52,8 +60,9 @@ def requirements(environment: str) -> list[str]:
     """What the server of an environment needs, pinned to what is installed here.
 
     Args:
-        environment: Name of a bundled environment, whose extra is added; or
-            ``"module:Class"``, whose needs are not known.
+        environment: Name of a bundled environment, whose extra is added; or a folder, whose
+            ``pyproject.toml`` may list dependencies; or ``"module:Class"``, whose needs are not
+            known.
 
     Returns:
         Lines of a requirements file, sorted. A package that is not installed here keeps
@@ -67,16 +76,41 @@ def requirements(environment: str) -> list[str]:
         from packaging.requirements import Requirement
     except ImportError as exc:
         raise missing_package("Choosing what goes into an image", "packaging", "docker") from exc
-    target = {**CONTAINER, "extra": registry.environment(environment).extra or ""}
+    entry = registry.environment(environment)
+    target = {**CONTAINER, "extra": entry.extra or ""}
     lines = set()
     for text in importlib.metadata.requires(DISTRIBUTION) or ():
         requirement = Requirement(text)
         wanted = requirement.marker is None or requirement.marker.evaluate(target)
         if wanted and (requirement.marker or requirement.name not in CLIENT_ONLY):
-            extras = ",".join(sorted(requirement.extras))
-            name = f"{requirement.name}[{extras}]" if extras else requirement.name
-            lines.add(name + _pin(requirement.name, str(requirement.specifier)))
-    return sorted(lines)
+            lines.add(_line(requirement))
+    return sorted(lines | _own_requirements(entry))
+
+
+def _own_requirements(entry: Entry) -> set[str]:
+    """Return what the ``pyproject.toml`` of an environment's folder depends on, likewise pinned."""
+    from packaging.requirements import Requirement
+
+    project = Path(entry.folder, "pyproject.toml") if entry.folder is not None else None
+    if project is None or not project.is_file():
+        return set()
+    try:
+        listed = tomllib.loads(project.read_text("utf-8")).get("project", {})
+        found = [Requirement(text) for text in listed.get("dependencies", ())]
+    except ValueError as error:
+        raise BuildError(f"{project} is not valid: {error}.", path=str(project)) from error
+    return {
+        _line(one)
+        for one in found
+        if one.name.lower().replace("_", "-") != DISTRIBUTION
+        and (one.marker is None or one.marker.evaluate({**CONTAINER, "extra": ""}))
+    }
+
+
+def _line(requirement: Requirement) -> str:
+    extras = ",".join(sorted(requirement.extras))
+    name = f"{requirement.name}[{extras}]" if extras else requirement.name
+    return name + _pin(requirement.name, str(requirement.specifier))
 
 
 def _pin(name: str, specifier: str) -> str:
@@ -94,8 +128,8 @@ def image_name(environment: str, include: Sequence[Path] = ()) -> str:
     an image is found again without saying what it was built on.
 
     Args:
-        environment: Name of a bundled environment, or ``"module:Class"``.
-        include: Files and package folders that are added to the image.
+        environment: Name of a bundled environment, ``"module:Class"``, or the path of a folder.
+        include: Files and package folders that are added to those of the environment.
     """
     return _image_name(environment, tuple(include))
 
@@ -106,7 +140,7 @@ def _image_name(environment: str, include: tuple[Path, ...]) -> str:
     # the code that it has imported, whatever becomes of the files.
     digest = hashlib.sha256("\n".join(requirements(environment)).encode())
     digest.update(_dockerfile().read_bytes())
-    for name, path in _sources(include):
+    for name, path in _sources(environment, include):
         digest.update(f"\n{name}\n".encode())
         digest.update(path.read_bytes())
     # What the name of an image allows: no colon, no capitals, no separator at an end.
@@ -126,9 +160,10 @@ def write_context(
     Args:
         folder: An empty folder; it gets ``requirements.txt``, ``wheelhouse/`` (empty
             without one) and ``packages/``.
-        environment: Name of a bundled environment, or ``"module:Class"``.
+        environment: Name of a bundled environment, ``"module:Class"``, or the path of a folder.
         wheelhouse: Folder of wheels.
-        include: Files and package folders to be importable in the container.
+        include: Files and package folders to be importable in the container, beside those of the
+            environment.
     """
     shutil.copyfile(_dockerfile(), folder / "Dockerfile")
     lines = requirements(environment)
@@ -137,10 +172,15 @@ def write_context(
     wheels.mkdir()
     for wheel in needed(wheelhouse, lines) if wheelhouse else ():
         _copy(wheel, wheels / wheel.name)
-    for name, path in _sources(include):
+    for name, path in _sources(environment, include):
         target = folder / "packages" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(path, target)
+    inside = find_inside(environment)
+    if inside.manifest:  # as JSON, which is YAML that needs no parser of it in the container
+        home = inside.files[0]
+        text = json.dumps(read(home), default=str)
+        (folder / "packages" / home.name / MANIFEST).write_text(text, "utf-8")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -154,20 +194,25 @@ def _dockerfile() -> Path:
     return Path(__file__).with_name("Dockerfile")
 
 
-def _sources(include: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    """Every file of our packages and of what is included, by its place in the image."""
-    for root in (
-        *map(_package_folder, PACKAGES),
-        *(path.resolve() for path in include),
-    ):
+def _sources(environment: str, include: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    """Every file of our packages, the environment and what is included, by place in the image."""
+    further = [path.resolve() for path in include]
+    own = [path for path in find_inside(environment).files if not is_included(path.stem, further)]
+    for root in (*map(_package_folder, PACKAGES), *own, *further):
         if root.is_file():
             yield root.name, root
         for parent, folders, files in os.walk(root):
-            folders[:] = sorted(set(folders) - {"__pycache__", "tests"})
+            folders[:] = sorted(filter(lambda name: _belongs(Path(parent, name)), folders))
             for file in sorted(files):
                 path = Path(parent, file)
-                if path.suffix != ".pyc":
+                if path.suffix != ".pyc" and not file.startswith("."):
                     yield path.relative_to(root.parent).as_posix(), path
+
+
+def _belongs(folder: Path) -> bool:
+    """Return whether a folder of a package is part of it: not a virtual environment or a cache."""
+    hidden = folder.name.startswith(".") or folder.name in ("__pycache__", "tests")
+    return not hidden and not (folder / "pyvenv.cfg").is_file()
 
 
 def _package_folder(name: str) -> Path:

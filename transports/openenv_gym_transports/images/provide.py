@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openenv_gym import registry
 from openenv_gym.errors import BuildError, ImageMissingError
 from openenv_gym_transports.containers.engine import engine_errors, explain
-from openenv_gym_transports.images.build import build_image
+from openenv_gym_transports.images.build import build_image, remedy
 from openenv_gym_transports.images.contents import image_name
+from openenv_gym_transports.images.own import find_inside
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -38,12 +38,12 @@ def provide(client: DockerClient, environment: str, *, build: bool = True) -> st
         ImageMissingError: It is not there, and may not or cannot be built.
     """
     name = image_name(environment)
-    own = environment not in registry.ENVIRONMENTS
+    missing = find_inside(environment).missing
     with _one_at_a_time():
         if client.images.list(name):
             return name
-        if own or not build:
-            raise _missing(environment, name, own)
+        if missing or not build:
+            raise _missing(environment, name, missing)
         _tell(
             f"building the image {name}, once for this version; "
             f"`openenv-gym build {environment}` does it beforehand"
@@ -57,28 +57,19 @@ def provide(client: DockerClient, environment: str, *, build: bool = True) -> st
             ) from exc
 
 
-def _missing(environment: str, name: str, own: bool) -> ImageMissingError:
-    entry = registry.environment(environment)
-    if entry.folder is not None:
-        remedy = (
-            f"openenv-gym build {entry.target} --include {entry.folder} --tag NAME. In the "
-            f"container there is no such path: make {entry.target!r} instead, with the transport "
-            "option image=NAME"
-        )
-    elif own and entry.target.rpartition(":")[0].endswith(".py"):
-        remedy = (
-            "put the class into a module, which a container can import and a script is not; then "
-            "openenv-gym build module:Class --include MODULE.py --tag NAME"
-        )
-    elif own:
-        remedy = (
-            f"openenv-gym build {environment} --include PATH --tag NAME, where PATH is the file "
-            "or package folder that it is in; then give the transport option image=NAME"
+def _missing(environment: str, name: str, modules: Sequence[str]) -> ImageMissingError:
+    if modules:
+        problem = (
+            f" and it cannot be built: its module {modules[0]!r} is not found here. "
+            f"{remedy(modules[0], environment)} --tag NAME, and give the transport option "
+            "image=NAME"
         )
     else:
-        remedy = f"openenv-gym build {environment} [--base-image IMAGE] [--wheelhouse DIR]"
+        problem = (
+            f". Build it: openenv-gym build {environment} [--base-image IMAGE] [--wheelhouse DIR]"
+        )
     return ImageMissingError(
-        f"There is no image {name} for the environment {environment!r}. Build it: {remedy}",
+        f"There is no image {name} for the environment {environment!r}{problem}",
         environment=environment,
         image=name,
     )
