@@ -27,7 +27,7 @@ import probe
 from rich.console import Console
 from rich.table import Table
 
-import openenv_gym.transport as codec_user
+import openenv_gym_transports.links.wire_link as codec_user
 from openenv_gym.cli.benchmark.machine import describe, summary
 from openenv_gym.cli.benchmark.workloads import WORKLOADS, Workload, make_ours, register
 

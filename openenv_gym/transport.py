@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import copy
-import os
 import socket
-import threading
-import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, NoReturn, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from openenv_gym.errors import (
-    ClosedError,
     CopyError,
     EpisodeError,
-    ExchangeTimeoutError,
     OptionError,
     ProtocolError,
-    SessionLostError,
 )
 from openenv_gym.wire.busy_wait import LIMIT
-from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.messages import (
     Description,
-    Failure,
-    JsonDescription,
     Open,
     OpenVector,
     Reply,
@@ -282,163 +273,6 @@ class ImmediateLink(Link):
         if reply is None:
             raise EpisodeError("No request was sent: send() comes before receive().")
         return reply
-
-
-class WireLink(Link):
-    """A link whose messages travel as bytes, with numbers by which a late reply is known for one.
-
-    Args:
-        timeout: Seconds that :meth:`exchange` waits for a reply; None waits forever.
-        stopwatch: Times each exchange, where it is set.
-    """
-
-    def __init__(self, timeout: float | None, stopwatch: Stopwatch | None) -> None:
-        self.timeout = timeout
-        self._stopwatch = stopwatch
-        self._sent = 0
-        self._turn = threading.Lock()
-        self.forked = False
-        _links.add(self)
-
-    def exchange(self, request: Request) -> Reply:
-        """Implements Link.exchange: one thread after the other."""
-        if not self._turn.acquire(timeout=-1 if self.timeout is None else self.timeout):
-            raise ExchangeTimeoutError(
-                f"Another thread's request to this environment was not answered within "
-                f"{self.timeout} s, so this one was not sent.",
-                timeout=self.timeout,
-            )
-        try:
-            self.send(request)
-            reply = self.receive(self.timeout)
-        finally:
-            self._turn.release()
-        if type(reply) is Failure:
-            raise reply.error()
-        return reply
-
-    def leave_to_parent(self) -> None:
-        """Refuse all from now on: this process is a fork, and the session is its parent's."""
-        self.forked = True
-        self._turn = threading.Lock()  # another thread of the parent may hold it
-
-    def step(self, action: Any) -> StepOutcome:
-        """Implements Link.step."""
-        reply = self.exchange(Step(action))
-        return reply.outcome if type(reply) is Result else expect(Result, reply).outcome
-
-    def begin(self, request: Open | OpenVector, limit: float | None) -> None:
-        """Open the session, within so many seconds."""
-        usual, self.timeout = self.timeout, limit
-        try:
-            kind = JsonDescription if getattr(request, "as_json", False) else Description
-            description = expect(kind, self.exchange(request))
-        finally:
-            self.timeout = usual
-        modes = description.metadata.get("render_modes", [])
-        if not isinstance(modes, list) or not all(isinstance(mode, str) for mode in modes):
-            raise ProtocolError(f"The other end names {modes!r:.100} as its render modes.")
-        self.description = description
-
-    def _encode(self, request: Request) -> bytes:
-        """Return the bytes of a request, which gets the next number."""
-        if self.forked:
-            raise SessionLostError(
-                "This environment was made by the parent process, before os.fork(): both can't "
-                "use one session. Make the environment in the process that uses it."
-            )
-        request.id = self._sent + 1
-        stopwatch = self._stopwatch
-        data = encode(request) if stopwatch is None else stopwatch.encode(request)
-        self._sent += 1
-        return data
-
-    def _decode(self, data: bytes | bytearray | memoryview) -> Reply | None:
-        """Return the reply in the bytes, if it is the one to the last request.
-
-        Raises:
-            CodecError: They are not a message.
-            ProtocolError: They are not a reply.
-        """
-        reply = decode(data) if self._stopwatch is None else self._stopwatch.decode(data)
-        if not isinstance(reply, Reply):
-            raise ProtocolError(
-                f"The other end sent a {type(reply).__name__}, which is not a reply."
-            )
-        if reply.id == self._sent:
-            return reply
-        if reply.id == 0 and type(reply) is Failure:
-            self._sent -= 1  # the other end could not read the request, and has not counted it
-            return reply
-        return None  # it answers a request that was given up
-
-    def _late(self, timeout: float | None) -> ExchangeTimeoutError:
-        return ExchangeTimeoutError(
-            f"No reply within {timeout} s. The environment may still be at it: reset() waits for "
-            "it again, close() ends it; timeout= sets the limit.",
-            timeout=timeout,
-        )
-
-    def _not_open(self) -> SessionLostError:
-        return SessionLostError("The link is closed: make a new environment.")
-
-
-_links: weakref.WeakSet[WireLink] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for link in list(_links):
-        link.leave_to_parent()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-class ClosedLink(Link):
-    """What takes the place of a link that was closed: it refuses all requests.
-
-    Args:
-        link: What was closed; None if it could not be opened.
-    """
-
-    def __init__(self, link: Link | None = None) -> None:
-        self._isolation: dict[str, Any] = {} if link is None else link.isolation
-        self._space_sources = {} if link is None else link.space_sources
-        if link is not None:
-            self.description = link.description
-
-    @property
-    def isolation(self) -> dict[str, Any]:
-        """What was between the environment and this process."""
-        return self._isolation
-
-    @property
-    def space_sources(self) -> dict[str, str]:
-        """Implements Link.space_sources."""
-        return self._space_sources
-
-    def step(self, action: Any) -> NoReturn:
-        """Refuse."""
-        raise ClosedError("The environment is closed: make a new one.")
-
-    def exchange(self, request: Request) -> NoReturn:
-        """Refuse."""
-        raise ClosedError("The environment is closed: make a new one.")
-
-    def check_copy(self) -> None:
-        """Implements Link.check_copy: what is closed says so itself."""
-
-    def send(self, request: Request) -> NoReturn:
-        """Refuse."""
-        raise ClosedError("The environment is closed: make a new one.")
-
-    def receive(self, timeout: float | None) -> NoReturn:
-        """Refuse."""
-        raise ClosedError("The environment is closed: make a new one.")
-
-    def close(self) -> None:
-        """Implements Link.close."""
 
 
 def expect(kind: type[ReplyT], reply: Reply) -> ReplyT:

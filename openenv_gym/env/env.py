@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from openenv_gym.env.closed_link import ClosedLink
 from openenv_gym.env.guesses import Guesses, warn_of_guesses
 from openenv_gym.env.human import HumanView
 from openenv_gym.env.keywords import resolve_keywords
@@ -22,7 +23,6 @@ from openenv_gym.errors import (
 from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import (
     STEP_TIMEOUT,
-    ClosedLink,
     Link,
     LinkSettings,
     Transport,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import socket
 import time
 from collections.abc import Callable
@@ -17,11 +16,12 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
 )
-from openenv_gym.transport import LinkSettings, WireLink
+from openenv_gym.transport import LinkSettings
 from openenv_gym.wire.messages import Close, Open, OpenVector, Reply, Request
 from openenv_gym.wire.names import CLOSE_LIMIT, HANDSHAKE_LIMIT
 from openenv_gym.wire.stream import Stream, readable
 from openenv_gym_transports.links.server import OwnedServer
+from openenv_gym_transports.links.wire_link import WireLink
 
 _RETRY = 0.005
 _LOOK = 0.05  # seconds after which a server that does not connect is looked at
@@ -98,20 +98,17 @@ class PipeLink(WireLink):
         stream = self._stream
         if stream is None:
             raise self._not_open()
-        stream.set_timeout(timeout)
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
-        while True:
-            try:
-                reply = self._decode(stream.recv_bytes())
-            except BlockingIOError as error:
-                raise self._late(timeout) from error
-            except (EOFError, OSError) as error:
-                raise self._lost() from error
-            if reply is not None:
-                return reply
-            # It was the late reply to an earlier request, of which there may be any number.
-            if timeout is not None:
-                stream.set_timeout(max(deadline - time.monotonic(), 1e-6))
+
+        def read(seconds: float | None) -> bytearray:
+            stream.set_timeout(seconds)
+            return stream.recv_bytes()
+
+        try:
+            return self._reply(read, timeout)
+        except (BlockingIOError, TimeoutError) as error:
+            raise self._late(timeout) from error
+        except (EOFError, OSError) as error:
+            raise self._lost() from error
 
     def ready(self, timeout: float) -> bool:
         """Implements Link.ready."""

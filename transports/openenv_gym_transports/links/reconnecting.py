@@ -17,7 +17,7 @@ from openenv_gym.errors import (
     SessionLostError,
     StartError,
 )
-from openenv_gym.transport import LinkSettings, WireLink
+from openenv_gym.transport import LinkSettings
 from openenv_gym.wire.messages import Close, Failure, Open, OpenVector, Reply, Request
 from openenv_gym.wire.names import CLOSE_LIMIT
 from openenv_gym_transports.links.backoff import Backoff
@@ -26,6 +26,7 @@ from openenv_gym_transports.links.server import (
     Server,
     ServerEndedError,
 )
+from openenv_gym_transports.links.wire_link import WireLink
 
 _RETRY_LIMIT = 60.0  # seconds to go on connecting where a reply may take forever
 _LONGEST_PAUSE = 1.0

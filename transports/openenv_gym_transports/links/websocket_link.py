@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
-
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from openenv_gym.errors import ConnectError, ProtocolError
@@ -26,17 +24,7 @@ class WebSocketLink(NetworkLink[WebSocket]):
             self._connection = socket
             for data in self._unanswered:
                 socket.send(data)
-        reply = self._decode(socket.receive(timeout))
-        if reply is not None:
-            return reply
-        began = monotonic()
-        while True:  # replies to requests that were given up
-            left = None if timeout is None else began + timeout - monotonic()
-            if left is not None and left <= 0:
-                raise TimeoutError("timed out")
-            reply = self._decode(socket.receive(left))
-            if reply is not None:
-                return reply
+        return self._reply(socket.receive, timeout)
 
     def _connect(self, limit: float) -> WebSocket:
         socket = connect(self._server, min(limit, CONNECT_LIMIT))
