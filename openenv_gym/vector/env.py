@@ -28,6 +28,7 @@ from openenv_gym.spaces.batch import join
 from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, seeds_of
+from openenv_gym.vector.frames import mode_of_lanes
 from openenv_gym.vector.recovery import Recovery, substitute
 from openenv_gym.vector.remote import RemoteVectorEnv
 from openenv_gym.vector.seeds import LaneGenerators
@@ -40,9 +41,7 @@ from openenv_gym.vector.workers import (
     wait_for_any,
 )
 from openenv_gym.wire.messages import (
-    Frame,
     OpenVector,
-    Render,
     ResetVector,
     StepVector,
     VectorResult,
@@ -135,7 +134,6 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         self.num_envs = num_envs
         self._generators = LaneGenerators(num_envs)
         self._numbers = frozenset(range(num_envs))
-        self.render_mode = render_mode
         self.closed = False
         self._timeout = asked.transport.timeout
         self._recovery = Recovery(max_restarts, enabled=on_failure == "restart")
@@ -148,7 +146,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
                 OpenVector(
                     asked.environment,
                     each[first:end],
-                    render_mode,
+                    mode_of_lanes(render_mode),
                     mode.value,
                     max_episode_steps,
                     first=first,
@@ -174,6 +172,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.metadata = {**description.metadata, "autoreset_mode": mode}
         self.autoreset_mode = mode
+        self._take_render_mode(render_mode)
         if isinstance(self.single_action_space, gymnasium.spaces.Discrete):
             self._mask = np.ones((num_envs, int(self.single_action_space.n)), np.bool_)
 
@@ -207,6 +206,10 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         results = self._received(self._workers, requests)
         self._lost = None
         observations, _, _, _, infos = self._joined(results)
+        if self._frames is not None:
+            begun = range(self.num_envs) if chosen is None else np.flatnonzero(chosen).tolist()
+            self._frames.begin(begun)
+            self._frames.add(self._pictures(self._workers, begun))
         return observations, infos
 
     def step(self, actions: Any) -> Results:
@@ -223,7 +226,10 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
             raise OptionError(f"{len(rows)} actions for {self.num_envs} lanes: give one for each.")
         for worker in self._workers:
             worker.try_send(StepVector(rows[worker.lanes.start : worker.lanes.stop]))
-        return self._joined(self._received(self._workers))
+        results = self._joined(self._received(self._workers))
+        if self._frames is not None:
+            self._follow(self._workers, range(self.num_envs), results)
+        return results
 
     def _received(
         self, workers: list[Worker], resets: list[ResetVector] | None = None
@@ -358,7 +364,10 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         limit = self._timeout if timeout is None else timeout
         ready = wait_for_any(waiting, min_lanes, limit)
         lanes = [lane for worker in ready for lane in worker.sent]
-        return (np.array(lanes, np.int64), *self._joined(self._received(ready), lanes))
+        results = self._joined(self._received(ready), lanes)
+        if self._frames is not None:
+            self._follow(ready, lanes, results)
+        return (np.array(lanes, np.int64), *results)
 
     def _check_idle(self) -> None:
         if self.closed:
@@ -373,14 +382,6 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
                 "reset()."
             ) from self._lost
 
-    def render(self) -> tuple[Any, ...] | None:
-        """Implements gymnasium.vector.VectorEnv.render: a picture of each lane."""
-        self._check_idle()
-        frames: list[Any] = []
-        for worker in self._workers:
-            frames += expect(Frame, worker.ask(Render())).frame
-        return tuple(frames)
-
     @property
     def isolation(self) -> list[dict[str, Any]]:
         """What is between each worker and this process."""
@@ -388,4 +389,6 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Implements gymnasium.vector.VectorEnv.close_extras; at any moment, and more than once."""
+        if self._frames is not None:
+            self._frames.close()
         close_all(self._workers)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Self
 
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from openenv_gym.errors import NoSuchAttributeError, OptionError
+from openenv_gym.errors import NoSuchAttributeError, NotResetError, OptionError
+from openenv_gym.human import HumanView
 from openenv_gym.transport import expect
+from openenv_gym.vector.frames import LaneFrames
 from openenv_gym.vector.seeds import LaneGenerators
 from openenv_gym.vector.workers import Worker
 from openenv_gym.wire.exports import ANY, value_of
-from openenv_gym.wire.messages import Call, Called, GetState, StateReply
+from openenv_gym.wire.messages import Call, Called, Frame, GetState, Render, StateReply
 
 
 class RemoteVectorEnv(VectorEnv[Any, Any, Any]):
@@ -23,6 +26,7 @@ class RemoteVectorEnv(VectorEnv[Any, Any, Any]):
 
     _workers: list[Worker] = []  # noqa: RUF012  # for close(), where arguments were refused
     _exports: dict[str, Any]
+    _frames: LaneFrames | None = None  # where the render mode wants one of each step
     _generators: LaneGenerators
     _recipe: tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -77,6 +81,50 @@ class RemoteVectorEnv(VectorEnv[Any, Any, Any]):
         """Whether the environments export a method of that name."""
         kind = self._exports.get(name)
         return kind == "method" or (isinstance(kind, list) and kind[0] != "is")
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Implements gymnasium.vector.VectorEnv.render.
+
+        Returns:
+            A picture or text of each lane. With ``"rgb_array_list"`` a list for each, of all since
+            the last call or the beginning of its episode; with ``"human"`` None for each.
+
+        Raises:
+            EpisodeError: There is no render mode.
+        """
+        self._check_idle()
+        if self._frames is not None:
+            return self._frames.take()
+        return tuple(frame for worker in self._workers for frame in _frames_of(worker))
+
+    def _take_render_mode(self, render_mode: str | None) -> None:
+        """Set the mode, which is one of the lanes', ``"human"``, or one with ``"_list"`` behind."""
+        self.render_mode = render_mode
+        modes = [*self.metadata.get("render_modes", [])]
+        if modes and "human" not in modes:
+            modes.insert(0, "human")
+        listed = render_mode is not None and render_mode.endswith("_list")
+        if listed and render_mode not in modes:
+            modes.append(render_mode)
+        self.metadata = {**self.metadata, "render_modes": modes}
+        view = HumanView(self.metadata.get("render_fps")) if render_mode == "human" else None
+        if listed or view is not None:
+            self._frames = LaneFrames(self.num_envs, self.metadata["autoreset_mode"], view)
+
+    def _follow(self, workers: list[Worker], lanes: Sequence[int], results: Any) -> None:
+        """Add a frame of each lane that was stepped."""
+        if self._frames is not None:
+            _, _, terminated, truncated, _ = results
+            self._frames.follow(lanes, terminated | truncated)
+            self._frames.add(self._pictures(workers, lanes))
+
+    def _pictures(self, workers: list[Worker], lanes: Collection[int]) -> Iterator[tuple[int, Any]]:
+        """Yield some of the workers' lanes, each with what it shows now."""
+        for worker in workers:
+            with contextlib.suppress(NotResetError):  # the worker was lost and is a new one
+                for lane, frame in zip(worker.lanes, _frames_of(worker), strict=True):
+                    if lane in lanes:
+                        yield lane, frame
 
     def _own(self, name: str) -> tuple[Any, ...]:
         if name == "state":
@@ -170,6 +218,11 @@ class RemoteVectorEnv(VectorEnv[Any, Any, Any]):
         copied = {name: copy.deepcopy(value, memo) for name, value in vars(self).items()}
         vars(twin).update(copied)
         return twin
+
+
+def _frames_of(worker: Worker) -> list[Any]:
+    frames: list[Any] = expect(Frame, worker.ask(Render())).frame
+    return frames
 
 
 def _lanes(reply: Any) -> list[Called]:
