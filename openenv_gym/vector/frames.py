@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from openenv_gym.human import HumanView
+from openenv_gym.env.human import HumanView
 
 _LIST = "_list"
 

@@ -11,8 +11,8 @@ from typing import Any, Self
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
+from openenv_gym.env.human import HumanView
 from openenv_gym.errors import NoSuchAttributeError, NotResetError, OptionError
-from openenv_gym.human import HumanView
 from openenv_gym.transport import expect
 from openenv_gym.vector.frames import LaneFrames
 from openenv_gym.vector.seeds import LaneGenerators
