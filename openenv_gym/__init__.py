@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from openenv_gym.spaces.json_text import JsonText as JsonText
     from openenv_gym.spaces.numbers import Numbers as Numbers
     from openenv_gym.spaces.pattern_text import PatternText as PatternText
+    from openenv_gym.spaces.stand_ins import register_space as register_space
     from openenv_gym.spaces.utf8 import Utf8 as Utf8
     from openenv_gym.transport import Transport as Transport
 
@@ -62,6 +63,7 @@ __all__ = [
     "Utf8",
     "create_app",
     "register_environment",
+    "register_space",
     "register_transport",
 ]
 
@@ -83,6 +85,7 @@ _HOMES = {
     "Transport": "transport",
     "Utf8": "spaces.utf8",
     "create_app": "server.app",
+    "register_space": "spaces.stand_ins",
 }
 
 _ENTRY_POINT = "openenv_gym.env:OpenEnvGym"

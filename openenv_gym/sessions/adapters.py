@@ -35,6 +35,7 @@ from openenv_gym.sessions.tasks import METHODS, OwnTasks, ask, unsupported
 from openenv_gym.sessions.text_picture import draw
 from openenv_gym.spaces.derive import ModelSpace, derived
 from openenv_gym.spaces.describe import describe
+from openenv_gym.spaces.stand_ins import replace_foreign
 from openenv_gym.wire.messages import Description, StepOutcome
 
 NOT_OPTIONS = frozenset({"seed", "episode_id"})
@@ -160,17 +161,30 @@ class GymnasiumAdapter(Adapter):
     Args:
         environment: What is adapter.
         exports: What its author exports to strangers too.
+        spaces: Spaces that take the places of those of another make, by name.
+
+    Raises:
+        SpaceError: It has a Space of another make, and none was given in its place.
     """
 
     steps_after_end = True
 
-    def __init__(self, environment: gymnasium.Env[Any, Any], exports: Declared = ()) -> None:
+    def __init__(
+        self,
+        environment: gymnasium.Env[Any, Any],
+        exports: Declared = (),
+        spaces: Mapping[str, Space[Any]] = MappingProxyType({}),
+    ) -> None:
         self._environment = environment
         self._exports = Exports(environment, exports, everything=True)
         if environment.spec is not None:
             self.max_episode_steps = environment.spec.max_episode_steps
-        self.action_space = environment.action_space
-        self.observation_space = environment.observation_space
+        self._spaces = spaces
+        self.action_space, replaced = replace_foreign(environment.action_space, spaces, "action")
+        self.observation_space, more = replace_foreign(
+            environment.observation_space, spaces, "observation"
+        )
+        self._replaced = {**replaced, **more}
         self.render_mode = environment.render_mode
         # Pictures first, since that is what gymnasium's own "human" shows.
         modes = sorted(environment.metadata.get("render_modes", []), key=_not_a_picture)
@@ -178,6 +192,10 @@ class GymnasiumAdapter(Adapter):
             "render_modes": modes,
             "render_fps": environment.metadata.get("render_fps"),
         }
+
+    def field_spaces(self) -> Mapping[str, Space[Any] | None]:
+        """Implements Adapter.field_spaces: those that took the places of others."""
+        return self._replaced
 
     def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
         """Implements Adapter.reset."""
@@ -194,7 +212,7 @@ class GymnasiumAdapter(Adapter):
                 f"{type(self._environment.unwrapped).__name__} cannot be copied: what Python makes "
                 "of it is a new environment, without the episode."
             )
-        return type(self)(copy.deepcopy(self._environment, memo))
+        return type(self)(copy.deepcopy(self._environment, memo), spaces=self._spaces)
 
     def exports(self) -> Exports:
         """Implements Adapter.exports: all that is public is the owner's."""

@@ -73,7 +73,10 @@ def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | No
             if takes_mode and undecided and mode is not None:
                 environment.close()
                 environment = made(mode)
-            return GymnasiumAdapter(environment, entry.exports or _own_exports(environment))
+            exports = entry.exports or _own_exports(environment)
+            given, _ = split_mode(entry.spaces)
+            spaces = {name: parse(one) for name, one in given.items() if one is not None}
+            return GymnasiumAdapter(environment, exports, spaces)
         if is_openenv_class(type(environment)):
             _chosen(render_mode, [], entry.name)
             return _core_adapter(environment, entry)

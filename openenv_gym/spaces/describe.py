@@ -36,7 +36,10 @@ from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.numbers import Numbers
 from openenv_gym.spaces.older_gymnasium import discrete
 from openenv_gym.spaces.pattern_text import PatternText
+from openenv_gym.spaces.stand_ins import own_space
 from openenv_gym.spaces.utf8 import Utf8
+
+_MANY = 1 << 20  # bounds that are compared at once: all of a large Box would take its memory again
 
 _ADVICE = (
     "Use Box, Discrete, MultiDiscrete, MultiBinary, Text, Utf8, PatternText, JsonText, Dict, "
@@ -44,17 +47,18 @@ _ADVICE = (
 )
 
 
-@singledispatch
 def describe(space: Space[Any]) -> dict[str, Any]:
     """Return the description of a Space, a dict for JSON.
 
     Raises:
-        SpaceError: This kind of Space cannot be described.
+        SpaceError: The Space is of another make, and none was registered in its place.
     """
-    raise SpaceError(
-        f"A {type(space).__module__}.{type(space).__qualname__} cannot be described. {_ADVICE}",
-        space=repr(space),
-    )
+    return _describe(own_space(space))
+
+
+@singledispatch
+def _describe(space: Space[Any]) -> dict[str, Any]:
+    raise TypeError(f"{type(space)} has no description")  # own_space() lets none of these through
 
 
 def described(given: Any) -> Any:
@@ -77,8 +81,10 @@ def _bound(array: np.ndarray[Any, Any]) -> Any:
     """Return a bound as one number if all are equal, else as nested lists."""
     if not array.size:
         return 0
-    if bool(np.all(array == array.flat[0])):
-        return _number(array.flat[0])
+    first, flat = array.flat[0], array.reshape(-1)
+    parts = (flat[start : start + _MANY] for start in range(0, flat.size, _MANY))
+    if all(bool(np.all(part == first)) for part in parts):
+        return _number(first)
     return _numbers(array)
 
 
@@ -86,16 +92,15 @@ def _numbers(array: Any) -> Any:
     return [_numbers(row) for row in array] if array.ndim else _number(array[()])
 
 
-@describe.register
+@_describe.register
 def _describe_box(space: Box) -> dict[str, Any]:
     # An integer Box that was made with inf has the dtype's limit as its bound, and remembers that
     # it was inf, which decides how it samples.
-    low: Any = np.where(space.bounded_below, space.low, -np.inf)
-    high: Any = np.where(space.bounded_above, space.high, np.inf)
-    if np.all(space.bounded_below):
-        low = space.low
-    if np.all(space.bounded_above):
-        high = space.high
+    low, high = space.low, space.high
+    if not np.all(space.bounded_below):
+        low = np.where(space.bounded_below, low, -np.inf)
+    if not np.all(space.bounded_above):
+        high = np.where(space.bounded_above, high, np.inf)
     dtype = np.dtype(space.dtype)
     return {
         "type": "Box",
@@ -106,7 +111,7 @@ def _describe_box(space: Box) -> dict[str, Any]:
     }
 
 
-@describe.register
+@_describe.register
 def _describe_discrete(space: Discrete) -> dict[str, Any]:
     return {
         "type": "Discrete",
@@ -116,7 +121,7 @@ def _describe_discrete(space: Discrete) -> dict[str, Any]:
     }
 
 
-@describe.register
+@_describe.register
 def _describe_multi_discrete(space: MultiDiscrete) -> dict[str, Any]:
     return {
         "type": "MultiDiscrete",
@@ -126,12 +131,12 @@ def _describe_multi_discrete(space: MultiDiscrete) -> dict[str, Any]:
     }
 
 
-@describe.register
+@_describe.register
 def _describe_multi_binary(space: MultiBinary) -> dict[str, Any]:
     return {"type": "MultiBinary", "n": space.n if isinstance(space.n, int) else list(space.n)}
 
 
-@describe.register
+@_describe.register
 def _describe_text(space: Text) -> dict[str, Any]:
     return {
         "type": "Text",
@@ -141,12 +146,12 @@ def _describe_text(space: Text) -> dict[str, Any]:
     }
 
 
-@describe.register
+@_describe.register
 def _describe_utf8(space: Utf8) -> dict[str, Any]:
     return {"type": "Utf8", "max_length": space.max_length, "min_length": space.min_length}
 
 
-@describe.register
+@_describe.register
 def _describe_pattern_text(space: PatternText) -> dict[str, Any]:
     return {
         "type": "PatternText",
@@ -157,29 +162,29 @@ def _describe_pattern_text(space: PatternText) -> dict[str, Any]:
     }
 
 
-@describe.register
+@_describe.register
 def _describe_json_text(space: JsonText) -> dict[str, Any]:
     return {"type": "JsonText", "schema": space.schema, "max_length": space.max_length}
 
 
-@describe.register
+@_describe.register
 def _describe_dict(space: Dict) -> dict[str, Any]:
     # A list of pairs keeps the order, which decides how the Space flattens and samples.
     return {"type": "Dict", "spaces": [[key, describe(sub)] for key, sub in space.spaces.items()]}
 
 
-@describe.register(Tuple)
+@_describe.register(Tuple)
 def _describe_tuple(space: Tuple[Any]) -> dict[str, Any]:
     return {"type": "Tuple", "spaces": [describe(sub) for sub in space.spaces]}
 
 
-@describe.register
+@_describe.register
 def _describe_sequence(space: Sequence) -> dict[str, Any]:
     kind = "NonEmpty" if isinstance(space, NonEmpty) else "Sequence"
     return {"type": kind, "space": describe(space.feature_space), "stack": space.stack}
 
 
-@describe.register
+@_describe.register
 def _describe_numbers(space: Numbers) -> dict[str, Any]:
     return {
         "type": "Numbers",
@@ -189,12 +194,12 @@ def _describe_numbers(space: Numbers) -> dict[str, Any]:
     }
 
 
-@describe.register(OneOf)
+@_describe.register(OneOf)
 def _describe_one_of(space: OneOf[Any]) -> dict[str, Any]:
     return {"type": "OneOf", "spaces": [describe(sub) for sub in space.spaces]}
 
 
-@describe.register
+@_describe.register
 def _describe_graph(space: Graph) -> dict[str, Any]:
     edges = None if space.edge_space is None else describe(space.edge_space)
     return {"type": "Graph", "node_space": describe(space.node_space), "edge_space": edges}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,18 @@ class Odd(Space[Any]):
 def test_a_space_of_another_kind_is_told_apart(space: Space[Any]) -> None:
     with pytest.raises(SpaceError, match="Odd"):
         describe(space)
+
+
+def test_a_large_box_is_not_copied() -> None:
+    tracemalloc.start()
+    try:
+        space = spaces.Box(0, 255, (1 << 23,), np.uint8)
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        assert describe(space)["high"] == 255
+        assert tracemalloc.get_traced_memory()[1] - before < 1 << 22
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_subclass_is_told_as_what_it_is() -> None:
