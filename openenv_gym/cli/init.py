@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.resources
+import importlib.util
+import keyword
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -41,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(
             f"{folder} exists already: choose another name, or --output-dir.", folder=str(folder)
         )
+    _check_free(arguments.name)
     template = importlib.resources.files("openenv_gym.cli") / _TEMPLATE
     for path, file in sorted(_files(template)):
         target = folder / path.removesuffix(_ENDING)
@@ -78,6 +81,21 @@ def _names(name: str) -> Mapping[str, str]:
         "dashed": short.replace("_", "-"),
         "package": name,
     }
+
+
+def _check_free(name: str) -> None:
+    """Check that no package has the name, which the new one would hide, or be hidden by.
+
+    Raises:
+        OptionError: One has it, or it is a word of Python.
+    """
+    found = None if keyword.iskeyword(name) else importlib.util.find_spec(name)
+    if keyword.iskeyword(name) or (found is not None and found.origin is not None):
+        raise OptionError(
+            f"{name!r} is the name of another package, or a word of Python: choose another, such "
+            f"as {name.removesuffix('_env')}_env.",
+            name=name,
+        )
 
 
 def _files(folder: Traversable, inside: str = "") -> Iterator[tuple[str, Traversable]]:

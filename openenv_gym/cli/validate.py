@@ -64,6 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(finding: Finding) -> None:
-    print(f"{_MARKS[finding.verdict]}  {finding.check}")
+    print(f"{_MARKS[finding.verdict]}  {finding.check}", flush=True)
     if finding.reason:
         print("      " + finding.reason.replace("\n", "\n      "), flush=True)

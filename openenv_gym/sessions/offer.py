@@ -10,6 +10,7 @@ from openenv_gym import registry
 from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.options import check_allowed
 from openenv_gym.registry import Entry
+from openenv_gym.sessions.info_values import INFO_OPTION
 from openenv_gym.sessions.mask_in_observation import OPTION
 from openenv_gym.wire.messages import Open, OpenVector
 
@@ -67,10 +68,9 @@ class Offer:
             OptionError: One of them is not for the client.
         """
         if not self.owner:
-            form = {
-                name: given[name] for name in given if name == OPTION
-            }  # which anybody may choose
-            own = {name: given[name] for name in given if name != OPTION}
+            # The form of what they get anybody may choose.
+            form = {name: given[name] for name in given if name in (OPTION, INFO_OPTION)}
+            own = {name: given[name] for name in given if name not in form}
             own = check_allowed(registry.load(entry), own, self.options, entry.name)
             given = {**own, **form}
         return {**self.options, **given}

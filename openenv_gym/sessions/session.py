@@ -30,9 +30,11 @@ from openenv_gym.errors import (
     ProtocolError,
     SpaceError,
 )
+from openenv_gym.options import parameters_of
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.exports import reach_all
+from openenv_gym.sessions.info_values import INFO_OPTION, TravellingInfos, take_info_option
 from openenv_gym.sessions.lanes import Lanes, check_alike
 from openenv_gym.sessions.make import check_actions, check_spaces, make_adapter
 from openenv_gym.sessions.mask_in_observation import MaskInObservation, take_option
@@ -223,6 +225,10 @@ class Session(ImmediateLink):
 
     def _make(self, entry: Entry, given: Mapping[str, Any], request: Open | OpenVector) -> Adapter:
         masked, options = take_option(self._offer.merge(entry, given))
+        infos = "strict"
+        if INFO_OPTION in options:
+            own = INFO_OPTION in parameters_of(registry.load(entry))
+            infos, options = take_info_option(options, own)
         try:
             adapter = self._maker(request)(entry, options, request.render_mode)
         except SpaceError:
@@ -232,6 +238,8 @@ class Session(ImmediateLink):
         try:
             check_spaces(adapter, request, entry.name)
             check_actions(adapter, entry)
+            if infos != "strict":
+                adapter = TravellingInfos(adapter, text=infos == "text")
             return MaskInObservation(adapter, entry.name) if masked else adapter
         except BaseException:
             with contextlib.suppress(Exception):  # what is wrong with the request matters more

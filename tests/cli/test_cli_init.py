@@ -189,6 +189,15 @@ def test_what_can_name_no_package(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["numpy", "class", "json"])
+def test_a_name_that_is_taken(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", name, "--output-dir", str(tmp_path)]) == 1
+    assert f"choose another, such as {name}_env" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "maze").mkdir()
     (tmp_path / "maze" / "models.py").write_text("mine")
