@@ -313,7 +313,8 @@ def decode_value(data: bytes) -> Any:
 def _refusal(place: str, reason: str) -> CodecError:
     return CodecError(
         f"{place} cannot travel: {reason}. Use numbers, texts, bytes, numpy arrays, and lists, "
-        "tuples, sets and dicts of them.",
+        "tuples, sets and dicts of them."
+        + (" make(..., info='drop') leaves such values out." if place.startswith("info") else ""),
         place=place,
     )
 

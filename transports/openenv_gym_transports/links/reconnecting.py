@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import weakref
 from abc import abstractmethod
@@ -37,6 +38,9 @@ SILENCE = 10.0
 _TRIES = 3  # of such connections, at least, within the time limit of a reply
 
 _GOODBYE_LIMIT = 1.0  # seconds that a server may take to end the session of a program that ends
+
+
+_log = logging.getLogger(__name__)
 
 
 class Connection(Protocol):
@@ -87,6 +91,7 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
         self._connection = connection
         self._opened = False
         self._closing = False
+        self._drop_reported = False
         self._closed = False
         self._lost: OpenEnvGymError | None = None  # what all further requests meet
         self._process = os.getpid()
@@ -133,6 +138,9 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
         reply = super()._decode(data)
         if reply is not None:
             self._unanswered.clear()
+            if self._drop_reported:
+                self._drop_reported = False
+                _log.warning("The connection to %s is restored.", self._server.url)
             if type(reply) is Failure and isinstance(lost := reply.error(), SessionLostError):
                 self._lost = lost
         return reply
@@ -153,8 +161,9 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
             return  # receive() connects, and sends what is not answered
         try:
             connection.send(data)
-        except OSError:
+        except OSError as error:
             self._hang_up()
+            self._report_drop(error)
         except BaseException:
             self._hang_up()  # half a request may be on its way
             raise
@@ -189,8 +198,17 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
                     failing = now  # until now it was connected
                 end = failing + _RETRY_LIMIT if timeout is None else started + timeout
                 self._check_hope(error, end - now - backoff.pause, again=backoff.pause > 0)
+                self._report_drop(error)
                 backoff.wait()
             left = None if timeout is None else started + timeout - monotonic()
+
+    def _report_drop(self, error: OSError) -> None:
+        """Log that the connection dropped: at once, and once until it is restored."""
+        if self._opened and not self._closing and not self._drop_reported:
+            self._drop_reported = True
+            _log.warning(
+                "The connection to %s dropped (%s); connecting again.", self._server.url, error
+            )
 
     def _silence(self, timeout: float | None) -> float | None:
         """Return how long to wait before a connection that is silent is replaced.
