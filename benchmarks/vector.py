@@ -235,8 +235,8 @@ GROUPS = (
     ),
     Group(
         f"{LANES} lanes, chess",
-        lambda: [ours(_CHESS, "process"), ours(_CHESS, "process", 2)],
-        (("process", "process x 2", 1.6),),
+        lambda: [ours(_CHESS, "process"), ours(_CHESS, "process", 2), ours(_CHESS, "ray", 2)],
+        (("process", "process x 2", 1.6), ("process x 2", "ray x 2", 0.9)),
     ),
     Group(
         f"{SB3_LANES} lanes, SB3, Connect4, websocket",

@@ -1,4 +1,4 @@
-"""One seeded game of chess over all five transports: ``make demo``.
+"""One seeded game of chess over five transports: ``make demo``.
 
 Plays the same game five times, shows the last board, says whether the five trajectories are
 identical, and prints what each transport puts between you and the environment, and what it costs.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from openenv_gym.errors import EngineMissingError, MissingDependencyError
 from tests.openenv.peers import missing as missing_peers
+from tests.troubles import children
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -66,6 +68,48 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
     ]
     return report
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests over Ray share one; its actors take seconds to start, so few contracts are for it."""
+    over_ray = [item for item in items if _transport(item) == "ray"]
+    for item in over_ray:
+        assert isinstance(item, pytest.Function)
+        item.fixturenames.insert(0, "local_ray")
+    spared = {
+        item
+        for item in over_ray
+        if item.path.parent.name == "contract" and item.parent and item.parent.name not in _ON_RAY
+    }
+    if spared:
+        config.hook.pytest_deselected(items=list(spared))
+        items[:] = [item for item in items if item not in spared]
+
+
+_ON_RAY = ("TestChess", "TestChatInText", "TestSumoRLOfAllJunctions")
+
+
+def _transport(item: pytest.Item) -> str | None:
+    call = getattr(item, "callspec", None)
+    return None if call is None else call.params.get("transport")
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """A Ray on this machine, or the one that ``RAY_ADDRESS`` names; it ends with the tests."""
+    ray = pytest.importorskip("ray")
+    address = os.environ.get("RAY_ADDRESS", "local")
+    for attempt in range(3):  # it has 30 s to start, which a busy machine may not give it
+        try:
+            ray.init(address, include_dashboard=False, log_to_driver=False)
+            break
+        except Exception as error:
+            if attempt == 2 or "timed out during startup" not in str(error):
+                raise
+    yield
+    ray.shutdown()
+    names = {name for pid in children() for name in Path(f"/proc/{pid}/comm").read_text().split()}
+    assert not names & {"raylet", "gcs_server"}, "Ray is still running"
 
 
 def _skip_unless_required(variable: str, reason: str) -> None:

@@ -37,6 +37,7 @@ TRANSPORTS: Mapping[str, Entry] = MappingProxyType(
             ("websocket", "WebSocketTransport", "server", "a WebSocket"),
             ("process", "ProcessTransport", None, "a process on this machine"),
             ("docker", "DockerTransport", "docker", "a hardened container"),
+            ("ray", "RayTransport", "ray", "an actor on a Ray cluster"),
         )
     }
 )

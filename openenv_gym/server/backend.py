@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from openenv_gym import registry
 from openenv_gym.errors import OpenEnvGymError, OptionError
+from openenv_gym.options import checked
 from openenv_gym.sessions.offer import Offer
 from openenv_gym.transport import Link, Transport
 from openenv_gym.wire.codec import encode
@@ -237,7 +238,7 @@ class BackendSettings:
             transport = make(environment=environment, **pooled, **self.options)
         else:
             make = registry.load(registry.transport(name))
-            transport = make(**self.options)
+            transport = make(**checked(make, self.options, f"the backend {name}"))
         return Backend(transport, offer, self.limits, self.spare)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import Any
 
 from openenv_gym.errors import EnvironmentFailedError, OpenEnvGymError, ProtocolError
+from openenv_gym.registry import Entry
+from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.session import Session
 from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.messages import Failure, Reply, Request
@@ -91,3 +93,22 @@ def answer(session: Session, data: Any) -> bytes:
     except OpenEnvGymError as error:
         return refusal(error, 0)
     return carry_out(session, request)
+
+
+def session_for_owner(
+    environment: str | None = None, options: Mapping[str, Any] | None = None
+) -> Session:
+    """Return a session whose client is its owner, who may ask for values as JSON.
+
+    Args:
+        environment: The one that is served; None: whatever is asked for.
+        options: Options of the environment, unless the client gives others.
+    """
+    return Session(environment, options=options, make_json_adapter=_make_json_adapter)
+
+
+def _make_json_adapter(entry: Entry, options: Mapping[str, Any], mode: str | None) -> Adapter:
+    # Here, since it loads Pydantic and more, which few sessions of an owner have need of.
+    from openenv_gym.server.openenv_protocol.adapter import make_json_adapter
+
+    return make_json_adapter(entry, options, mode)

@@ -21,12 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from openenv_gym.errors import OpenEnvGymError, ServerFullError, StartError
-from openenv_gym.registry import Entry
-from openenv_gym.server.exchange import answer, read, refusal
+from openenv_gym.server.exchange import answer, read, refusal, session_for_owner
 from openenv_gym.server.process import end_group, owner_left
 from openenv_gym.server.watcher import watch_owner
-from openenv_gym.sessions.adapters import Adapter
-from openenv_gym.sessions.session import Session
 from openenv_gym.wire.names import CLOSE_LIMIT, HANDSHAKE_LIMIT
 from openenv_gym.wire.private_folder import KEY, SOCKET, check_private, read_key
 from openenv_gym.wire.stream import Stream
@@ -162,9 +159,7 @@ class PipeServer:
 
     def _serve_session(self, stream: Stream) -> bytes:
         """Answers until the session is closed; gives the reply to that, which is not sent yet."""
-        session = Session(
-            self._environment, options=self._options, make_json_adapter=_make_json_adapter
-        )
+        session = session_for_owner(self._environment, self._options)
         try:
             while True:
                 reply = answer(session, stream.recv_bytes())
@@ -215,13 +210,6 @@ class PipeServer:
             connection.unwatched.set()
         for connection in connections:
             _join_or_abandon(connection.thread)
-
-
-def _make_json_adapter(entry: Entry, options: Mapping[str, Any], mode: str | None) -> Adapter:
-    # Here, since it loads Pydantic and more, which few sessions over a pipe have need of.
-    from openenv_gym.server.openenv_protocol.adapter import make_json_adapter
-
-    return make_json_adapter(entry, options, mode)
 
 
 def _join_or_abandon(thread: threading.Thread) -> None:

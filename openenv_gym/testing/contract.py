@@ -6,13 +6,15 @@
         id = "acme/Thing-v0"
         options = {"size": 3}
 
-pytest runs all that is in :class:`EnvironmentContract` for each of ``transports``. A test of the
-transport ``docker`` is marked ``docker``, a mark to be listed in your configuration (``markers =
-["docker: needs an engine"]``); where there is no engine, deselect it with ``-m "not docker"``.
+pytest runs all that is in :class:`EnvironmentContract` for each of ``transports``, for ``ray``
+where it is installed. A test of the transport ``docker`` is marked ``docker``, a mark to be listed
+in your configuration (``markers = ["docker: needs an engine"]``); where there is no engine,
+deselect it with ``-m "not docker"``.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 import pickle
@@ -85,10 +87,11 @@ def _contained(space: Space[Any], value: Any) -> bool:
 
 
 def _transports() -> list[Any]:
-    return [
-        pytest.param(name, marks=pytest.mark.docker) if name == "docker" else name
-        for name in TRANSPORTS
-    ]
+    marks = {
+        "docker": pytest.mark.docker,
+        "ray": pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="there is no Ray"),
+    }
+    return [pytest.param(name, marks=marks[name]) if name in marks else name for name in TRANSPORTS]
 
 
 class TrajectoryContract:

@@ -22,6 +22,7 @@ _MODES = list(AutoresetMode)
 _TRANSPORTS = [
     pytest.param(name, marks=pytest.mark.docker) if name == "docker" else name
     for name in TRANSPORTS
+    if name != "ray"  # its actors take seconds to start: tests/transports/test_ray.py has one
 ]
 
 

@@ -25,6 +25,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "docker": {"color": "#56B4E9"},
     "websocket": {"color": "#D55E00"},
     "http": {"color": "#CC79A7"},
+    "ray": {"color": "#F0E442"},
     "raw tcp": {"color": "#000000", "linestyle": ":"},
     "raw unix": {"color": "#888888", "linestyle": ":"},
     "gymnasium": {"color": "#777777", "linestyle": "-."},
