@@ -24,6 +24,7 @@ from openenv_gym import registry as _registry
 
 if TYPE_CHECKING:
     from openenv_gym.env import OpenEnvGym as OpenEnvGym
+    from openenv_gym.env.record import record as record
     from openenv_gym.environment import Environment as Environment
     from openenv_gym.errors import OpenEnvGymError as OpenEnvGymError
     from openenv_gym.models import Action as Action
@@ -62,6 +63,7 @@ __all__ = [
     "Transport",
     "Utf8",
     "create_app",
+    "record",
     "register_environment",
     "register_space",
     "register_transport",
@@ -85,6 +87,7 @@ _HOMES = {
     "Transport": "transport",
     "Utf8": "spaces.utf8",
     "create_app": "server.app",
+    "record": "env.record",
     "register_space": "spaces.stand_ins",
 }
 

@@ -10,9 +10,11 @@
     ├── ActionError              an action outside of the action space; a ValueError
     ├── EpisodeError             a call out of turn, such as a step after the episode's end
     │   ├── NotResetError        before the first reset; gymnasium's ResetNeeded
-    │   └── ClosedError          after close; gymnasium's ClosedEnvironmentError
+    │   ├── ClosedError          after close; gymnasium's ClosedEnvironmentError
+    │   └── ReplayError          a replay was asked for what its recording does not have
     ├── CopyError                an environment that cannot be copied
     ├── SnapshotError            an environment that cannot be saved, or not from such a snapshot
+    ├── RecordingError           a file that is not a recording, or cannot be written
     ├── RegistryError            no environment or transport of that name
     ├── MissingDependencyError   a package that is needed is not installed
     ├── EnvironmentFailedError   the environment's own code raised
@@ -156,6 +158,14 @@ class CopyError(OpenEnvGymError, TypeError):
 
 class SnapshotError(OpenEnvGymError, ValueError):
     """The environment cannot be saved, or what was given is not a snapshot of such a one."""
+
+
+class RecordingError(OpenEnvGymError):
+    """A file is not a recording, or cannot be written."""
+
+
+class ReplayError(EpisodeError):
+    """A replay was asked for what its recording does not have; the episode ends there."""
 
 
 class RegistryError(OpenEnvGymError):

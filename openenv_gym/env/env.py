@@ -95,6 +95,7 @@ class OpenEnvGym(RemoteEnv):
 
     Attributes:
         transport: How the environment is reached.
+        request: What opened the session.
         link: The open session; after :meth:`close` one that refuses all calls.
         observation_space: As the environment's models and options say.
         action_space: As the environment's models and options say.
@@ -153,8 +154,8 @@ class OpenEnvGym(RemoteEnv):
         )
         self.transport = asked.transport
         self._stopwatch = Stopwatch() if timing else None
-        self._request = Open(asked.environment, asked.options, render_mode, **asked.spaces)
-        self.link = self.transport.open(self._request, LinkSettings(self._stopwatch))
+        self.request = Open(asked.environment, asked.options, render_mode, **asked.spaces)
+        self.link = self.transport.open(self.request, LinkSettings(self._stopwatch))
         try:
             self._take(self.link.description, render_mode)
         except BaseException:
@@ -243,7 +244,7 @@ class OpenEnvGym(RemoteEnv):
         lost = isinstance(self._failure, ExchangeTimeoutError | SessionLostError)
         if lost and self.link.renewable:
             self.link.close()
-            self.link = self.transport.open(self._request, LinkSettings(self._stopwatch))
+            self.link = self.transport.open(self.request, LinkSettings(self._stopwatch))
             self._guesses.link = self.link
 
     def _keep(self, observation: Any, info: dict[str, Any]) -> None:

@@ -43,6 +43,9 @@ TRANSPORTS: Mapping[str, Entry] = MappingProxyType(
 )
 """Transports of this package, by the name that ``transport=`` takes."""
 
+REPLAY = Entry("replay", "openenv_gym_transports.replay:ReplayTransport", summary="a recording")
+"""Plays a recording, so it is not one of those that run an environment."""
+
 _further_transports: dict[str, Entry] = {}  # those of users, registered in this process
 
 _IDS = {
@@ -226,9 +229,11 @@ def transport(name: str) -> Entry:
     found = TRANSPORTS.get(name) or _further_transports.get(name)
     if found is not None:
         return found
+    if name == REPLAY.name:
+        return REPLAY
     found = installed_transports().get(name)
     if found is None:
-        known = [*TRANSPORTS, *_further_transports, *installed_transports()]
+        known = [*TRANSPORTS, REPLAY.name, *_further_transports, *installed_transports()]
         raise _unknown("transport", name, known)
     return found
 
@@ -240,7 +245,7 @@ def register_transport(name: str, target: str) -> None:
         RegistryError: The name is that of a transport of this package, or the target is not a
             ``module:Class``.
     """
-    if name in TRANSPORTS:
+    if name in TRANSPORTS or name == REPLAY.name:
         raise RegistryError(
             f"The transport {name!r} is one of openenv-gym: register yours by another name.",
             name=name,
