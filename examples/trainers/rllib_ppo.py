@@ -45,7 +45,7 @@ class FlatBoard(SingleAgentObservationPreprocessor):
 
 def main() -> None:
     """Train for two iterations."""
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     config = (
         PPOConfig()
         .environment(ID, env_config=OPTIONS)
