@@ -61,3 +61,13 @@ def test_a_program_that_fails(
     printed = capsys.readouterr().out
     assert "ValueError: why it failed" in printed
     assert "failed: exit status 1" in printed
+
+
+def test_a_trainer_without_its_part_is_absent(
+    compat: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    partial = program(compat, tmp_path, "numpy", "")._replace(part="no-such-distribution")
+    monkeypatch.setattr(compat, "PROGRAMS", [partial])
+    monkeypatch.setattr(compat, "PYTHONS", (*compat.PYTHONS, tmp_path / "no-such-python"))
+    assert compat.main([]) == 0
+    assert "not run" in capsys.readouterr().out
