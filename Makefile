@@ -1,22 +1,42 @@
-# Two targets do everything on a fresh machine: `make demo` and `make test`.
+# Two targets do everything on a fresh machine: `make demo` and `make test`; the first installs
+# only what it shows.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # Written by .ci/engine where it prepared a base image and wheels for building without a network.
 -include .build/docker.mk
 
-.PHONY: demo demo-all test compat lint generate bench install clean
+.PHONY: demo demo-all test compat lint generate docs bench install clean
 
+# Each stage installs what the one before has not; the last one names everything that must fit
+# together. pip is quiet, so that a stage is one line.
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
-	touch $@
+$(VENV)/.demo: pyproject.toml
+	@echo "installing 1 of 4: what the demo shows"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -e '.[chess,server,docker]'
+	@touch $@
 
-demo: install
+$(VENV)/.environments: $(VENV)/.demo
+	@echo "installing 2 of 4: the environments"
+	@$(PIP) --upgrade pip
+	@$(PIP) -e '.[all]'
+	@touch $@
+
+$(VENV)/.trainers: $(VENV)/.environments
+	@echo "installing 3 of 4: the trainers"
+	@$(PIP) -e '.[all,socks,ray,pettingzoo,cleanrl,sb3,trl]'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.trainers
+	@echo "installing 4 of 4: the tools"
+	@$(PIP) -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.demo
 	$(BIN)/python examples/demo.py
 
 demo-all: install
@@ -40,6 +60,10 @@ lint: install
 generate: install
 	$(BIN)/python -m openenv_gym.registry.generate
 	$(BIN)/python -m tests.client_options
+
+# The site, in .build/site: a warning, such as a link that leads nowhere, is an error.
+docs: install
+	$(BIN)/mkdocs build --strict --quiet
 
 bench: install
 	$(BIN)/python benchmarks/transports.py
