@@ -1,6 +1,7 @@
 """TRL: ``GRPOTrainer`` trains a tiny model, made here from a config, with an environment's tools.
 
     OPENENV_GYM_TRANSPORT=process python examples/trainers/trl_grpo.py
+    python examples/trainers/trl_grpo.py --id openenv/OpenSpiel.blackjack-v0
 
 The reward is the environment's, which TRL asks for itself. What this model writes is noise and
 wins no game, so that a second reward, for small letters, gives it something to learn. A real run
@@ -9,6 +10,7 @@ has ``model="Qwen/Qwen3-0.6B"``, and neither that reward nor a tokenizer of its 
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 from importlib import resources
@@ -25,7 +27,6 @@ from trl import GRPOConfig, GRPOTrainer
 
 from openenv_gym.trl import environment_factory
 
-ID = "openenv/Connect4-v0"
 UPDATES = 2
 
 
@@ -70,6 +71,9 @@ def small_letters(completions: Any, **_: Any) -> list[float]:
 
 def main() -> None:
     """Train for a few updates."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--id", default="openenv/Connect4-v0", help="the game (%(default)s)")
+    id = parser.parse_args().id
     torch.manual_seed(0)
     torch.set_num_threads(1)
     tokenizer = byte_tokenizer()
@@ -82,7 +86,7 @@ def main() -> None:
             processing_class=tokenizer,
             reward_funcs=small_letters,
             train_dataset=Dataset.from_list([row] * 2),
-            environment_factory=environment_factory(ID, opponent="random"),
+            environment_factory=environment_factory(id, opponent="random"),
             args=GRPOConfig(
                 output_dir=folder,
                 use_cpu=True,
