@@ -13,7 +13,7 @@ from gymnasium.spaces import Space
 
 from openenv_gym import registry
 from openenv_gym.environment import Environment
-from openenv_gym.errors import OptionError, RegistryError
+from openenv_gym.errors import OptionError, RegistryError, UnknownOptionError
 from openenv_gym.options import checked
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import (
@@ -215,6 +215,7 @@ def _chosen(wanted: str | None, modes: list[str], name: str) -> str | None:
 
     Raises:
         OptionError: There is none such.
+        UnknownOptionError: There is none at all.
     """
     if wanted is None:
         return None
@@ -223,7 +224,8 @@ def _chosen(wanted: str | None, modes: list[str], name: str) -> str | None:
     found = next((mode for mode in given if asked in ("human", mode)), None)
     if found is None and asked == wanted:
         reported = ", ".join(map(repr, given)) or "none: it shows nothing"
-        raise OptionError(
+        # Trainers try a mode, and make it without one where that is an unknown keyword.
+        raise (OptionError if given else UnknownOptionError)(
             f"{name} has no render_mode={wanted!r}. It has {reported}.",
             name=name,
             render_mode=wanted,

@@ -14,6 +14,7 @@ from openenv_gym.errors import (
     ExchangeTimeoutError,
     OpenEnvGymError,
     OptionError,
+    UnknownOptionError,
 )
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
@@ -111,7 +112,7 @@ class OpenEnvServerLink(Session):
                 options=sorted(options),
             )
         if render_mode is not None and not render_mode.endswith("?"):
-            raise OptionError(
+            raise UnknownOptionError(
                 f"render_mode={render_mode!r}: the server at {self._url} is OpenEnv's own, "
                 "which cannot render. Leave it out.",
                 render_mode=render_mode,
