@@ -80,8 +80,9 @@ class EnvClient(Generic[ActionT, ObservationT, StateT]):
             pass
 
     Args:
-        base_url: A server that runs already: ``http://``, ``https://``, ``ws://`` or ``wss://``, to
-            which a WebSocket is made unless ``transport="http"`` is given; or ``unix://`` and the
+        base_url: A server that runs already: ``http://``, ``https://``, ``ws://``, ``wss://``, or
+            ``hf://owner/name`` of a Space, to which a WebSocket is made unless
+            ``transport="http"`` is given; or ``unix://`` and the
             folder of a pipe. Without it the environment runs in this process, or where
             ``transport`` says.
         transport: Name of a transport, or a Transport object.

@@ -29,6 +29,7 @@ _BY_SCHEME = {
     "http": "http",
     "https": "http",
     "unix": "process",
+    "hf": "websocket",
 }
 
 

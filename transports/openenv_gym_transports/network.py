@@ -26,6 +26,7 @@ from openenv_gym.wire.names import SESSION_HEADER
 from openenv_gym.wire.token import sendable_token
 from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.links.child_process import start_server
+from openenv_gym_transports.links.hub import check_space, find_space, is_space
 from openenv_gym_transports.links.server import OwnedServer, Server, UnavailableError
 from openenv_gym_transports.links.tls import Cert, Verify, make_context
 
@@ -39,8 +40,9 @@ class NetworkTransport(Transport):
     Args:
         url: A server that runs already, or several that serve the same: then each worker of a
             vector begins with another, and one that is full, ending or away is passed over, until
-            ``start_timeout``. Without it one is started, on a loopback port of its own, with a
-            token of its own, and ended with the link.
+            ``start_timeout``. ``hf://owner/name`` is a Space of Hugging Face; a private one is sent
+            the token of the variable ``HF_TOKEN``. Without it one is started, on a loopback port of
+            its own, with a token of its own, and ended with the link.
         token: The server's token.
         timeout: Seconds to wait for a reply; None waits forever.
         start_timeout: Seconds until the environment must be there.
@@ -78,7 +80,7 @@ class NetworkTransport(Transport):
             if not self._addresses:
                 raise OptionError("url=[] has no address: give one or more, or leave it out.")
             for address in self._addresses:
-                self._endpoint(address)
+                check_space(address) if is_space(address) else self._endpoint(address)
         elif self.token is not None:
             raise OptionError("token= is that of the server at url=, which is not given.")
         elif self.verify is not None or self.cert is not None:
@@ -155,10 +157,16 @@ class NetworkTransport(Transport):
             owned: What was started.
             address: One of ``url=``, which is the first by default.
         """
+        address, token = address or self._addresses[0], self.token
+        if is_space(address):
+            found = find_space(address)
+            scheme, _, place = found.url.partition("://")
+            address = f"{self.schemes[scheme == 'https']}://{place}"
+            token = token or found.token
         headers = {**(self.headers or {}), SESSION_HEADER: secrets.token_urlsafe(24)}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
-        endpoint = self._endpoint(address or self._addresses[0])
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        endpoint = self._endpoint(address)
         return Server(
             endpoint, headers, owned, self.start_timeout, verify=self.verify, cert=self.cert
         )

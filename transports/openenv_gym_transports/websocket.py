@@ -32,9 +32,10 @@ class WebSocketTransport(NetworkTransport):
     once.
 
     Args:
-        url: ``ws://host:port`` or ``wss://host`` of a server that runs already, or a list of
-            several (:class:`~openenv_gym_transports.network.NetworkTransport`). Without it one is
-            started for each link, on a loopback port of its own, and ended with it.
+        url: ``ws://host:port`` or ``wss://host`` of a server that runs already, ``hf://owner/name``
+            of a Space, or a list of several
+            (:class:`~openenv_gym_transports.network.NetworkTransport`). Without it one is started
+            for each link, on a loopback port of its own, and ended with it.
         token: The server's token.
         timeout: Seconds to wait for a reply; None waits forever.
         start_timeout: Seconds until the environment must be there.
