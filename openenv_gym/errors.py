@@ -113,15 +113,25 @@ def _portable(value: Any) -> Any:
 
 
 class SpaceError(OpenEnvGymError):
-    """A Space cannot be derived or described, or a value does not fit the one it is for."""
+    """A Space cannot be derived or described, or a value does not fit the one it is for.
+
+    To do: write the Space that the message names into the model, by ``Annotated``, or give it by
+    ``spaces=``.
+    """
 
 
 class OptionError(OpenEnvGymError, ValueError):
-    """An option is unknown, or its value is not allowed."""
+    """An option is unknown, or its value is not allowed.
+
+    To do: take a value that the message allows; ``openenv-gym info NAME`` lists options and types.
+    """
 
 
 class UnknownOptionError(OptionError, TypeError):
-    """An option is unknown; its message has Python's own phrase, which programs look for."""
+    """An option is unknown; its message has Python's own phrase, which programs look for.
+
+    To do: correct the name; the message has the nearest one that is known.
+    """
 
     def __init__(self, message: str, /, **fields: Any) -> None:
         # gymnasium before 1.4 raises a TypeError of make() again as a new one of its kind, with
@@ -133,31 +143,52 @@ class UnknownOptionError(OptionError, TypeError):
 
 
 class NoSuchAttributeError(OptionError, AttributeError):
-    """The environment has no such attribute or method, or does not export it."""
+    """The environment has no such attribute or method, or does not export it.
+
+    To do: name what the environment exports, or make it in process to reach all of it.
+    """
 
 
 class ActionError(OpenEnvGymError, ValueError):
-    """The action is not in the action space; the environment was not stepped."""
+    """The action is not in the action space; the environment was not stepped.
+
+    To do: take an action of ``env.action_space``, with the mask where there is one.
+    """
 
 
 class EpisodeError(OpenEnvGymError):
-    """A call came out of turn: a step before reset, after the episode's end, after close."""
+    """A call came out of turn: a step before reset, after the episode's end, after close.
+
+    To do: call ``reset()`` first.
+    """
 
 
 class NotResetError(EpisodeError, ResetNeeded):
-    """There was no reset yet."""
+    """There was no reset yet.
+
+    To do: call ``reset()`` before the first step.
+    """
 
 
 class ClosedError(EpisodeError, ClosedEnvironmentError):
-    """The environment was closed."""
+    """The environment was closed.
+
+    To do: make a new environment.
+    """
 
 
 class CopyError(OpenEnvGymError, TypeError):
-    """The environment cannot be copied."""
+    """The environment cannot be copied.
+
+    To do: make another environment, and give ``env.unwrapped.snapshot()`` to its ``restore()``.
+    """
 
 
 class SnapshotError(OpenEnvGymError, ValueError):
-    """The environment cannot be saved, or what was given is not a snapshot of such a one."""
+    """The environment cannot be saved, or what was given is not a snapshot of such a one.
+
+    To do: use a snapshot of the same environment with the same options, or none.
+    """
 
 
 class RecordingError(OpenEnvGymError):
@@ -169,11 +200,17 @@ class ReplayError(EpisodeError):
 
 
 class RegistryError(OpenEnvGymError):
-    """There is no environment or transport of that name."""
+    """There is no environment or transport of that name.
+
+    To do: correct the name (``openenv-gym list --all``), or install or import what registers it.
+    """
 
 
 class MissingDependencyError(OpenEnvGymError):
-    """A package that this environment or transport needs is not installed."""
+    """A package that this environment or transport needs is not installed.
+
+    To do: run the ``pip install`` of the message.
+    """
 
 
 class EnvironmentFailedError(OpenEnvGymError):
@@ -181,11 +218,16 @@ class EnvironmentFailedError(OpenEnvGymError):
 
     In process the original exception is the cause. Over a wire ``fields["traceback"]`` holds
     its text, where the server gives it away.
+
+    To do: read the traceback under the error, and mend the environment; ``reset()`` begins again.
     """
 
 
 class CodecError(OpenEnvGymError):
-    """A value cannot travel, or bytes that arrived are not a message of ours."""
+    """A value cannot travel, or bytes that arrived are not a message of ours.
+
+    To do: change the value at the place that the message names; ``info="drop"`` leaves such out.
+    """
 
 
 class TransportError(OpenEnvGymError):
@@ -193,35 +235,60 @@ class TransportError(OpenEnvGymError):
 
 
 class ConnectError(TransportError):
-    """Nothing answers at the address, or nothing that we can talk to."""
+    """Nothing answers at the address, or nothing that we can talk to.
+
+    To do: check the address, and whether the server runs: ``GET /health``.
+    """
 
 
 class StartError(TransportError):
-    """A process or container that was started died, or was not ready in time."""
+    """A process or container that was started died, or was not ready in time.
+
+    To do: read its last output in the message; ``start_timeout`` gives a slow start more time.
+    """
 
 
 class AuthenticationError(TransportError):
-    """The token is wrong, or missing."""
+    """The token is wrong, or missing.
+
+    To do: give the server's token as ``token=``, or in ``OPENENV_GYM_TOKEN``.
+    """
 
 
 class ServerFullError(TransportError):
-    """All sessions of the server are taken."""
+    """All sessions of the server are taken.
+
+    To do: wait, close environments, or start the server with a larger ``--max-sessions``.
+    """
 
 
 class ExchangeTimeoutError(TransportError):
-    """No reply came within the limit; whether the request was carried out is not known."""
+    """No reply came within the limit; whether the request was carried out is not known.
+
+    To do: ``reset()`` waits for it again, ``close()`` ends it; ``timeout=`` sets the limit.
+    """
 
 
 class StepTimeoutError(ExchangeTimeoutError):
-    """A step took longer than its limit; what carried it out was ended, where that was possible."""
+    """A step took longer than its limit; what carried it out was ended, where that was possible.
+
+    To do: ``reset()`` goes on with a fresh environment; find out why the step is slow, or allow
+    more.
+    """
 
 
 class SessionLostError(TransportError):
-    """The session is gone at the other end, and the episode with it."""
+    """The session is gone at the other end, and the episode with it.
+
+    To do: ``reset()`` or make a new environment, as the message says; the episode is lost.
+    """
 
 
 class ServerClosingError(SessionLostError):
-    """The server is ending: it takes no new sessions, and those that it has end with it."""
+    """The server is ending: it takes no new sessions, and those that it has end with it.
+
+    To do: use another server, or wait until it is back and make the environment again.
+    """
 
 
 class StepLostError(TransportError):
@@ -234,27 +301,46 @@ class StepLostError(TransportError):
 
 
 class ProtocolError(TransportError):
-    """The other end does not speak our protocol, or broke it."""
+    """The other end does not speak our protocol, or broke it.
+
+    To do: use the same version of openenv-gym at both ends, and check what the address leads to.
+    """
 
 
 class IsolationError(TransportError):
-    """Less is between this program and the environment than ``require_isolation=`` asks for."""
+    """Less is between this program and the environment than ``require_isolation=`` asks for.
+
+    To do: use a transport that gives what is missing, or require less.
+    """
 
 
 class DockerError(TransportError):
-    """The Docker engine refused or failed."""
+    """The Docker engine refused or failed.
+
+    To do: read the engine's own words in the message; ``openenv-gym doctor`` looks at the engine.
+    """
 
 
 class EngineMissingError(DockerError):
-    """No Docker engine answers."""
+    """No Docker engine answers.
+
+    To do: start the engine, or name it by ``DOCKER_HOST``.
+    """
 
 
 class ImageMissingError(DockerError):
-    """There is no such image, and it could not be made."""
+    """There is no such image, and it could not be made.
+
+    To do: build it (``openenv-gym build NAME``), or correct the name of the image.
+    """
 
 
 class BuildError(DockerError):
-    """Building the image failed."""
+    """Building the image failed.
+
+    To do: read the end of the build's log in the message; ``--base-image`` and ``--wheelhouse``
+    help without a network.
+    """
 
 
 def from_name(kind: str, message: str, fields: dict[str, Any]) -> OpenEnvGymError:
