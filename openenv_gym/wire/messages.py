@@ -250,12 +250,16 @@ class JsonDescription(Description):
         reset_schema: JSON schema of what a reset takes beside seed and id of the episode.
         config: What ``/config`` shows; None: there is no such route.
         calls_tools: The actions call tools, which the environment has itself.
+        page: What the page at ``/web`` needs beside the schemas: ``legal_actions``, the field of
+            observations that lists these; ``unused``, fields of actions without a Space;
+            ``action_names`` of a Discrete action.
     """
 
     state_schema: dict[str, Any] = {}
     reset_schema: dict[str, Any] = {}
     config: dict[str, Any] | None = None
     calls_tools: bool = False
+    page: dict[str, Any] = {}
 
 
 class Result(Reply):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from openenv_gym.cli import main
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.server.web.routes import png
 from tests.environments import FAIL, SECRET, THREADED
@@ -160,6 +163,89 @@ def test_what_the_environment_raises_stays_in_the_log(page: Page) -> None:
         assert SECRET not in page.content()
         reset(page)
         choose(page, "0", 1)
+
+
+WALK = "tests.server.web_environments:Walk"
+
+
+def test_only_what_is_legal_and_used_is_offered_by_name_and_key(page: Page) -> None:
+    """Whatever the mask's field is called; fields without a Space would do nothing."""
+    with serving(WALK, web=True) as served:
+        visit(page, served)
+        expect(page.locator("[name=unused]")).to_have_count(0)
+        page.get_by_label("Options").fill('{"start": 3}')
+        reset(page)
+        actions = page.get_by_role("group", name="Actions").get_by_role("button")
+        expect(actions).to_have_text(["NOOP", "RIGHT"])
+        expect(page.locator("#observation")).to_contain_text("place: 3")
+        page.locator("h1").click()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#count")).to_have_text("1")
+        expect(page.locator("#sum")).to_have_text("4")
+        choose(page, "NOOP", 2)
+        expect(page.locator("#reward")).to_have_text("not finite")  # not 0
+        page.get_by_label("Options").fill("{")
+        page.get_by_role("button", name="Reset").click()
+        expect(page.get_by_role("alert")).to_contain_text("options are not valid JSON")
+
+
+def test_the_episode_again_step_by_step(page: Page) -> None:
+    with serving(WALK, web=True) as served:
+        visit(page, served)
+        reset(page, "5")
+        choose(page, "RIGHT", 1)
+        choose(page, "RIGHT", 2)
+        expect(page.locator("#text")).to_have_text("at 2")
+        page.get_by_role("button", name="Back").click()
+        expect(page.locator("#text")).to_have_text("at 1")
+        expect(page.locator("#count")).to_have_text("1")
+        page.get_by_label("Step shown").fill("0")
+        expect(page.locator("#text")).to_have_text("at 0")
+        page.get_by_text("Raw message").click()
+        expect(page.get_by_label("Raw reply")).to_contain_text('"place": 0')
+        expect(page.get_by_role("img", name="Sum of rewards, now 3")).to_be_visible()
+        choose(page, "LEFT", 3)  # goes on from where the episode is
+        expect(page.locator("#text")).to_have_text("at 1")
+        page.get_by_text("As Python").click()
+        expect(page.get_by_label("The episode as Python")).to_have_text(
+            "from openenv_gym.client import GenericClient\n\n"
+            f'with GenericClient(base_url="{served.url("http")}") as client:\n'
+            "    client.reset(seed=5)\n"
+            '    client.step({"turn": 2})\n    client.step({"turn": 2})\n'
+            '    client.step({"turn": 1})'
+        )
+
+
+def test_a_narrow_screen_and_a_screen_reader(page: Page, tmp_path: Path) -> None:
+    """The path of a folder is not its title; nothing overflows; axe-core finds nothing serious."""
+    assert main(["init", "a_maze_with_quite_a_long_name_env", "--output-dir", str(tmp_path)]) == 0
+    folder = tmp_path / "a_maze_with_quite_a_long_name_env"
+    page.set_viewport_size({"width": 360, "height": 740})
+    for environment in (str(folder), "connect4", "chess"):
+        with serving(environment, web=True) as served:
+            visit(page, served)
+            assert page.title() == environment.rpartition("/")[2]
+            reset(page)
+            page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
+            wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert page.evaluate(wide) == 0
+            assert serious_findings(page) == []
+            page.goto("about:blank")
+
+
+def serious_findings(page: Page) -> list[Any]:
+    axe = os.environ.get("OPENENV_GYM_AXE")
+    if axe is None:
+        found = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
+        axe = str(next(Path(found.__path__[0]).rglob("axe.min.js")))
+    page.evaluate(Path(axe).read_text("utf-8"))
+    report = page.evaluate("axe.run()")
+    assert len(report["passes"]) > 10  # it has looked
+    return [
+        (one["id"], [node["html"] for node in one["nodes"]])
+        for one in report["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 def test_two_tabs_have_sessions_of_their_own(browser: Browser) -> None:

@@ -127,11 +127,12 @@ class JsonModelAdapter(JsonAdapter):
 
     def description(self, name: str) -> JsonDescription:
         """Implements Adapter.description."""
+        actions = self._models.actions
         state_type = getattr(self._environment, "state_type", State)
         config = self._environment.config()
         return JsonDescription(
             name,
-            action_schema(self._models.actions),
+            action_schema(actions),
             observation_schema(
                 self._models.observations,
                 hidden={*(_BESIDE - {"done", "reward"}), *self._environment.beyond_openenv},
@@ -140,6 +141,11 @@ class JsonModelAdapter(JsonAdapter):
             state_schema=state_type.model_json_schema(),
             reset_schema=options_schema(type(self._environment).reset, reserved=NOT_OPTIONS),
             config=None if config is None else dict(config),
+            page={
+                "legal_actions": self._models.observations.legal_actions,
+                "unused": [*actions.model.model_fields.keys() - actions.fields.keys()],
+                "action_names": self.metadata.get("action_meanings"),
+            },
         )
 
     def action_parser(self) -> Callable[[Any], Any]:

@@ -12,8 +12,11 @@ let schema = null; // of an action
 let hidden = []; // fields of an observation that a player must not see
 let busy = false;
 let running = false; // an episode has begun and is not over
+let about = {}; // what is known beside the schemas: legal actions, names, options of a reset
 let steps = 0;
 let sum = 0;
+let history = []; // of the episode: what was asked, the reply, and the picture
+let shownStep = 0; // which of these is shown
 
 class Refused extends Error {
   constructor(status, message) {
@@ -67,14 +70,21 @@ function enable() {
   at("reset").disabled = busy || !schema;
   at("step").disabled = busy || !running;
   for (const button of at("choices").children) button.disabled = busy || !running;
+  at("back").disabled = shownStep === 0;
+  at("forward").disabled = shownStep >= steps;
+  at("shown").disabled = !history.length;
 }
 
 // The environment, and its actions
 
 async function begin() {
-  const about = await (await ask("/metadata")).json();
-  at("name").textContent = document.title = about.name;
-  at("description").textContent = about.description;
+  const environment = await (await ask("/metadata")).json();
+  at("name").textContent = document.title = environment.name;
+  at("description").textContent = environment.description;
+  about = await (await ask("/web/about")).json();
+  const options = Object.keys(about.reset_options);
+  at("optional").hidden = !options.length;
+  at("options").placeholder = `{"${options[0]}": ...}`;
   const schemas = await (await ask("/schema")).json();
   schema = schemas.action;
   hidden = Object.entries(schemas.observation.properties || {})
@@ -87,7 +97,7 @@ async function begin() {
 
 const parts = () =>
   Object.entries(schema.properties)
-    .filter(([name]) => name !== "metadata")
+    .filter(([name]) => name !== "metadata" && !(about.unused || []).includes(name))
     .map(([name, part]) => [name, resolved(part)]);
 
 function resolved(part) {
@@ -160,19 +170,41 @@ function offer(observation) {
   const values = names.length === 1 ? few(names[0][1], observation) : null;
   at("action").hidden = values !== null && parts().length === 1;
   const buttons = (values || []).map((value) => {
-    const button = element("button", { type: "button", textContent: shown(value) });
+    const name = (about.action_names || [])[value];
+    const button = element("button", { type: "button", textContent: name || shown(value) });
+    button.dataset.key = keyOf(name, value);
     button.addEventListener("click", () => during(() => step({ [names[0][0]]: value })));
     return button;
   });
   at("choices").replaceChildren(...buttons);
+  const keys = buttons.filter((button) => button.dataset.key);
+  at("keys").hidden = !keys.length;
+  at("keys").textContent = `Keys: ${keys.map((one) => keyText(one)).join(", ")}`;
   enable();
 }
 
+const ARROWS = { UP: "ArrowUp", DOWN: "ArrowDown", LEFT: "ArrowLeft", RIGHT: "ArrowRight", FIRE: " " };
+
+function keyOf(name, value) {
+  if (name) return ARROWS[name] || "";
+  return /^\d$/.test(String(value)) ? String(value) : "";
+}
+
+function keyText(button) {
+  const key = button.dataset.key === " " ? "Space" : button.dataset.key;
+  return key === button.textContent ? key : `${key} ${button.textContent}`;
+}
+
 function few(part, observation) {
-  const legal = observation && (observation.legal_actions || observation.legal_moves);
+  const legal = observation && about.legal_actions && observation[about.legal_actions];
   if (Array.isArray(legal) && legal.length <= MOST_CHOICES) return legal;
   if (part.enum) return part.enum.length <= MOST_CHOICES ? part.enum : null;
   const count = part.type === "integer" ? part.maximum - part.minimum + 1 : NaN;
+  const mask = observation && observation.metadata && observation.metadata.action_mask;
+  if (Array.isArray(mask) && mask.length === count) {
+    const found = mask.flatMap((one, i) => (one ? [part.minimum + i] : []));
+    return found.length <= MOST_CHOICES ? found : null;
+  }
   return count <= MOST_CHOICES ? Array.from({ length: count }, (_, i) => part.minimum + i) : null;
 }
 
@@ -180,57 +212,146 @@ function few(part, observation) {
 
 async function reset() {
   const seed = at("seed").value;
-  const reply = await post("/reset", seed === "" ? {} : { seed: Number(seed) });
+  const body = { ...optionsWritten(), ...(seed === "" ? {} : { seed: Number(seed) }) };
+  const reply = await post("/reset", body);
   session = reply.headers.get("X-Session-ID");
   steps = sum = 0;
   running = true;
+  for (const entry of history) if (entry.picture) URL.revokeObjectURL(entry.picture);
+  history = [];
   at("log").replaceChildren();
-  await show(await reply.json(), `reset${seed === "" ? "" : `, seed ${seed}`}`);
+  await add(await reply.json(), body, `reset${seed === "" ? "" : `, seed ${seed}`}`);
+}
+
+function optionsWritten() {
+  const text = at("options").value.trim();
+  if (!text) return {};
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`The options are not valid JSON: ${error.message}`);
+  }
 }
 
 async function step(action) {
-  const told = await (await post("/step", { action })).json();
+  const reply = await (await post("/step", { action })).json();
   steps += 1;
-  sum += told.reward || 0;
-  running = !told.done;
-  await show(told, brief(Object.values(action).length === 1 ? Object.values(action)[0] : action));
+  running = !reply.done;
+  await add(reply, action, brief(Object.values(action).length === 1 ? nameOf(action) : action));
 }
 
-async function show(told, what) {
-  const truncated = (told.metadata || {})["TimeLimit.truncated"];
+function nameOf(action) {
+  const value = Object.values(action)[0];
+  return (about.action_names || [])[value] || value;
+}
+
+// Takes an outcome into the history, and shows it.
+async function add(reply, asked, what) {
+  // JSON has no NaN and no infinity: a step has null for them. A reset has no reward.
+  const reward = reply.reward === null && steps ? NaN : reply.reward || 0;
+  sum += reward;
+  const truncated = (reply.metadata || {})["TimeLimit.truncated"];
   const phase = running ? "running" : truncated ? "truncated" : "over";
-  at("count").textContent = steps;
-  at("reward").textContent = number(told.reward || 0);
-  at("sum").textContent = number(sum);
-  at("phase").textContent = phase;
-  const result = steps ? `: reward ${number(told.reward || 0)}` : "";
+  history.push({ asked, reply, reward, sum, phase });
+  const result = steps ? `: reward ${number(reward)}` : "";
   at("log").append(element("li", { textContent: what + result + (running ? "" : `, ${phase}`) }));
   at("log").lastChild.scrollIntoView({ block: "nearest" });
-  const { metadata, ...fields } = told.observation;
+  offer(reply.observation);
+  await draw(history[steps]);
+  at("python").textContent = python();
+  curve();
+  show(steps);
+}
+
+// Shows a step of the episode.
+function show(number_) {
+  const entry = history[number_];
+  if (!entry) return;
+  shownStep = number_;
+  at("shown").max = steps;
+  at("shown").value = number_;
+  at("count").textContent = number_;
+  at("reward").textContent = number(entry.reward);
+  at("sum").textContent = number(entry.sum);
+  at("phase").textContent = entry.phase;
+  const { metadata, ...fields } = entry.reply.observation;
   at("observation").textContent = Object.entries({ ...fields, ...metadata })
     .filter(([name]) => !hidden.includes(name))
     .map(([name, value]) => `${name}: ${brief(value)}`)
     .join("\n");
-  offer(told.observation);
-  await draw();
+  at("raw").textContent = JSON.stringify(visible(entry.reply), null, 1);
+  at("picture").hidden = !entry.picture;
+  at("text").hidden = entry.text === undefined;
+  if (entry.picture) {
+    at("picture").alt = `The environment after step ${number_}`;
+    at("picture").src = entry.picture;
+  }
+  if (entry.text !== undefined) at("text").textContent = entry.text;
+  [...at("log").children].forEach((line, i) =>
+    i === number_ ? line.setAttribute("aria-current", "step") : line.removeAttribute("aria-current"),
+  );
+  enable();
 }
 
-async function draw() {
+function visible(reply) {
+  const seen = ([name]) => !hidden.includes(name);
+  const observation = Object.fromEntries(Object.entries(reply.observation).filter(seen));
+  if (observation.metadata)
+    observation.metadata = Object.fromEntries(Object.entries(observation.metadata).filter(seen));
+  return { ...reply, observation };
+}
+
+async function draw(entry) {
   const reply = await ask("/web/frame");
   const kind = reply.headers.get("Content-Type") || "";
-  const picture = at("picture");
-  URL.revokeObjectURL(picture.src);
-  picture.hidden = !kind.startsWith("image/");
-  at("text").hidden = !kind.startsWith("text/");
-  if (!picture.hidden) {
-    picture.alt = `The environment after step ${steps}`;
-    picture.src = URL.createObjectURL(await reply.blob());
-  } else if (!at("text").hidden) {
-    at("text").textContent = await reply.text();
-  }
+  if (kind.startsWith("image/")) entry.picture = URL.createObjectURL(await reply.blob());
+  else if (kind.startsWith("text/")) entry.text = await reply.text();
 }
 
-const number = (value) => String(Math.round(value * 1e6) / 1e6);
+function curve() {
+  const sums = history.map((entry) => entry.sum);
+  const known = sums.filter(Number.isFinite);
+  const [low, high] = [Math.min(0, ...known), Math.max(0, ...known)];
+  const y = (value) => 55 - (50 * (value - low)) / (high - low || 1);
+  const points = sums.flatMap((value, i) =>
+    Number.isFinite(value) ? [`${(300 * i) / Math.max(1, sums.length - 1)},${y(value)}`] : [],
+  );
+  const drawn = (tag, properties) => {
+    const one = document.createElementNS(at("curve").namespaceURI, tag);
+    for (const [name, value] of Object.entries(properties)) one.setAttribute(name, value);
+    return one;
+  };
+  at("curve").replaceChildren(
+    drawn("line", { x1: 0, x2: 300, y1: y(0), y2: y(0) }),
+    drawn("polyline", { points: points.join(" ") }),
+  );
+  at("curve").setAttribute("aria-label", `Sum of rewards, now ${number(sum)}`);
+  at("curve").removeAttribute("hidden");
+}
+
+function python() {
+  const [begun, ...rest] = history;
+  const keywords = Object.entries(begun.asked).map(([name, value]) => `${name}=${literal(value)}`);
+  return [
+    "from openenv_gym.client import GenericClient",
+    "",
+    `with GenericClient(base_url=${literal(location.origin + root)}) as client:`,
+    `    client.reset(${keywords.join(", ")})`,
+    ...rest.map((entry) => `    client.step(${literal(entry.asked)})`),
+  ].join("\n");
+}
+
+function literal(value) {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  const pairs = Object.entries(value).map(([name, one]) => `${JSON.stringify(name)}: ${literal(one)}`);
+  return `{${pairs.join(", ")}}`;
+}
+
+const number = (value) =>
+  Number.isFinite(value) ? String(Math.round(value * 1e6) / 1e6) : "not finite";
 const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
 function brief(value) {
@@ -256,6 +377,29 @@ at("access").addEventListener("submit", (event) => {
   event.preventDefault();
   token = at("token").value;
   during(begin);
+});
+
+at("back").addEventListener("click", () => show(shownStep - 1));
+at("forward").addEventListener("click", () => show(shownStep + 1));
+at("shown").addEventListener("input", () => show(Number(at("shown").value)));
+at("copy").addEventListener("click", async () => {
+  const text = at("python").textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    getSelection().selectAllChildren(at("python")); // not on a page that came by plain http
+  }
+});
+
+// Keys of a game press its buttons, unless the user is writing, or on a control of their own.
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.target.closest("input, textarea, select, summary, pre, ol")) return;
+  if (event.key === " " && event.target.closest("button")) return;
+  const button = [...at("choices").children].find((one) => one.dataset.key === event.key);
+  if (!button) return;
+  event.preventDefault();
+  button.click();
 });
 
 function written() {

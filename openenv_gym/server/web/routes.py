@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from openenv_gym.errors import OpenEnvGymError
@@ -44,6 +44,7 @@ class WebRoutes:
         """All of them."""
         return [
             Route(PATH, self._page, methods=["GET"]),
+            Route(f"{PATH}/about", answering(self._about), methods=["GET"]),
             Route(f"{PATH}/frame", answering(self._frame), methods=["GET"]),
             Route("/", self._home, methods=["GET"]),
         ]
@@ -55,6 +56,11 @@ class WebRoutes:
         text, policy = _page()
         headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
         return Response(text, media_type="text/html", headers=headers)
+
+    async def _about(self, request: Request) -> Response:
+        description = await self._lobby.description()
+        reset = description.reset_schema.get("properties", {})
+        return JSONResponse({**description.page, "reset_options": reset})
 
     async def _frame(self, request: Request) -> Response:
         id = self._openenv.session_of(request)
