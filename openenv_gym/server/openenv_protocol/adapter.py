@@ -143,7 +143,7 @@ class JsonModelAdapter(JsonAdapter):
             config=None if config is None else dict(config),
             page={
                 "legal_actions": self._models.observations.legal_actions,
-                "unused": [*actions.model.model_fields.keys() - actions.fields.keys()],
+                "unused": sorted(actions.model.model_fields.keys() - actions.fields.keys()),
                 "action_names": self.metadata.get("action_meanings"),
             },
         )
