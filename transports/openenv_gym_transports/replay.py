@@ -235,8 +235,12 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, np.ndarray | np.generic) or isinstance(other, np.ndarray | np.generic):
-        try:
-            return bool(np.array_equal(one, other, equal_nan=True))
-        except TypeError:  # texts have no NaN
-            return bool(np.array_equal(one, other))
+        return _same_arrays(one, other)
     return bool(one == other)
+
+
+def _same_arrays(one: Any, other: Any) -> bool:
+    try:
+        return bool(np.array_equal(one, other, equal_nan=True))
+    except TypeError:  # texts have no NaN
+        return bool(np.array_equal(one, other))
