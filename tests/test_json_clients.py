@@ -12,6 +12,7 @@ import pytest
 from openenv_gym.client import AsyncClient, GenericClient
 from openenv_gym.errors import (
     ActionError,
+    AuthenticationError,
     ConnectError,
     EnvironmentFailedError,
     EpisodeError,
@@ -60,6 +61,13 @@ def test_dicts_that_are_not_actions(served: Served) -> None:
         assert [tool.name for tool in client.list_tools()] == ["reset", "step"]
         assert client.call_tool("reset", seed=1)["done"] is False
         assert client.call_tool("step", column=2)["observation"]["board"][5][2] == 1
+
+
+def test_a_wrong_token_is_said_to_be_one() -> None:
+    with serving("echo", token="let-me-in") as server:
+        for token, problem in (("another", "is wrong"), (None, "is missing")):
+            with pytest.raises(AuthenticationError, match=problem):
+                GenericClient(server.url("http"), token=token)
 
 
 def test_where_there_is_nothing_to_speak_with() -> None:

@@ -71,6 +71,7 @@ class OpenEnvServer:
 
     def __init__(self, server: Server) -> None:
         self.url = server.url
+        self._server = server
         self._headers = {
             "Content-Type": "application/json",
             **server.headers,
@@ -159,10 +160,13 @@ class OpenEnvServer:
         Raises:
             ServerFullError: All sessions are taken.
             EnvironmentFailedError: The environment cannot be made.
+            AuthenticationError: The token is wrong, or missing.
             ConnectError: The server refuses.
             OSError: There was no answer.
         """
         answer = self._call("openenv/session/create", {}, limit)
+        if answer.status == 401:
+            raise self._server.refused(401, b"")
         if answer.status in (404, 405) or not isinstance(answer.data, dict):
             return None
         result, error = answer.data.get("result"), answer.data.get("error") or {}
