@@ -10,6 +10,7 @@ Each row starts ``openenv-gym serve`` and prints what was measured beside its ba
 - ``docker``: opening and resetting a session of which a spare one is ready
 - ``many``: 2,000 sessions of Connect4, a step a second each
 - ``drain``: SIGTERM while 100 sessions are stepping
+- ``fleet``: 512 lanes on 8 servers, of which one is killed, and started again, every 10 s
 
 Clients run on the same machine, so the more cores it has, the truer the ratios are.
 """
@@ -23,7 +24,10 @@ import json
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -293,6 +297,74 @@ async def _until_the_end(url: str, pid: int, clients: int) -> Counter[str]:
     return ends
 
 
+def fleet(quick: bool) -> Row:
+    servers, lanes, every, kills = (3, 24, 3.0, 2) if quick else (8, 512, 10.0, 12)
+    with contextlib.ExitStack() as stack:
+        fleet = [stack.enter_context(_restarted()) for _ in range(servers)]
+        envs: Any = gymnasium.make_vec(
+            "openenv/Remote-v0",
+            lanes,
+            workers=4 * servers,
+            url=[f"ws://127.0.0.1:{port}" for port, _ in fleet],
+            timeout=_LIMIT,
+            on_failure="restart",
+            max_restarts=10_000,
+        )
+        stack.callback(envs.close)
+        envs.reset()
+        go_on = np.full(lanes, _GO_ON)
+        lost = reported = 0
+        slowest = 0.0
+        for turn in range(kills):
+            port, kill = fleet[turn % servers]
+            lost += _metric(port, "openenv_gym_sessions")
+            killer = threading.Timer(every / 2, kill)  # in the midst of a step
+            killer.start()
+            end = time.monotonic() + every
+            left = 4  # steps after it: a dying server may still answer one
+            while left or time.monotonic() < end:
+                left -= left > 0 and not killer.is_alive()
+                began = time.monotonic()
+                *_, infos = envs.step(go_on)
+                slowest = max(slowest, time.monotonic() - began)
+                reported += int(np.sum(infos.get("_failure", 0)))
+        before = envs.step(go_on)[0]
+        moved = int(np.sum(envs.step(go_on)[0] == before + 1))
+    met = reported == lost and moved == lanes
+    measured = (
+        f"{kills} kills, {reported} of {lost} losses reported, {moved} of {lanes} lanes go on"
+    )
+    return Row(f"{measured}; slowest step {slowest:.1f} s", "all", met)
+
+
+@contextlib.contextmanager
+def _restarted() -> Iterator[tuple[int, Callable[[], None]]]:
+    """A server that is started again when it is killed; gives its port, and what kills it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        fd = listener.fileno()
+        command = [sys.executable, "-m", "openenv_gym.cli", "serve", "servers:Steps", "--network"]
+        command += ["--fd", str(fd), "--max-sessions", "1000"]
+        running = [subprocess.Popen(command, pass_fds=[fd])]
+
+        def kill() -> None:
+            running[-1].kill()
+            running.append(subprocess.Popen(command, pass_fds=[fd]))
+
+        try:
+            yield listener.getsockname()[1], kill
+        finally:
+            for each in running:
+                each.kill()
+                each.wait()
+
+
+def _metric(port: int, name: str) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=_LIMIT) as reply:
+        found = re.search(rf"^{name}{{.*}} (\S+)", reply.read().decode(), re.MULTILINE)
+    assert found is not None
+    return int(float(found[1]))
+
+
 ROWS: dict[str, Callable[[bool], Row]] = {
     "workers": workers,
     "small": small,
@@ -300,6 +372,7 @@ ROWS: dict[str, Callable[[bool], Row]] = {
     "docker": docker,
     "many": many,
     "drain": drain,
+    "fleet": fleet,
 }
 
 

@@ -7,6 +7,7 @@ actions before any is waited for, so they step side by side.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 import gymnasium
@@ -38,6 +39,7 @@ from openenv_gym.vector.workers import (
     open_all,
     own_core,
     split_evenly,
+    time_left,
     wait_for_any,
 )
 from openenv_gym.wire.messages import (
@@ -245,13 +247,16 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         """
         results: list[VectorResult] = []
         errors: list[OpenEnvGymError] = []
+        began = monotonic()
         for number, worker in enumerate(workers):
             lanes = worker.sent or list(worker.lanes)
             if resets is not None and (chosen := resets[number].lanes) is not None:
                 lanes = [worker.lanes[i] for i in chosen]
             try:
                 try:
-                    results.append(expect(VectorResult, worker.receive(self._timeout)))
+                    results.append(
+                        expect(VectorResult, worker.receive(time_left(self._timeout, began)))
+                    )
                 except TransportError as lost:
                     self._recovery.start_anew(worker, lost, lanes)
                     if resets is not None:  # by which nothing is lost

@@ -23,6 +23,7 @@ from openenv_gym.wire.busy_wait import LANES_LIMIT, LIMIT
 from openenv_gym.wire.messages import Description, Failure, OpenVector, Reply, Request
 
 _POLL = 0.001
+_ANOTHER_TRY = 2.0  # seconds
 
 
 class Worker:
@@ -226,6 +227,15 @@ def split_evenly(lanes: int, workers: int) -> Iterator[tuple[int, int]]:
         end = first + share + (number < rest)
         yield first, end
         first = end
+
+
+def time_left(limit: float | None, began: float) -> float | None:
+    """Return what is left of a limit that all workers share, since all were sent at once.
+
+    The workers of one server that is gone would wait for it one after the other else. It is enough
+    for another try to connect, at least.
+    """
+    return None if limit is None else max(began + limit - monotonic(), min(limit, _ANOTHER_TRY))
 
 
 def wait_for_any(workers: list[Worker], lanes: int, limit: float | None) -> list[Worker]:

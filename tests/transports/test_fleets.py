@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
@@ -188,3 +190,64 @@ def test_a_server_that_is_killed_costs_its_own_lanes(tmp_path: Path) -> None:
         assert truncated.sum() == lost
         assert sessions_of(ports[1]) == 4
         envs.close()
+
+
+@contextmanager
+def restarted() -> Iterator[tuple[int, Callable[[], None]]]:
+    """A server that is started again when it is killed; gives its port, and what kills it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        fd = listener.fileno()
+        command = [sys.executable, "-m", "openenv_gym.cli", "serve", THREADED, "--network"]
+        variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+        def start() -> subprocess.Popen[bytes]:
+            return subprocess.Popen([*command, "--fd", str(fd)], pass_fds=[fd], env=variables)
+
+        running = [start()]
+
+        def kill() -> None:
+            running[-1].kill()
+            running.append(start())
+
+        try:
+            yield listener.getsockname()[1], kill
+        finally:
+            for each in running:
+                each.kill()
+                each.wait()
+
+
+def test_a_fleet_whose_servers_are_killed_reports_each_loss() -> None:
+    num_envs, count = 24, np.full(24, COUNT)
+    with ExitStack() as stack:
+        servers = [stack.enter_context(restarted()) for _ in range(3)]
+        envs = gymnasium.make_vec(
+            "openenv/Remote-v0",
+            num_envs,
+            workers=6,
+            url=[f"ws://127.0.0.1:{port}" for port, _ in servers],
+            timeout=100.0,
+            transport_options={"start_timeout": 100.0},
+            on_failure="restart",
+            max_restarts=50,
+        )
+        stack.callback(envs.close)
+        envs.reset(seed=1)
+        counts = np.zeros(num_envs, int)
+        for port, kill in servers[:2]:
+            on_it = sessions_of(port)
+            timer = threading.Timer(0.05, kill)  # in the midst of a step
+            timer.start()
+            lost = np.zeros(num_envs, bool)
+            left = 4  # steps after it: a dying server may still answer one
+            while left:
+                left -= not timer.is_alive()
+                observations, _, _, truncated, infos = envs.step(count)
+                cut = infos.get("_failure", np.zeros(num_envs, bool))
+                assert (cut == truncated).all()
+                counts = np.where(lost & (observations["count"] == 0), 0, counts + 1)
+                assert (observations["count"][~cut] == counts[~cut]).all()
+                lost |= cut
+            assert lost.sum() == on_it == 8
+        observations, *_ = envs.step(count)
+        assert (observations["count"] == counts + 1).all()
