@@ -204,9 +204,9 @@ def _is_in(character: str, kind: str, value: Any) -> bool:
     """Return whether a character is one that an item of a set of characters names."""
     point = ord(character)
     if kind == "LITERAL":
-        return point == value
+        return bool(point == value)
     if kind == "NOT_LITERAL":
-        return point != value
+        return bool(point != value)
     if kind == "RANGE":
         return bool(value[0] <= point <= value[1])
     if kind == "CATEGORY":
