@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 from typing import Any
 
@@ -26,9 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Play, and store the dataset."""
     try:
-        import minari
-
-        import openenv_gym.minari  # noqa: F401  # texts in datasets
+        minari: Any = importlib.import_module("minari")
+        importlib.import_module("openenv_gym.minari")  # texts in datasets
     except ImportError as error:
         raise missing_package("openenv-gym collect", "minari[hdf5]", None) from error
     if arguments.dataset in minari.list_local_datasets():
