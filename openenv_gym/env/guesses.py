@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -11,11 +11,9 @@ from gymnasium.spaces import Discrete, Space
 
 from openenv_gym.errors import DefaultSpacesWarning
 from openenv_gym.spaces.describe import parse
-from openenv_gym.spaces.guesses import guesses_text
+from openenv_gym.spaces.guesses import guesses_text, is_guessed
 from openenv_gym.transport import Link, expect
 from openenv_gym.wire.messages import Answer, Description, Query
-
-_GUESSED = ("default", "probe")
 
 
 def warn_of_guesses(description: Description) -> None:
@@ -23,6 +21,24 @@ def warn_of_guesses(description: Description) -> None:
     text = guesses_text(description.sources)
     if text:
         warnings.warn(text, DefaultSpacesWarning, stacklevel=2)
+
+
+def warn_of_widening(changed: Sequence[str]) -> None:
+    """Warn of Spaces that became wider, as :func:`changed_spaces` returns them."""
+    warnings.warn(
+        "A value was outside of the Spaces that one observation showed, which are wider from now "
+        f"on: {'; '.join(changed)}. Give spaces= to have them from the beginning.",
+        DefaultSpacesWarning,
+        stacklevel=2,
+    )
+
+
+def changed_spaces(*pairs: tuple[Space[Any], Space[Any]]) -> list[str]:
+    """Return what is to be said of the action and the observation space, before and after."""
+    sides = zip(("action", "observation"), pairs, strict=True)
+    return [
+        f"the {side} space is {after!r:.300}" for side, (before, after) in sides if before != after
+    ]
 
 
 class Guesses:
@@ -35,7 +51,7 @@ class Guesses:
     def __init__(self, link: Link) -> None:
         self.link = link
         self._known = link.description
-        self._some = not set(_GUESSED).isdisjoint(link.space_sources.values())
+        self._some = is_guessed(link.space_sources)
         self._here = type(link).description_follows
         self._asks = True
         self._warned = False
@@ -67,14 +83,7 @@ class Guesses:
                 return
             spaces = expect(Answer, self.link.exchange(Query("spaces"))).value
         action, seen = parse(spaces["action"]), parse(spaces["observation"])
-        changed = [
-            f"the {side} space is {after!r:.300}"
-            for side, before, after in (
-                ("action", env.action_space, action),
-                ("observation", env.observation_space, seen),
-            )
-            if before != after
-        ]
+        changed = changed_spaces((env.action_space, action), (env.observation_space, seen))
         self._asks = bool(changed)  # NaN is in no Box
         if action != env.action_space:
             env.action_space = _with_generator(action, env.action_space)
@@ -82,12 +91,7 @@ class Guesses:
             env.observation_space = _with_generator(seen, env.observation_space)
         if changed and not self._warned:
             self._warned = True
-            warnings.warn(
-                "A value was outside of the Spaces that one observation showed, which are wider "
-                f"from now on: {'; '.join(changed)}. Give spaces= to have them from the beginning.",
-                DefaultSpacesWarning,
-                stacklevel=2,
-            )
+            warn_of_widening(changed)
 
 
 def _fits(env: gymnasium.Env[Any, Any], observation: Any, info: Mapping[str, Any]) -> bool:

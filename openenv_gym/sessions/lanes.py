@@ -14,8 +14,10 @@ from gymnasium.vector import AutoresetMode
 
 from openenv_gym.errors import ActionError, EpisodeError, OptionError
 from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.lane_spaces import lane_spaces
 from openenv_gym.spaces.action_check import admission, batch_admission
 from openenv_gym.spaces.batch import batcher
+from openenv_gym.spaces.guesses import is_guessed
 from openenv_gym.wire.messages import VectorResult
 from openenv_gym.wire.vector_infos import add_info, gather
 
@@ -34,6 +36,9 @@ class Lanes:
         adapters: The environments.
         first: Number of the first lane.
         failed: The lane, so numbered, whose environment raised; None if none did.
+        action_space: The action space of the lanes.
+        observation_space: Their observation space. Both become wider where they are guesses.
+        widened: Called when one did.
     """
 
     def __init__(
@@ -47,17 +52,36 @@ class Lanes:
         self.adapters = adapters
         self.first = first
         self.failed: int | None = None
+        self.widened: Callable[[], None] = lambda: None
         self._mode = autoreset_mode
         self._limit = max_episode_steps
         self._carry_out = [adapter.prepared_stepper() for adapter in adapters]
-        self._action_space = adapters[0].action_space
-        self._admits = admission(self._action_space)
-        self._admits_all = batch_admission(self._action_space)
-        self._batch = batcher(adapters[0].observation_space)
+        self._guesses = lane_spaces(adapters)
+        self._take_spaces()
         self._observations: list[Any] = [None] * len(adapters)
         self._elapsed = [0] * len(adapters)
         self._running = [ended] * len(adapters)
         self._ended = [ended] * len(adapters)
+
+    def _take_spaces(self) -> None:
+        first, guesses = self.adapters[0], self._guesses
+        self.action_space = first.action_space if guesses is None else guesses.actions
+        self.observation_space = (
+            first.observation_space if guesses is None else guesses.observations
+        )
+        self._admits = admission(self.action_space)
+        self._admits_all = batch_admission(self.action_space)
+        self._batch = batcher(self.observation_space)
+
+    def _fit(self, infos: list[dict[str, Any]], lanes: Sequence[int]) -> None:
+        """Take over Spaces that became wider in a step or a reset of some lanes."""
+        guesses = self._guesses
+        if guesses is None:
+            return
+        guesses.fit_masks(infos, lanes)
+        if guesses.observations != self.observation_space or guesses.actions != self.action_space:
+            self._take_spaces()
+            self.widened()
 
     @property
     def begun(self) -> bool:
@@ -69,8 +93,10 @@ class Lanes:
     ) -> VectorResult:
         """Begin an episode in some lanes; return the observations of all."""
         infos: dict[str, Any] = {}
-        for lane in range(len(self.adapters)) if lanes is None else lanes:
-            info = self._reset(lane, seeds[lane], options)
+        chosen = range(len(self.adapters)) if lanes is None else lanes
+        rows = [self._reset(lane, seeds[lane], options) for lane in chosen]
+        self._fit(rows, chosen)
+        for lane, info in zip(chosen, rows, strict=True):
             add_info(infos, info, lane, len(self.adapters))
         if not self.begun:
             raise EpisodeError("Some lanes have no episode yet: the first reset() is for all.")
@@ -87,6 +113,8 @@ class Lanes:
         """Begin an episode; gives its first info."""
         self._running[lane] = False
         observation, *_, info = self.adapters[lane].reset(seed, options)
+        if self._guesses is not None:
+            observation = self._guesses.fit(lane, observation, self._observations)
         self._running[lane] = True
         self._ended[lane] = False
         self._elapsed[lane] = 0
@@ -111,7 +139,7 @@ class Lanes:
         finals: list[tuple[int, dict[str, Any]]] = []
         ended, observations, carry_out = self._ended, self._observations, self._carry_out
         next_step = self._mode is AutoresetMode.NEXT_STEP
-        limited = self._limit is not None
+        limited, guesses = self._limit is not None, self._guesses
         if True in ended:  # an action that is not used may be none
             rows = [action for lane, action in zip(chosen, rows, strict=True) if not ended[lane]]
         prepared = self._prepared(rows)
@@ -126,6 +154,8 @@ class Lanes:
                     self._running[lane] = False  # nobody knows what state it left behind
                     self.failed = self.first + lane
                     raise
+                if guesses is not None:
+                    observation = guesses.fit(lane, observation, observations)
                 observations[lane] = observation
                 if limited:
                     truncated = self._limited(lane) or truncated
@@ -137,6 +167,11 @@ class Lanes:
                         finals.append((row, final))
                         info = self._reset(lane, None, {})
             infos.append(info)
+        if guesses is not None:
+            guesses.fit_masks(
+                [one["final_info"] for _, one in finals], [chosen[i] for i, _ in finals]
+            )
+        self._fit(infos, chosen)
         gathered = gather(infos)
         for row, final in finals:
             add_info(gathered, final, row, count)
@@ -193,7 +228,7 @@ class Lanes:
             if not _admitted(self._admits, action):
                 raise ActionError(
                     f"The action {str(action)[:200]} ({type(action).__name__}) of lane {number} is "
-                    f"not in the action space {str(self._action_space)[:200]}; no lane "
+                    f"not in the action space {str(self.action_space)[:200]}; no lane "
                     "was stepped.",
                     lane=number,
                     action=repr(action)[:1000],
@@ -216,11 +251,13 @@ class Lanes:
 
 
 def check_alike(first: Adapter, other: Adapter) -> None:
-    """Check that two environments can be lanes of one vector: their Spaces are equal.
+    """Check that two environments can be lanes of one vector: their Spaces are equal, or guesses.
 
     Raises:
         OptionError: They are not.
     """
+    if is_guessed(first.sources) or is_guessed(other.sources):
+        return
     for what in ("action_space", "observation_space"):
         if getattr(first, what) != getattr(other, what):
             raise OptionError(

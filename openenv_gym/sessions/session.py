@@ -194,10 +194,13 @@ class Session(ImmediateLink):
         """Take over the Spaces of the environment, which became wider."""
         adapter = self._ready()
         self._admits = admission(adapter.action_space)
+        self._take_spaces(adapter.action_space, adapter.observation_space)
+
+    def _take_spaces(self, actions: Space[Any], observations: Space[Any]) -> None:
         self.description = structs.replace(
             self.description,
-            action_space=describe(adapter.action_space),
-            observation_space=describe(adapter.observation_space),
+            action_space=describe(actions),
+            observation_space=describe(observations),
         )
 
     def _describe(self, adapter: Adapter, entry: Entry) -> Description:
@@ -221,7 +224,14 @@ class Session(ImmediateLink):
                     adapter.close()
             raise
         self.description = self._describe(adapters[0], entry)
+        self._widen_lanes()
+        self._lanes.widened = self._widen_lanes
         return self.description
+
+    def _widen_lanes(self) -> None:
+        """Take over the Spaces of the lanes, which became wider."""
+        lanes = self._ready_lanes()
+        self._take_spaces(lanes.action_space, lanes.observation_space)
 
     def _make(self, entry: Entry, given: Mapping[str, Any], request: Open | OpenVector) -> Adapter:
         masked, options = take_option(self._offer.merge(entry, given))
@@ -275,13 +285,25 @@ class Session(ImmediateLink):
     def _reset_vector(self, request: ResetVector) -> VectorResult:
         lanes = self._ready_lanes()
         options = request.options or {}
-        return self._run(lambda: lanes.reset(request.seeds, options, request.lanes))
+        before = self.description
+        result = self._run(lambda: lanes.reset(request.seeds, options, request.lanes))
+        return self._with_spaces(result, before)
+
+    def _with_spaces(self, result: VectorResult, before: Description) -> VectorResult:
+        """Return a result with the lanes' Spaces, if these became wider with it."""
+        if self.description is not before:
+            result.widened = self._spaces()
+        return result
+
+    def _spaces(self) -> dict[str, Any]:
+        found = self.description
+        return {"action": found.action_space, "observation": found.observation_space}
 
     def _step_vector(self, request: StepVector) -> VectorResult:
         lanes = self._ready_lanes()
-        begun = perf_counter()
+        begun, before = perf_counter(), self.description
         try:
-            return lanes.step(request.actions, request.lanes)
+            return self._with_spaces(lanes.step(request.actions, request.lanes), before)
         except Exception as error:
             raise self._failed(error, lanes.failed) from error
         finally:
@@ -359,10 +381,11 @@ class Session(ImmediateLink):
         return StateReply(self._run(self._ready().state))
 
     def _query(self, request: Query) -> Answer:
+        if request.subject == "spaces" and self._lanes is not None:
+            return Answer(self._spaces())
         adapter = self._ready()
         if request.subject == "spaces":
-            found = self.description
-            return Answer({"action": found.action_space, "observation": found.observation_space})
+            return Answer(self._spaces())
         return Answer(self._run(lambda: adapter.query(request.subject, request.arguments)))
 
     def _call(self, request: Call) -> Called:

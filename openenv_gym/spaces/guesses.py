@@ -14,6 +14,15 @@ MODE = "*"
 MODES = ("auto", "strict")
 
 
+GUESSED = ("default", "probe")
+"""Sources of Spaces that neither a schema nor the caller bounds."""
+
+
+def is_guessed(sources: Mapping[str, str]) -> bool:
+    """Return whether a Space is a guess, by where the bounds of each leaf came from."""
+    return not set(GUESSED).isdisjoint(sources.values())
+
+
 def requested_spaces(spaces: Any) -> dict[str, Any] | None:
     """Return the descriptions by field of what ``spaces=`` of ``make`` has; a mode under ``"*"``.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Space
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, iterate
 from numpy.typing import NDArray
@@ -26,13 +27,14 @@ from openenv_gym.errors import (
     TransportError,
 )
 from openenv_gym.spaces.batch import join
-from openenv_gym.spaces.describe import parse
+from openenv_gym.spaces.union import fit_mask, lift
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, seeds_of
 from openenv_gym.vector.frames import mode_of_lanes
 from openenv_gym.vector.recovery import Recovery, substitute
 from openenv_gym.vector.remote import RemoteVectorEnv
 from openenv_gym.vector.seeds import LaneGenerators
+from openenv_gym.vector.spaces import WorkerSpaces
 from openenv_gym.vector.workers import (
     Worker,
     close_all,
@@ -58,6 +60,11 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
 
     Made by ``gymnasium.make_vec("openenv/Chess-v0", num_envs=64, transport="process", workers=2)``.
     It does to the bit what ``SyncVectorEnv`` does with as many single environments.
+
+    Where Spaces are guesses, as of a server that does not bound its fields, a value outside of them
+    widens the Spaces of all lanes, with one warning: from then on each batch is of the wider Space.
+    An array stays an array where bounds or the dtype change, and becomes a tuple with an item for
+    each lane where lengths differ.
 
     Args:
         environment: As with :class:`~openenv_gym.env.OpenEnvGym`.
@@ -168,8 +175,9 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
             raise
         warn_of_guesses(description)
         self._exports = description.exports
-        self.single_action_space = parse(description.action_space)
-        self.single_observation_space = parse(description.observation_space)
+        self._spaces = WorkerSpaces(self._workers)
+        self.single_action_space = self._spaces.actions
+        self.single_observation_space = self._spaces.observations
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.metadata = {**description.metadata, "autoreset_mode": mode}
@@ -246,12 +254,14 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
             OpenEnvGymError: What one of them raised, and was not to be mended by a restart.
         """
         results: list[VectorResult] = []
+        spaces: list[Space[Any] | None] = []  # of observations that are not the worker's own
         errors: list[OpenEnvGymError] = []
         began = monotonic()
         for number, worker in enumerate(workers):
             lanes = worker.sent or list(worker.lanes)
             if resets is not None and (chosen := resets[number].lanes) is not None:
                 lanes = [worker.lanes[i] for i in chosen]
+            spaces.append(None)
             try:
                 try:
                     results.append(
@@ -259,18 +269,39 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
                     )
                 except TransportError as lost:
                     self._recovery.start_anew(worker, lost, lanes)
+                    self._spaces.take(worker)
                     if resets is not None:  # by which nothing is lost
                         results.append(expect(VectorResult, worker.ask(resets[number])))
                         continue
                     last = [self._last[lane] for lane in lanes]
                     space, mode = self.single_observation_space, self.autoreset_mode
                     results.append(substitute(worker, str(lost), last, space, mode))
+                    if mode is not AutoresetMode.SAME_STEP:
+                        spaces[-1] = space
             except OpenEnvGymError as error:
                 errors.append(error)
         if errors:
             self._lost = next((e for e in errors if isinstance(e, TransportError)), None)
             raise errors[0]
-        return results
+        if not self._spaces.guessed:
+            return results
+        if self._spaces.follow(workers, results):
+            self._widen()
+        return self._spaces.fitted(workers, results, spaces)
+
+    def _widen(self) -> None:
+        """Take over Spaces that became wider, with one warning."""
+        actions, observations = self.single_action_space, self.single_observation_space
+        self.single_action_space = self._spaces.actions
+        self.single_observation_space = self._spaces.observations
+        if self.single_action_space != actions:
+            self.action_space = batch_space(self.single_action_space, self.num_envs)
+            self._mask = fit_mask(self._mask, actions, self.single_action_space)
+        if self.single_observation_space != observations:
+            self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+            self._batches.clear()
+            to_union = lift(observations, self.single_observation_space)
+            self._last = [None if one is None else to_union(one) for one in self._last]
 
     def _rows(self, actions: Any) -> Any:
         return iterate(self.action_space, actions)

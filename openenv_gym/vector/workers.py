@@ -18,6 +18,7 @@ from openenv_gym.errors import (
     OptionError,
     ServerFullError,
 )
+from openenv_gym.spaces.guesses import is_guessed
 from openenv_gym.transport import Link, LinkSettings, Transport
 from openenv_gym.wire.busy_wait import LANES_LIMIT, LIMIT
 from openenv_gym.wire.messages import Description, Failure, OpenVector, Reply, Request
@@ -39,6 +40,7 @@ class Worker:
 
     Attributes:
         lanes: Numbers of its lanes.
+        place: Its number among the workers.
         sent: Those that were sent an action by ``send`` and not received yet.
     """
 
@@ -60,6 +62,7 @@ class Worker:
         self._link: Link | None = None
         self._unsent: OpenEnvGymError | None = None
         self.lanes = lanes
+        self.place = place
         self.sent: list[int] = []
 
     def open(self) -> Description:
@@ -139,6 +142,16 @@ class Worker:
         return self._opened().fileno()
 
     @property
+    def description(self) -> Description:
+        """What its lanes are."""
+        return self._opened().description
+
+    @property
+    def guesses(self) -> bool:
+        """The Spaces of its lanes are guesses, which may become wider."""
+        return is_guessed(self._opened().space_sources)
+
+    @property
     def isolation(self) -> dict[str, Any]:
         """What is between it and this process."""
         return {"transport": self._transport.name, **self._opened().isolation}
@@ -180,7 +193,7 @@ def open_all(workers: Sequence[Worker]) -> Description:
             ) from error
         first = first or description
         for what in ("action_space", "observation_space"):
-            if getattr(description, what) != getattr(first, what):
+            if getattr(description, what) != getattr(first, what) and not worker.guesses:
                 raise OptionError(
                     f"The lanes of a vector have one {what}, but those of {list(worker.lanes)} "
                     "have another, by their options. Make an environment of each.",

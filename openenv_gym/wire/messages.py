@@ -294,6 +294,7 @@ class VectorResult(Reply):
         terminations: (lanes,) bool.
         truncations: (lanes,) bool.
         infos: As gymnasium's vector infos; a list where these have an array of objects.
+        widened: The lanes' Spaces, as their description has them, if they are wider than before.
     """
 
     observations: Any
@@ -301,6 +302,7 @@ class VectorResult(Reply):
     terminations: Any
     truncations: Any
     infos: dict[str, Any]
+    widened: dict[str, Any] | None = None
 
 
 class Frame(Reply):

@@ -72,7 +72,7 @@ def add_info(infos: dict[str, Any], info: dict[str, Any], row: int, count: int) 
         else:
             if column is None:
                 column = infos[key] = _column(key, value, count)
-            elif value is None and isinstance(column, np.ndarray):
+            elif isinstance(column, np.ndarray) and not _takes(column, value):
                 has = infos[f"_{key}"]
                 items = zip(_items(column), has, strict=True)
                 column = infos[key] = [item if there else None for item, there in items]
@@ -81,6 +81,13 @@ def add_info(infos: dict[str, Any], info: dict[str, Any], row: int, count: int) 
         if mask is None:
             mask = infos[f"_{key}"] = np.zeros(count, np.bool_)
         mask[row] = True
+
+
+def _takes(column: np.ndarray[Any, Any], value: Any) -> bool:
+    """Return whether a value of another lane can stand in a column of numbers or arrays."""
+    if isinstance(value, np.ndarray):
+        return value.shape == column.shape[1:] and value.dtype.kind in "biuf"
+    return column.ndim == 1 and isinstance(value, (*_PLAIN, np.number, np.bool_))
 
 
 def _column(key: str, value: Any, count: int) -> Any:
@@ -110,7 +117,8 @@ def merge_infos(parts: list[tuple[dict[str, Any], int]]) -> dict[str, Any]:
                 continue
             if key not in merged:
                 columns = [p[key] for p, _ in parts if key in p]
-                of_objects = any(isinstance(column, list) for column in columns)
+                shapes = {getattr(column, "shape", (0, None))[1:] for column in columns}
+                of_objects = len(shapes) > 1 or any(isinstance(c, list) for c in columns)
                 merged[key] = _empty([] if of_objects else value, total)
             column = merged[key]
             if column.dtype == object:

@@ -6,6 +6,7 @@ Only a peer's process can import this module.
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import gymnasium
@@ -18,6 +19,7 @@ import openenv_gym
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import Action, Observation, State
 from openenv_gym.client import EnvClient, client_class
+from openenv_gym.errors import DefaultSpacesWarning
 from openenv_gym.server.openenv_protocol.exchange import plain
 from openenv_gym.spaces.describe import describe
 from tests.openenv.calls import episode
@@ -164,6 +166,29 @@ def play_lanes(id: str, lanes: int, steps: int, **options: Any) -> list[Any]:
         return [_as_json(envs.step(envs.action_space.sample())[1]) for _ in range(steps)]
     finally:
         envs.close()
+
+
+def play_guesses(id: str, **options: Any) -> dict[str, Any]:
+    """Steps of two lanes whose Spaces widen; the second does a step later."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DefaultSpacesWarning)
+        envs = gymnasium.make_vec(id, num_envs=2, **options)
+        try:
+            seen = [envs.reset(seed=[0, 1])[0]]
+            contained = [envs.observation_space.contains(seen[0])]
+            for _ in range(8):
+                seen.append(envs.step(np.zeros(2, np.int64))[0])
+                contained.append(envs.observation_space.contains(seen[-1]))
+            actions = str(envs.single_action_space)
+        finally:
+            envs.close()
+    wider = [one for one in caught if "wider from now on" in str(one.message)]
+    return {
+        "contained": contained,
+        "lengths": [[len(one) for one in observation["history"]] for observation in seen[:4]],
+        "warnings": len(wider),
+        "actions": actions,
+    }
 
 
 def sample(id: str, count: int, render_mode: str | None = None) -> dict[str, Any]:

@@ -33,6 +33,17 @@ def play(url: str, actions: list[Any], reset: dict[str, Any] | None = None) -> d
         return {"results": results, "states": states}
 
 
+def play_episodes(url: str, episodes: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Episodes with one synchronous client: keywords of the reset, and the actions."""
+    played = []
+    with GenericEnvClient(base_url=url).sync() as client:
+        for one in episodes:
+            results = [_facts(client.reset(**one["reset"]))]
+            results += [_facts(client.step(action)) for action in one["actions"]]
+            played.append(results)
+    return played
+
+
 async def call_tool(url: str, name: str) -> dict[str, Any]:
     """Return the tools that a client of MCP lists, and the result of calling one."""
     async with MCPToolClient(base_url=url) as client:

@@ -27,9 +27,6 @@ from openenv_gym.spaces.json.read_schema import Problem
 from openenv_gym.spaces.json.values import refuse
 from openenv_gym.spaces.mask import action_mask
 
-GUESSED = ("default", "probe")
-"""Sources of Spaces that neither a schema nor the caller bounds."""
-
 Probe = Callable[[], tuple[Fields, Fields]]
 """Resets the environment; returns the fields of its observation, and its state."""
 

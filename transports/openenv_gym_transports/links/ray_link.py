@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
@@ -84,7 +84,7 @@ class RayLink(WireLink):
             raise EpisodeError("No request was sent: send() comes before receive().")
         with self._losses():
             try:
-                data = cast(bytes, ray.get(self._pending, timeout=timeout))
+                data = ray.get(self._pending, timeout=timeout)
             except GetTimeoutError as error:
                 raise self._late(timeout) from error
         self._pending = None
