@@ -157,16 +157,22 @@ def _dummy_vec_env(keywords: dict[str, Any]) -> Any:
     )
 
 
-def ours(workload: Workload, transport: str, workers: int = 1) -> Candidate:
+def ours(workload: Workload, transport: str, workers: int = 1, *, copy: bool = True) -> Candidate:
     """Our vector environment over a transport."""
 
     def make() -> Envs:
         options = dict(workload.options)
         return gymnasium.make_vec(
-            workload.id, num_envs=LANES, transport=transport, workers=workers, **options
+            workload.id,
+            num_envs=LANES,
+            transport=transport,
+            workers=workers,
+            copy=copy,
+            **options,
         )
 
     name = transport if workers == 1 else f"{transport} x {workers}"
+    name += "" if copy else ", views"
     return Vector(name, make, masked=workload.plain is None)
 
 
@@ -175,11 +181,12 @@ def _make_plain(id: str) -> gymnasium.Env[Any, Any]:
     return gymnasium.make(id)
 
 
-def asynchronous(workload: Workload) -> Candidate:
+def asynchronous(workload: Workload, *, copy: bool = True) -> Candidate:
     """Gymnasium's vector environment of a process for each lane, over the plain environment."""
     assert workload.plain is not None, "there is a plain twin"
     one = functools.partial(_make_plain, workload.plain)
-    return Vector("AsyncVectorEnv", lambda: AsyncVectorEnv([one] * LANES))
+    name = "AsyncVectorEnv" if copy else "AsyncVectorEnv, views"
+    return Vector(name, lambda: AsyncVectorEnv([one] * LANES, copy=copy))
 
 
 def synchronous(workload: Workload) -> Candidate:
@@ -225,8 +232,20 @@ GROUPS = (
     ),
     Group(
         f"{LANES} lanes, 84x84x4 uint8",
-        lambda: [asynchronous(_STACK), Gather(_STACK, LANES), ours(_STACK, "websocket")],
-        (("AsyncVectorEnv", "websocket", 1), ("openenv gather", "websocket", 50)),
+        lambda: [
+            asynchronous(_STACK),
+            asynchronous(_STACK, copy=False),
+            Gather(_STACK, LANES),
+            ours(_STACK, "websocket"),
+            ours(_STACK, "process", 2),
+            ours(_STACK, "process", 2, copy=False),
+        ],
+        (
+            ("AsyncVectorEnv", "websocket", 1),
+            ("openenv gather", "websocket", 50),
+            ("AsyncVectorEnv", "process x 2", 6),
+            ("AsyncVectorEnv", "process x 2, views", 9),
+        ),
     ),
     Group(
         f"{LANES} lanes, no-op, in process",

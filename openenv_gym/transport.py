@@ -46,12 +46,18 @@ class LinkSettings:
         place: Number of the link among those of one vector: of several addresses each begins with
             another.
         busy_wait: Seconds to stay awake for a reply, where that pays.
+        shared_memory: Large arrays may come through memory that both ends share, where there is
+            any.
+        views: Batches of observations may be left there: each stands until the one
+            after the next.
     """
 
     stopwatch: Stopwatch | None = None
     core: int | None = None
     place: int = 0
     busy_wait: float = LIMIT
+    shared_memory: bool = True
+    views: bool = False
 
 
 DEFAULT_SETTINGS = LinkSettings()
@@ -79,6 +85,11 @@ class Transport(ABC):
     """Names of fields that are not shown."""
 
     timeout: float | None = STEP_TIMEOUT
+
+    @property
+    def side_by_side(self) -> int:
+        """How many links of one vector are opened at a time."""
+        return 1
 
     def __post_init__(self) -> None:
         for name in ("timeout", "start_timeout"):

@@ -25,6 +25,7 @@ KEYWORDS = frozenset(
     {
         "action_space",
         "autoreset_mode",
+        "copy",
         "disable_env_checker",
         "environment",
         "id",

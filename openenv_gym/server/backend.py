@@ -17,11 +17,14 @@ from openenv_gym import registry
 from openenv_gym.errors import OpenEnvGymError, OptionError
 from openenv_gym.options import checked
 from openenv_gym.sessions.offer import Offer
-from openenv_gym.transport import Link, Transport
+from openenv_gym.transport import Link, LinkSettings, Transport
 from openenv_gym.wire.codec import encode
 from openenv_gym.wire.messages import Description, Open, OpenVector, Reply, Request, Reset
 
 INPROCESS = "inprocess"
+
+# Replies are passed on as they come, so all of them must be in the bytes.
+_SETTINGS = LinkSettings(shared_memory=False)
 
 _POOL = "openenv_gym_transports.links.workers:WorkerPool"
 
@@ -125,7 +128,7 @@ class Backend:
                 self._refill(encode(request), request)
 
     def _open(self, request: Open | OpenVector) -> Opened:
-        link = self.transport.open(request)
+        link = self.transport.open(request, _SETTINGS)
         return Opened(link, link.description)
 
     def _refill(self, key: bytes, request: Open) -> None:

@@ -7,10 +7,14 @@ from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import Any
 
+import numpy as np
+from msgspec.msgpack import Encoder
+
 from openenv_gym.errors import EnvironmentFailedError, OpenEnvGymError, ProtocolError
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.session import Session
+from openenv_gym.spaces.batch import Empty
 from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.messages import Failure, Reply, Request
 
@@ -33,18 +37,21 @@ def read(data: Any) -> Request:
     return message
 
 
-def carry_out(session: Session, request: Request, arrived: int = 0) -> bytes:
+def carry_out(
+    session: Session, request: Request, arrived: int = 0, encoder: Encoder | None = None
+) -> bytes:
     """The encoded reply to a request; a failure, if it fails. Never raises.
 
     Args:
         session: Carries it out.
         request: What is asked.
         arrived: When a timed request came, by ``perf_counter_ns``.
+        encoder: Makes bytes of the reply, if not the usual one.
     """
     try:
         reply = _timed(session, request, arrived) if request.timed else session.handle(request)
         reply.id = request.id
-        return encode(reply)
+        return encode(reply, encoder)
     except OpenEnvGymError as error:
         return refusal(error, request.id)
     # An environment that calls sys.exit() must not end the server, or leave the client waiting.
@@ -86,25 +93,28 @@ def _text(value: Any) -> str:
     return str(value).encode(errors="backslashreplace").decode()
 
 
-def answer(session: Session, data: Any) -> bytes:
+def answer(session: Session, data: Any, encoder: Encoder | None = None) -> bytes:
     """The encoded reply to an encoded request. Never raises."""
     try:
         request = read(data)
     except OpenEnvGymError as error:
         return refusal(error, 0)
-    return carry_out(session, request)
+    return carry_out(session, request, encoder=encoder)
 
 
 def session_for_owner(
-    environment: str | None = None, options: Mapping[str, Any] | None = None
+    environment: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    empty: Empty = np.empty,
 ) -> Session:
     """Return a session whose client is its owner, who may ask for values as JSON.
 
     Args:
         environment: The one that is served; None: whatever is asked for.
         options: Options of the environment, unless the client gives others.
+        empty: As of :class:`~openenv_gym.sessions.session.Session`.
     """
-    return Session(environment, options=options, make_json_adapter=_make_json_adapter)
+    return Session(environment, options=options, make_json_adapter=_make_json_adapter, empty=empty)
 
 
 def _make_json_adapter(entry: Entry, options: Mapping[str, Any], mode: str | None) -> Adapter:

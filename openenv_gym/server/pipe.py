@@ -20,12 +20,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from openenv_gym.errors import OpenEnvGymError, ServerFullError, StartError
 from openenv_gym.server.exchange import answer, read, refusal, session_for_owner
 from openenv_gym.server.process import end_group, owner_left
 from openenv_gym.server.watcher import watch_owner
+from openenv_gym.wire.codec import encoder_into
 from openenv_gym.wire.names import CLOSE_LIMIT, HANDSHAKE_LIMIT
 from openenv_gym.wire.private_folder import KEY, SOCKET, check_private, read_key
+from openenv_gym.wire.shared_memory import map_for_writing
 from openenv_gym.wire.stream import Stream
 
 _log = logging.getLogger(__name__)
@@ -131,6 +135,7 @@ class PipeServer:
     def _converse(self, stream: Stream, key: bytes | None, unwatched: threading.Event) -> None:
         """One connection, from the handshake to the hang-up, on one thread."""
         try:
+            stream.expect_descriptors()  # of the first request, maybe while the handshake is read
             if key is not None:
                 stream.set_timeout(HANDSHAKE_LIMIT)
                 stream.prove(key, first=True)
@@ -159,18 +164,27 @@ class PipeServer:
 
     def _serve_session(self, stream: Stream) -> bytes:
         """Answers until the session is closed; gives the reply to that, which is not sent yet."""
-        session = session_for_owner(self._environment, self._options)
+        data = stream.recv_bytes()
+        memory = map_for_writing(stream.take_descriptors())
+        encoder = None if memory is None else encoder_into(memory)
+        empty = np.empty if memory is None else memory.empty
+        session = session_for_owner(self._environment, self._options, empty)
         try:
             while True:
-                reply = answer(session, stream.recv_bytes())
+                if memory is not None:
+                    memory.begin()
+                reply = answer(session, data, encoder)
                 if session.is_closed:
                     return reply
                 stream.send_bytes(reply)
+                data = stream.recv_bytes()
         finally:
             try:
                 session.close()
             except OpenEnvGymError as error:
                 _log.warning("closing the environment: %s", error)
+            if memory is not None:
+                memory.close()
 
     def _refuse(self, stream: Stream) -> None:
         request = read(stream.recv_bytes())

@@ -16,7 +16,7 @@ from openenv_gym.errors import ActionError, EpisodeError, OptionError
 from openenv_gym.sessions.adapters import Adapter
 from openenv_gym.sessions.lane_spaces import lane_spaces
 from openenv_gym.spaces.action_check import admission, batch_admission
-from openenv_gym.spaces.batch import batcher
+from openenv_gym.spaces.batch import Empty, batcher
 from openenv_gym.spaces.guesses import is_guessed
 from openenv_gym.wire.messages import VectorResult
 from openenv_gym.wire.vector_infos import add_info, gather
@@ -31,6 +31,7 @@ class Lanes:
         max_episode_steps: After so many steps an episode is truncated; None: never.
         ended: They count as ended, so that the next step resets them.
         first: Number of the first lane, for errors.
+        empty: Makes the arrays that the lanes' observations are written into.
 
     Attributes:
         adapters: The environments.
@@ -48,6 +49,7 @@ class Lanes:
         max_episode_steps: int | None,
         ended: bool,
         first: int,
+        empty: Empty,
     ) -> None:
         self.adapters = adapters
         self.first = first
@@ -57,6 +59,7 @@ class Lanes:
         self._limit = max_episode_steps
         self._carry_out = [adapter.prepared_stepper() for adapter in adapters]
         self._guesses = lane_spaces(adapters)
+        self._empty = empty
         self._take_spaces()
         self._observations: list[Any] = [None] * len(adapters)
         self._elapsed = [0] * len(adapters)
@@ -71,7 +74,7 @@ class Lanes:
         )
         self._admits = admission(self.action_space)
         self._admits_all = batch_admission(self.action_space)
-        self._batch = batcher(self.observation_space)
+        self._batch = batcher(self.observation_space, self._empty)
 
     def _fit(self, infos: list[dict[str, Any]], lanes: Sequence[int]) -> None:
         """Take over Spaces that became wider in a step or a reset of some lanes."""

@@ -41,6 +41,7 @@ from openenv_gym.sessions.mask_in_observation import MaskInObservation, take_opt
 from openenv_gym.sessions.offer import Offer
 from openenv_gym.sessions.snapshots import Episode, pack_episode, unpack_episode
 from openenv_gym.spaces.action_check import admission
+from openenv_gym.spaces.batch import Empty
 from openenv_gym.spaces.describe import describe
 from openenv_gym.transport import ImmediateLink
 from openenv_gym.wire.messages import (
@@ -96,6 +97,8 @@ class Session(ImmediateLink):
             observations another form than values of the Spaces.
         make_json_adapter: The same where a request asks for JSON; None: it can't ask for that.
         offer: What may be made, instead of the first four.
+        empty: Makes the arrays that batches of observations are written into, like
+            ``numpy.empty``; by default in memory that is the caller's own.
     """
 
     description_follows = True
@@ -110,6 +113,7 @@ class Session(ImmediateLink):
         make_adapter: MakeAdapter = make_adapter,
         make_json_adapter: MakeAdapter | None = None,
         offer: Offer | None = None,
+        empty: Empty = np.empty,
     ) -> None:
         if isinstance(environment, str):
             environment = registry.environment(environment)
@@ -117,6 +121,7 @@ class Session(ImmediateLink):
         self._owner = self._offer.owner  # less, where an Open is a stranger's
         self._make_json_adapter = make_json_adapter
         self._make_adapter = make_adapter
+        self._empty = empty
         self._adapter: Adapter | None = None
         self._lanes: Lanes | None = None
         self._took = math.inf  # seconds of the last step of the lanes
@@ -217,7 +222,7 @@ class Session(ImmediateLink):
                 adapters.append(self._make(entry, options, request))
                 check_alike(adapters[0], adapters[-1])
             limit = request.max_episode_steps
-            self._lanes = Lanes(adapters, mode, limit, request.ended, request.first)
+            self._lanes = Lanes(adapters, mode, limit, request.ended, request.first, self._empty)
         except BaseException:
             for adapter in adapters:
                 with contextlib.suppress(Exception):  # why it failed is what matters

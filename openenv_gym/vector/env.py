@@ -6,7 +6,9 @@ actions before any is waited for, so they step side by side.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import deepcopy
 from time import monotonic
 from typing import Any
 
@@ -77,6 +79,8 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         on_failure: What happens when a worker is lost: ``"raise"`` an error, or ``"restart"`` it;
             then its lanes are truncated, and ``info["failure"]`` says why.
         max_restarts: How many lost workers are restarted before the loss is an error.
+        copy: Observations are the caller's own. False saves the time to copy them: they may be
+            views of memory that is written again, and stand until the next step but one.
         render_mode, transport, url, image, token, timeout, require_isolation, transport_options,
         action_space, observation_space, spaces, actions, options, **further: As with
             :class:`~openenv_gym.env.OpenEnvGym`.
@@ -102,6 +106,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         lane_options: Sequence[Mapping[str, Any]] | None = None,
         on_failure: str = "raise",
         max_restarts: int = 3,
+        copy: bool = True,
         render_mode: str | None = None,
         transport: str | Transport | None = None,
         url: str | Sequence[str] | None = None,
@@ -149,6 +154,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         self._last: list[Any] = [None] * num_envs  # observations, for lanes that are lost
         self._lost: TransportError | None = None
         self._batches: dict[int, Any] = {}
+        self._recent: deque[Any] | None = None if copy else deque([None, None], 2)
         self._workers = [
             Worker(
                 asked.transport,
@@ -165,6 +171,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
                 alone=workers == 1,
                 core=own_core(number, workers),
                 place=number,
+                views=workers > 1 or not copy,  # joining several copies them
             )
             for number, (first, end) in enumerate(split_evenly(num_envs, workers))
         ]
@@ -273,7 +280,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
                     if resets is not None:  # by which nothing is lost
                         results.append(expect(VectorResult, worker.ask(resets[number])))
                         continue
-                    last = [self._last[lane] for lane in lanes]
+                    last = deepcopy([self._last[lane] for lane in lanes])
                     space, mode = self.single_observation_space, self.autoreset_mode
                     results.append(substitute(worker, str(lost), last, space, mode))
                     if mode is not AutoresetMode.SAME_STEP:
@@ -308,12 +315,16 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
 
     def _joined(self, results: list[VectorResult], lanes: Sequence[int] | None = None) -> Results:
         """The results of workers as one, for all lanes or for some."""
-        if len(results) == 1:
+        if len(self._workers) == 1:
             only = results[0]
             observations, rewards = only.observations, only.rewards
             terminations, truncations = only.terminations, only.truncations
         else:
-            observations = join(self.single_observation_space, [r.observations for r in results])
+            batches, recent = [r.observations for r in results], self._recent
+            out = recent[0] if recent is not None and lanes is None else None
+            observations = join(self.single_observation_space, batches, out)
+            if recent is not None and lanes is None:
+                recent.append(observations)
             rewards = np.concatenate([r.rewards for r in results])
             terminations = np.concatenate([r.terminations for r in results])
             truncations = np.concatenate([r.truncations for r in results])

@@ -7,6 +7,7 @@ import os
 import select
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from time import monotonic
 from typing import Any
 
@@ -37,6 +38,7 @@ class Worker:
         alone: There is no other, which would need the core that this process waits on.
         core: The core that its process keeps to; None: any.
         place: Its number among the workers.
+        views: Its observations may be views of memory that is written again.
 
     Attributes:
         lanes: Numbers of its lanes.
@@ -53,14 +55,16 @@ class Worker:
         alone: bool,
         core: int | None,
         place: int = 0,
+        views: bool = False,
     ) -> None:
         self._transport = transport
         self._settings = LinkSettings(
-            core=core, place=place, busy_wait=LANES_LIMIT if alone else LIMIT
+            core=core, place=place, busy_wait=LANES_LIMIT if alone else LIMIT, views=views
         )
         self._request = request
         self._link: Link | None = None
         self._unsent: OpenEnvGymError | None = None
+        self._abandoned = False
         self.lanes = lanes
         self.place = place
         self.sent: list[int] = []
@@ -71,8 +75,24 @@ class Worker:
         Raises:
             ServerFullError: There is no room for its lanes.
         """
-        self._link = self._transport.open(self._request, self._settings)
-        return self._link.description
+        self._link = link = self._transport.open(self._request, self._settings)
+        if self._abandoned:
+            self.close()
+        return link.description
+
+    def abandon(self) -> None:
+        """Have it closed as soon as it is open: nobody waits for it any more."""
+        self._abandoned = True
+
+    @property
+    def is_open(self) -> bool:
+        """It was started, and not ended."""
+        return self._link is not None
+
+    @property
+    def side_by_side(self) -> int:
+        """How many of its kind may be started at a time."""
+        return self._transport.side_by_side
 
     def restart(self) -> None:
         """Start it anew; its lanes count as ended."""
@@ -171,27 +191,15 @@ class Worker:
 
 
 def open_all(workers: Sequence[Worker]) -> Description:
-    """Start workers, one after the other: starting many at once drowns an engine.
+    """Start workers, as many side by side as their transport says.
 
     Raises:
         ServerFullError: The server has not as many places as they have lanes.
         OptionError: Their lanes are of different Spaces.
     """
-    first: Description | None = None
-    for number, worker in enumerate(workers):
-        try:
-            description = worker.open()
-        except ServerFullError as error:
-            # Those before this one took some, which they will not keep.
-            wanted = sum(len(each.lanes) for each in workers)
-            free = error.fields.get("free", 0) + sum(len(each.lanes) for each in workers[:number])
-            most = error.fields.get("max_sessions")
-            raise ServerFullError(
-                f"{wanted} lanes were asked for, but {free} of the server's {most} sessions are "
-                "free; no lane was taken. Close some, or serve with more.",
-                **{**error.fields, "wanted": wanted, "free": free},
-            ) from error
-        first = first or description
+    descriptions = _open_side_by_side(workers, workers[0].side_by_side)
+    first = descriptions[0]
+    for worker, description in zip(workers, descriptions, strict=True):
         for what in ("action_space", "observation_space"):
             if getattr(description, what) != getattr(first, what) and not worker.guesses:
                 raise OptionError(
@@ -199,8 +207,39 @@ def open_all(workers: Sequence[Worker]) -> Description:
                     "have another, by their options. Make an environment of each.",
                     space=what,
                 )
-    assert first is not None, "there is a worker"
     return first
+
+
+def _open_side_by_side(workers: Sequence[Worker], limit: int) -> list[Description]:
+    if limit == 1 or len(workers) == 1:
+        return [_open(worker, workers) for worker in workers]
+    executor = ThreadPoolExecutor(min(limit, len(workers)), "start a worker")
+    try:
+        futures = [executor.submit(_open, worker, workers) for worker in workers]
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        failed = [future for future in futures if future in done and future.exception()]
+        executor.shutdown(cancel_futures=True)  # what has begun is opened, so that it can be closed
+        return [future.result() for future in failed or futures]
+    except BaseException:
+        for worker in workers:
+            worker.abandon()
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+def _open(worker: Worker, workers: Sequence[Worker]) -> Description:
+    try:
+        return worker.open()
+    except ServerFullError as error:
+        # The others took some, which they will not keep.
+        wanted = sum(len(each.lanes) for each in workers)
+        taken = sum(len(each.lanes) for each in workers if each.is_open)
+        free, most = error.fields.get("free", 0) + taken, error.fields.get("max_sessions")
+        raise ServerFullError(
+            f"{wanted} lanes were asked for, but {free} of the server's {most} sessions are "
+            "free; no lane was taken. Close some, or serve with more.",
+            **{**error.fields, "wanted": wanted, "free": free},
+        ) from error
 
 
 def close_all(workers: Sequence[Worker]) -> None:

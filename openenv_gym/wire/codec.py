@@ -10,7 +10,6 @@ Nothing is ever unpickled, and an array of objects is refused at both ends.
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable
 from typing import Any, cast
@@ -21,6 +20,7 @@ from gymnasium.spaces import GraphInstance
 from msgspec.msgpack import Decoder, Encoder, Ext
 
 from openenv_gym.errors import CodecError
+from openenv_gym.wire.arrays import array_bytes, array_head, own, split_head, view
 from openenv_gym.wire.bounds import (
     MAX_INTEGER,
     MAX_STRUCTURE,
@@ -58,8 +58,9 @@ from openenv_gym.wire.messages import (
     StepVector,
     VectorResult,
 )
+from openenv_gym.wire.shared_memory import LARGE, ReadMemory, WriteMemory
 
-_ARRAY, _SCALAR, _TUPLE, _SET, _FROZENSET, _INTEGER, _GRAPH, _INT64 = range(1, 9)
+_ARRAY, _SCALAR, _TUPLE, _SET, _FROZENSET, _INTEGER, _GRAPH, _INT64, _PLACED, _BATCH = range(1, 11)
 
 # Fields whose values are anyone's. The others hold JSON of our own making.
 _VALUES: dict[type, tuple[str, ...]] = {
@@ -82,46 +83,8 @@ _VALUES: dict[type, tuple[str, ...]] = {
     Failure: ("fields",),
 }
 
-# An array travels as one byte that gives the length of its head, the head, and its memory. The
-# head gives dtype and shape; a session sends the same few over and over, so both ends remember
-# them. The limit keeps a hostile peer from filling the memory with heads.
-_HEADS_REMEMBERED = 4096
-_heads: dict[tuple[np.dtype[Any], tuple[int, ...]], bytes] = {}
-_shapes: dict[bytes, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
-
 _int64 = struct.Struct("<q")
-
-_SMALL = 4096  # bytes that are copied once more sooner than looked at through a view
-
-
-def _head(array: Any) -> bytes:
-    key = (array.dtype, array.shape)
-    head = _heads.get(key)
-    if head is None:
-        name = array.dtype.str
-        # Of records and dtypes of other packages it gives the size, no more.
-        if array.dtype.hasobject or not array.itemsize or np.dtype(name) != array.dtype:
-            raise TypeError(
-                f"of arrays only those of plain numbers, texts and times do, not of {array.dtype}"
-            )
-        body = msgspec.msgpack.encode((name, array.shape))
-        head = bytes([len(body)]) + body
-        if len(_heads) < _HEADS_REMEMBERED:
-            _heads[key] = head
-    return head
-
-
-def _read_head(head: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """Dtype, shape and size in bytes."""
-    name, shape = msgspec.msgpack.decode(head[1:], type=tuple[str, tuple[int, ...]])
-    dtype = np.dtype(name)
-    # Of items without a size any number would need no bytes; numpy gives texts one all the same.
-    if dtype.hasobject or not dtype.itemsize or any(side < 0 for side in shape):
-        raise ValueError(f"no plain array: dtype {name}, shape {shape}")
-    known = (dtype, shape, math.prod(shape) * dtype.itemsize)
-    if len(_shapes) < _HEADS_REMEMBERED:
-        _shapes[head] = known
-    return known
+_place = struct.Struct("<Q")
 
 
 def _unknown(value: Any) -> Ext:
@@ -129,49 +92,32 @@ def _unknown(value: Any) -> Ext:
     if type(value) is np.int64:  # what a trainer gives for an action, mostly
         return Ext(_INT64, _int64.pack(value))
     if isinstance(value, np.ndarray):
-        if value.nbytes <= _SMALL:
-            return Ext(_ARRAY, _head(value) + value.tobytes())
-        memory = value if value.flags.c_contiguous else np.ascontiguousarray(value)
-        # As bytes whatever the dtype: a memoryview of times or texts is not to be had.
-        raw: Any = memory.reshape(-1).view(np.uint8)
-        return Ext(_ARRAY, b"".join((_head(value), raw)))
+        return Ext(_ARRAY, array_bytes(value))
     if isinstance(value, np.generic):
         # An empty text has no size of its own, but one in an array has.
         scalar: Any = value if value.itemsize else np.asarray(value)
-        return Ext(_SCALAR, _head(scalar) + scalar.tobytes())
+        return Ext(_SCALAR, array_head(scalar) + scalar.tobytes())
     raise TypeError(f"{_kind(value)} does not")
 
 
-def _view(data: memoryview) -> np.ndarray[Any, Any]:
-    end = 1 + data[0]
-    head = bytes(data[:end])
-    dtype, shape, size = _shapes.get(head) or _read_head(head)
-    if len(data) - end != size:
-        raise ValueError(f"{len(data) - end} bytes for an array of {size}")
-    return np.ndarray(shape, dtype, data, end)
+Read = Callable[[memoryview], Any]
 
-
-def _own(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array as the caller's own: writable, aligned, and in memory that is nobody else's.
-
-    Of a large picture that is its part of the message's memory, which nobody else has any more.
-    """
-    flags = array.flags
-    if array.nbytes > _SMALL and flags.writeable and flags.aligned:
-        return array
-    return array.copy()
-
-
-_EXTENSIONS: dict[int, Callable[[memoryview], Any]] = {
-    _ARRAY: lambda data: _own(_view(data)),
-    _SCALAR: lambda data: _view(data)[()],
-    _TUPLE: lambda data: tuple(_values.decode(data)),
-    _SET: lambda data: set(check_members(_values.decode(data))),
-    _FROZENSET: lambda data: frozenset(check_members(_values.decode(data))),
+_EXTENSIONS: dict[int, Read] = {
+    _ARRAY: lambda data: own(view(data)),
+    _SCALAR: lambda data: view(data)[()],
     _INTEGER: lambda data: int.from_bytes(_short(data), "big", signed=True),
-    _GRAPH: lambda data: GraphInstance(*_values.decode(data)),
     _INT64: lambda data: np.int64(_int64.unpack(data)[0]),
 }
+
+
+def _nested(decode: Read) -> dict[int, Read]:
+    """The extension types whose bytes are msgpack again."""
+    return {
+        _TUPLE: lambda data: tuple(decode(data)),
+        _SET: lambda data: set(check_members(decode(data))),
+        _FROZENSET: lambda data: frozenset(check_members(decode(data))),
+        _GRAPH: lambda data: GraphInstance(*decode(data)),
+    }
 
 
 def _short(data: memoryview) -> memoryview:
@@ -180,25 +126,71 @@ def _short(data: memoryview) -> memoryview:
     return data
 
 
-def _extension(code: int, data: memoryview) -> Any:
-    """Msgspec's hook: an extension type."""
-    read = _EXTENSIONS.get(code)
-    if read is None:
-        raise ValueError(f"unknown extension type {code}")
-    return read(data)
+_MESSAGES = (
+    Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Query | Call
+    | Snapshot | Restore | Close
+    | Description | JsonDescription | Result | VectorResult | Frame | StateReply | Answer | Called
+    | Snapshotted | Restored | Closed | Failure
+)  # fmt: skip
+
+
+class Decoders:
+    """Decoders of messages and of plain values.
+
+    Args:
+        memory: Where large arrays of the messages lie; None: there are none such.
+        views: Batches that lie there are not copied: each stands until the one after the next.
+    """
+
+    def __init__(self, memory: ReadMemory | None = None, *, views: bool = False) -> None:
+        self.values: Decoder[Any] = Decoder(ext_hook=self._extension)
+        self.messages: Decoder[Any] = Decoder(_MESSAGES, ext_hook=self._extension)
+        self._memory = memory
+        self._read = {**_EXTENSIONS, **_nested(self.values.decode)}
+        if memory is not None:
+            self._read[_PLACED] = lambda data: _placed(memory, data).copy()
+            self._read[_BATCH] = (lambda d: _placed(memory, d)) if views else self._read[_PLACED]
+
+    def _extension(self, code: int, data: memoryview) -> Any:
+        """Msgspec's hook: an extension type."""
+        read = self._read.get(code)
+        if read is None:
+            raise ValueError(f"unknown extension type {code}")
+        return read(data)
+
+    def decode(self, data: bytes | bytearray | memoryview) -> Request | Reply:
+        """Like the function, with the arrays of the memory."""
+        if self._memory is not None:
+            self._memory.begin()
+        return decode(data, self)
+
+
+def _placed(memory: ReadMemory, data: memoryview) -> np.ndarray[Any, Any]:
+    dtype, shape, size, end = split_head(data)
+    return memory.find(_place.unpack(data[end:])[0], dtype, shape, size)
+
+
+def encoder_into(memory: WriteMemory) -> Encoder:
+    """Return an encoder that puts large arrays into a memory, where they have room."""
+
+    def unknown(value: Any) -> Ext:
+        if isinstance(value, np.ndarray) and value.nbytes >= LARGE:
+            head, place = array_head(value), memory.place_of(value)
+            if place is not None:
+                return Ext(_BATCH, head + _place.pack(place))
+            place = memory.put(value)
+            if place is not None:
+                return Ext(_PLACED, head + _place.pack(place))
+        return _unknown(value)
+
+    return Encoder(enc_hook=unknown)
 
 
 _NESTED = frozenset((_TUPLE, _SET, _FROZENSET, _GRAPH))
 
 _encoder = Encoder(enc_hook=_unknown)
-_values: Decoder[Any] = Decoder(ext_hook=_extension)
-_messages: Decoder[Any] = Decoder(
-    Open | OpenVector | Reset | ResetVector | Step | StepVector | Render | GetState | Query | Call
-    | Snapshot | Restore | Close
-    | Description | JsonDescription | Result | VectorResult | Frame | StateReply | Answer | Called
-    | Snapshotted | Restored | Closed | Failure,
-    ext_hook=_extension,
-)  # fmt: skip
+PLAIN = Decoders()
+"""Of what stands in the bytes alone."""
 
 # What msgspec and its hook carry exactly. Enums, dataclasses, dates and subclasses of the plain
 # types it would carry too, but they would arrive as something else.
@@ -211,12 +203,13 @@ def _kind(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def pack(value: Any, place: str) -> Any:
+def pack(value: Any, place: str, encoder: Encoder | None = None) -> Any:
     """The value with what msgpack would change without a word put into extension types.
 
     Args:
         value: Any value.
         place: Where it stands, for the error.
+        encoder: Encodes what is nested in these; by default as for any message.
 
     Raises:
         CodecError: Something in it cannot travel.
@@ -232,12 +225,12 @@ def pack(value: Any, place: str) -> Any:
             raise _refusal(place, f"a whole number of {size} bytes does not")
         return Ext(_INTEGER, value.to_bytes(size, "big", signed=True))
     if kind is dict:
-        return _pack_dict(value, place)
+        return _pack_dict(value, place, encoder)
     if kind is list:
-        return [pack(item, f"{place}[{i}]") for i, item in enumerate(value)]
+        return [pack(item, f"{place}[{i}]", encoder) for i, item in enumerate(value)]
     if kind in _SEQUENCES:
-        items = [pack(item, f"{place}[{i}]") for i, item in enumerate(value)]
-        return Ext(_SEQUENCES[kind], _encoder.encode(items))
+        items = [pack(item, f"{place}[{i}]", encoder) for i, item in enumerate(value)]
+        return Ext(_SEQUENCES[kind], (encoder or _encoder).encode(items))
     if isinstance(value, np.generic):
         return value
     advice = "; pass its .numpy()" if hasattr(value, "numpy") else ""
@@ -252,17 +245,21 @@ _SEQUENCES = {
 }
 
 
-def _pack_dict(value: dict[Any, Any], place: str) -> dict[Any, Any]:
+def _pack_dict(value: dict[Any, Any], place: str, encoder: Encoder | None) -> dict[Any, Any]:
     packed = {}
     for key, item in value.items():
         if type(key) not in _KEYS or (type(key) is int and not _LOWEST <= key <= _HIGHEST):
             raise _refusal(place, f"the key {key!r} does not")
-        packed[key] = item if type(item) in _EXACT else pack(item, f"{place}[{key!r}]")
+        packed[key] = item if type(item) in _EXACT else pack(item, f"{place}[{key!r}]", encoder)
     return packed
 
 
-def encode(message: Request | Reply) -> bytes:
+def encode(message: Request | Reply, encoder: Encoder | None = None) -> bytes:
     """The message as bytes.
+
+    Args:
+        message: The message.
+        encoder: One of :func:`encoder_into`; by default arrays are among the bytes.
 
     Raises:
         CodecError: A value in it cannot travel.
@@ -274,10 +271,11 @@ def encode(message: Request | Reply) -> bytes:
             value = getattr(message, name)
             if type(value) in _EXACT or (type(value) is dict and not value):
                 continue
-            packed = pack(value, name)
+            packed = pack(value, name, encoder)
             if packed is not value:
                 changed[name] = packed
-        data = _encoder.encode(msgspec.structs.replace(message, **changed) if changed else message)
+        whole = msgspec.structs.replace(message, **changed) if changed else message
+        data = (encoder or _encoder).encode(whole)
         if len(data) > MAX_STRUCTURE:
             check(data, _NESTED)  # the other end would refuse it
         return data
@@ -305,7 +303,7 @@ def decode_value(data: bytes) -> Any:
     try:
         if len(data) > SMALL:
             check(data, _NESTED)
-        return _values.decode(data)
+        return PLAIN.values.decode(data)
     except Exception as error:  # as of decode()
         raise CodecError(f"{len(data)} bytes that hold no value of ours: {error}.") from error
 
@@ -343,8 +341,14 @@ def _refused(value: Any, place: str) -> str | None:
     return next(filter(None, (_refused(part, inner) for part, inner in parts)), None)
 
 
-def decode(data: bytes | bytearray | memoryview) -> Request | Reply:
+def decode(
+    data: bytes | bytearray | memoryview, decoders: Decoders | None = None
+) -> Request | Reply:
     """The message in the bytes.
+
+    Args:
+        data: The bytes.
+        decoders: By default those that know no memory.
 
     Raises:
         CodecError: The bytes are not a message of ours.
@@ -352,7 +356,7 @@ def decode(data: bytes | bytearray | memoryview) -> Request | Reply:
     try:
         if len(data) > SMALL and not is_one_array(data, _ARRAY):
             check(data, _NESTED)
-        return cast("Request | Reply", _messages.decode(data))
+        return cast("Request | Reply", (decoders or PLAIN).messages.decode(data))
     except CodecError:
         raise
     # A decoder must answer for any bytes at all: hooks meet every error that numpy knows.

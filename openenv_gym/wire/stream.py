@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
+import os
 import select
 import socket
 import struct
@@ -22,8 +23,9 @@ from typing import Any
 
 from openenv_gym.errors import AuthenticationError, ProtocolError
 from openenv_gym.wire.busy_wait import AwakeSocket
+from openenv_gym.wire.descriptors import DescriptorReader, send_with_descriptor
 from openenv_gym.wire.names import MAX_MESSAGE
-from openenv_gym.wire.receive_buffer import BUFFER, ReceiveBuffer
+from openenv_gym.wire.receive_buffer import BUFFER, Reader, ReceiveBuffer
 
 _HEAD = struct.Struct("!I")
 _TIMEVAL = struct.Struct("ll")
@@ -67,7 +69,10 @@ class Stream:
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
-        self._reader = AwakeSocket(sock)
+        self._awake = AwakeSocket(sock)
+        self._reader: Reader = self._awake
+        self._descriptors: DescriptorReader | None = None
+        self._handed_over: int | None = None
         self._buffer = ReceiveBuffer()
         self._timeout: float | None = None
 
@@ -79,7 +84,26 @@ class Stream:
 
     def stay_awake(self, seconds: float) -> None:
         """Wait awake for so long for a message, where that pays."""
-        self._reader.habit.limit = seconds
+        self._awake.habit.limit = seconds
+
+    @property
+    def passes_descriptors(self) -> bool:
+        """Whether file descriptors can travel over it: both ends are on one machine."""
+        return self._socket.family == socket.AF_UNIX
+
+    def hand_over(self, file: int) -> None:
+        """Send a file descriptor with the next message; close it when that is sent."""
+        self._handed_over = file
+
+    def expect_descriptors(self) -> None:
+        """Receive file descriptors as well, until they are taken."""
+        if self.passes_descriptors:
+            self._reader = self._descriptors = DescriptorReader(self._socket)
+
+    def take_descriptors(self) -> list[int]:
+        """Return the file descriptors that came so far; all that come later are closed unseen."""
+        reader, self._descriptors, self._reader = self._descriptors, None, self._awake
+        return [] if reader is None else reader.take()
 
     def send_bytes(self, data: Any) -> None:
         """Send one message.
@@ -88,14 +112,23 @@ class Stream:
             OSError: The other end is gone, or takes nothing within the limit.
         """
         head = _HEAD.pack(len(data))
-        if len(data) < BUFFER:
+        if len(data) < BUFFER and self._handed_over is None:
             self._socket.sendall(head + data)
             return
         deadline = self._deadline()
-        rest = memoryview(data)[max(self._socket.sendmsg((head, data)) - len(head), 0) :]
+        rest = memoryview(data)[max(self._send_first((head, data)) - len(head), 0) :]
         while rest:
             _check(deadline)
             rest = rest[self._socket.send(rest[:_CHUNK]) :]
+
+    def _send_first(self, parts: tuple[bytes, Any]) -> int:
+        file, self._handed_over = self._handed_over, None
+        if file is None:
+            return self._socket.sendmsg(parts)
+        try:
+            return send_with_descriptor(self._socket, parts, file)
+        finally:
+            os.close(file)
 
     def recv_bytes(self, limit: int = MAX_MESSAGE) -> bytearray | memoryview:
         """Receive one message, in memory of its own.
@@ -162,9 +195,14 @@ class Stream:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End the conversation and closes the socket."""
+        """End the conversation and close the socket."""
         self.shutdown()
         self._socket.close()
+        for file in self.take_descriptors():
+            os.close(file)
+        if self._handed_over is not None:
+            os.close(self._handed_over)
+            self._handed_over = None
 
     def prove(self, key: bytes, *, first: bool) -> None:
         """Prove to the other end that this one knows the key, and has it prove the same.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
-from openenv_gym.wire.codec import decode, encode
+from openenv_gym.wire.codec import Decoders, encode
 from openenv_gym.wire.messages import Reply, Request
 
 
@@ -49,10 +49,10 @@ class Stopwatch:
         self._encode = self._encoded - begun
         return data
 
-    def decode(self, data: Any) -> Request | Reply:
+    def decode(self, data: Any, decoders: Decoders) -> Request | Reply:
         """Decode a reply."""
         arrived = perf_counter_ns()
-        message = decode(data)
+        message = decoders.decode(data)
         if isinstance(message, Reply) and message.spent is not None:
             queue, environment = message.spent
             wire = arrived - self._encoded - queue - environment

@@ -128,6 +128,13 @@ class TestOthers:
         assert found["process"]["layers"]["server environment"] > 0
         assert found["inprocess"]["layers"]["client environment"] > 0
 
+    def test_start(self, tmp_path: Path) -> None:
+        only = ("--only", "inprocess", "process", "--workers", "2")
+        assert "times one" in ran("start", "--quick", *only, "--json", tmp_path / "a.json")
+        rows = json.loads((tmp_path / "a.json").read_text())["rows"]
+        assert [row["lanes"] for row in rows if row["transport"] == "process"] == [1, 8, 32]
+        assert all(row["times_one"] > 0 for row in rows)
+
     def test_startup(self, tmp_path: Path) -> None:
         only = ["import gymnasium", "import openenv_gym", "inprocess", "process"]
         ran("startup", "--quick", "--only", *only, "--json", tmp_path / "a.json")

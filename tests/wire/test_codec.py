@@ -322,13 +322,13 @@ def test_hostile_bytes_are_refused_without_a_large_allocation(name: str) -> None
 
 
 def test_no_hostile_head_is_remembered_for_ever() -> None:
-    from openenv_gym.wire import codec
+    from openenv_gym.wire import arrays as known
 
-    for size in range(codec._HEADS_REMEMBERED + 100):
+    for size in range(known._HEADS_REMEMBERED + 100):
         decode(_array("|u1", (1, size), b"x" * size))
         round_trip(np.zeros((1, size), np.bool_))
-    assert len(codec._shapes) <= codec._HEADS_REMEMBERED
-    assert len(codec._heads) <= codec._HEADS_REMEMBERED
+    assert len(known._shapes) <= known._HEADS_REMEMBERED
+    assert len(known._heads) <= known._HEADS_REMEMBERED
 
 
 @given(st.sampled_from(string.ascii_letters + string.digits + "<>|=(),[]"), st.binary(max_size=40))

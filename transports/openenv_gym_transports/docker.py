@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["DockerTransport"]
 
 MEMORY, CPUS, PIDS = "1g", 1.0, 256
+
+AT_ONCE = 4
+"""Containers of one vector that are started at a time; fewer where there are fewer cores."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -111,6 +115,11 @@ class DockerTransport(Transport):
         guarantees(self.require_isolation)
         # As they are now: what goes since is the engine's to refuse.
         object.__setattr__(self, "mounts", files.checked(self.mounts or {}))
+
+    @property
+    def side_by_side(self) -> int:
+        """Implements Transport.side_by_side: starting many at once drowns an engine."""
+        return min(AT_ONCE, os.cpu_count() or 1)
 
     def open(self, request: Open | OpenVector, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:
         """Implements Transport.open: start the container, and open the session in it."""

@@ -25,7 +25,7 @@ from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.names import SESSION_HEADER
 from openenv_gym.wire.token import sendable_token
 from openenv_gym_transports.links.backoff import Backoff
-from openenv_gym_transports.links.child_process import start_server
+from openenv_gym_transports.links.child_process import AT_ONCE, start_server
 from openenv_gym_transports.links.hub import check_space, find_space, is_space
 from openenv_gym_transports.links.server import OwnedServer, Server, UnavailableError
 from openenv_gym_transports.links.tls import Cert, Verify, make_context
@@ -89,6 +89,11 @@ class NetworkTransport(Transport):
             make_context(self.verify, self.cert)  # which says what is wrong with them
         if self.token is not None:
             object.__setattr__(self, "token", sendable_token(self.token, "token="))
+
+    @property
+    def side_by_side(self) -> int:
+        """Implements Transport.side_by_side: all servers that are started."""
+        return AT_ONCE if self.url is None else 1
 
     def open(self, request: Open | OpenVector, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:
         """Implements Transport.open."""

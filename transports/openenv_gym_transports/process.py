@@ -13,7 +13,7 @@ from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transpor
 from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.private_folder import SOCKET, NotPrivateError, read_key
 from openenv_gym.wire.stream import Stream
-from openenv_gym_transports.links.child_process import Child
+from openenv_gym_transports.links.child_process import AT_ONCE, Child
 from openenv_gym_transports.links.pipe import PipeLink, connect
 
 
@@ -43,6 +43,11 @@ class ProcessTransport(Transport):
         super().__post_init__()
         if self.url is not None:
             _directory(self.url)
+
+    @property
+    def side_by_side(self) -> int:
+        """Implements Transport.side_by_side: all that are started."""
+        return AT_ONCE if self.url is None else 1
 
     def open(self, request: Open | OpenVector, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:
         """Implements Transport.open."""

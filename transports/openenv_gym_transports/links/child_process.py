@@ -23,6 +23,9 @@ from typing import IO, Any
 from openenv_gym.errors import StartError, missing_package
 from openenv_gym_transports.containers.owner import VARIABLE, named
 
+AT_ONCE = 256
+"""Processes of one vector that are started at a time."""
+
 _LOG_LINES = 200
 _LOG_SHOWN = 15
 _LONGEST_LINE = 4096

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -17,8 +18,10 @@ from openenv_gym.errors import (
     StartError,
 )
 from openenv_gym.transport import LinkSettings
+from openenv_gym.wire.codec import Decoders
 from openenv_gym.wire.messages import Close, Open, OpenVector, Reply, Request
 from openenv_gym.wire.names import CLOSE_LIMIT, HANDSHAKE_LIMIT
+from openenv_gym.wire.shared_memory import ReadMemory, make_file, map_for_reading
 from openenv_gym.wire.stream import Stream, readable
 from openenv_gym_transports.links.server import OwnedServer
 from openenv_gym_transports.links.wire_link import WireLink
@@ -48,7 +51,29 @@ class PipeLink(WireLink):
         super().__init__(timeout, settings.stopwatch)
         self._stream: Stream | None = stream
         self._owned = owned
+        self._memory: ReadMemory | None = None
         stream.stay_awake(settings.busy_wait)
+        if settings.shared_memory and stream.passes_descriptors:
+            self._share_memory(stream, views=settings.views)
+
+    def _share_memory(self, stream: Stream, *, views: bool) -> None:
+        """Make a memory file, which the other end gets with the first request."""
+        file = make_file()
+        if file is None:
+            return
+        self._memory = map_for_reading(file)
+        if self._memory is None:
+            os.close(file)
+            return
+        self._decoders = Decoders(self._memory, views=views)
+        stream.hand_over(file)
+
+    def _hang_up(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+        if self._memory is not None:
+            self._memory.close()
 
     def begin(self, request: Open | OpenVector, limit: float | None) -> None:
         """Open the session, within so many seconds; the link is closed if that fails.
@@ -145,24 +170,20 @@ class PipeLink(WireLink):
 
     def kill(self, reason: str) -> None:
         """Implements Link.kill."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
+        self._hang_up()
         if self._owned is not None:
             self._owned.kill()
 
     def close(self) -> None:
         """Implements Link.close: close the environment, hang up, and end what was started."""
-        stream = self._stream
         if self.forked:
             return
-        if stream is not None:
+        if self._stream is not None:
             # Whatever goes wrong here, hanging up and ending the server follow.
             with contextlib.suppress(OpenEnvGymError):
                 self.send(Close())
                 self.receive(CLOSE_LIMIT)
-            self._stream = None
-            stream.close()
+        self._hang_up()
         if self._owned is not None:
             self._owned.stop(CLOSE_LIMIT)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from openenv_gym.errors import ExchangeTimeoutError, ProtocolError, SessionLostError
 from openenv_gym.transport import Link, expect
-from openenv_gym.wire.codec import decode, encode
+from openenv_gym.wire.codec import PLAIN, encode
 from openenv_gym.wire.messages import (
     Description,
     Failure,
@@ -38,6 +38,7 @@ class WireLink(Link):
     def __init__(self, timeout: float | None, stopwatch: Stopwatch | None) -> None:
         self.timeout = timeout
         self._stopwatch = stopwatch
+        self._decoders = PLAIN
         self._sent = 0
         self._turn = threading.Lock()
         self.forked = False
@@ -103,7 +104,8 @@ class WireLink(Link):
             CodecError: They are not a message.
             ProtocolError: They are not a reply.
         """
-        reply = decode(data) if self._stopwatch is None else self._stopwatch.decode(data)
+        stopwatch, decoders = self._stopwatch, self._decoders
+        reply = decoders.decode(data) if stopwatch is None else stopwatch.decode(data, decoders)
         if not isinstance(reply, Reply):
             raise ProtocolError(
                 f"The other end sent a {type(reply).__name__}, which is not a reply."
