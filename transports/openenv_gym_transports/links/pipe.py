@@ -124,7 +124,7 @@ class PipeLink(WireLink):
         if stream is None:
             raise self._not_open()
 
-        def read(seconds: float | None) -> bytearray:
+        def read(seconds: float | None) -> bytearray | memoryview:
             stream.set_timeout(seconds)
             return stream.recv_bytes()
 
