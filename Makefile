@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Written by .ci/engine where it prepared a base image and wheels for building without a network.
 -include .build/docker.mk
 
-.PHONY: demo demo-all test compat lint generate docs bench install clean
+.PHONY: demo demo-all test soak compat lint generate docs bench install clean
 
 # Each stage installs what the one before has not; the last one names everything that must fit
 # together. pip is quiet, so that a stage is one line.
@@ -44,6 +44,11 @@ demo-all: install
 
 test: install
 	$(BIN)/python .ci/test
+
+# All kinds of faults for so many minutes, and a table of what came of them.
+MINUTES ?= 60
+soak: install
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
 
 # A short program of each trainer that is installed, here or by .ci/trainers.
 compat: install

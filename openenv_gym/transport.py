@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Self, TypeVar
 from openenv_gym.errors import (
     CopyError,
     EpisodeError,
-    OptionError,
     ProtocolError,
 )
 from openenv_gym.wire.busy_wait import LIMIT
@@ -26,6 +25,7 @@ from openenv_gym.wire.messages import (
     Step,
     StepOutcome,
 )
+from openenv_gym.wire.time_limits import NO_LIMITS, TimeLimits, check_seconds
 from openenv_gym.wire.timing import Stopwatch
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
@@ -33,7 +33,8 @@ ReplyT = TypeVar("ReplyT", bound=Reply)
 STEP_TIMEOUT = 60.0
 """Seconds to wait for a reply, unless the user says otherwise."""
 
-_LONGEST = 1e8  # seconds: what all systems take for a limit
+START_TIMEOUT = 60.0
+"""Seconds until what a transport starts must be there, unless the user says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class LinkSettings:
             any.
         views: Batches of observations may be left there: each stands until the one
             after the next.
+        limits: How long requests of each kind may take; else the transport's ``timeout`` holds.
     """
 
     stopwatch: Stopwatch | None = None
@@ -58,6 +60,7 @@ class LinkSettings:
     busy_wait: float = LIMIT
     shared_memory: bool = True
     views: bool = False
+    limits: TimeLimits = NO_LIMITS
 
 
 DEFAULT_SETTINGS = LinkSettings()
@@ -73,6 +76,7 @@ class Transport(ABC):
 
     Attributes:
         timeout: Seconds to wait for a reply; None waits forever.
+        start_timeout: Seconds until the environment must be there.
 
     Raises:
         OptionError: ``timeout`` or ``start_timeout`` is not a number of seconds.
@@ -85,6 +89,7 @@ class Transport(ABC):
     """Names of fields that are not shown."""
 
     timeout: float | None = STEP_TIMEOUT
+    start_timeout: float = START_TIMEOUT
 
     @property
     def side_by_side(self) -> int:
@@ -92,15 +97,8 @@ class Transport(ABC):
         return 1
 
     def __post_init__(self) -> None:
-        for name in ("timeout", "start_timeout"):
-            limit = getattr(self, name, None)
-            if limit is not None and not 0 < limit <= _LONGEST:
-                forever = ", or None to wait forever" if name == "timeout" else ""
-                raise OptionError(
-                    f"{name}={limit!r}: give seconds, more than 0 and at most "
-                    f"{_LONGEST:.0e}{forever}.",
-                    **{name: limit},
-                )
+        check_seconds("timeout", self.timeout, "None to wait forever")
+        check_seconds("start_timeout", self.start_timeout, "leave it out")
 
     @abstractmethod
     def open(self, request: Open | OpenVector, settings: LinkSettings = DEFAULT_SETTINGS) -> Link:

@@ -21,6 +21,7 @@ _USUAL: dict[str, type | tuple[type, ...]] = {
     "image": str,
     "token": str,
     "timeout": (float, int),
+    "start_timeout": (float, int),
 }
 
 _BY_SCHEME = {

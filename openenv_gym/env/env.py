@@ -43,6 +43,7 @@ from openenv_gym.wire.messages import (
     StateReply,
     StepOutcome,
 )
+from openenv_gym.wire.time_limits import TimeLimits
 from openenv_gym.wire.timing import Stopwatch, Timing
 
 
@@ -67,6 +68,16 @@ class OpenEnvGym(RemoteEnv):
             environment. One of OpenEnv's own will do.
         token: The server's token.
         timeout: Seconds to wait for a reply; None waits forever.
+        start_timeout: Seconds until the environment must be there; by default 60.
+        reset_timeout: Seconds that a reset may take; by default ``timeout``.
+        step_timeout: Seconds that a step may take; by default ``timeout``. One that takes longer is
+            a :class:`~openenv_gym.errors.StepTimeoutError`. Where the process or container was
+            started for this environment it is ended, and :meth:`reset` goes on with a fresh one. A
+            call in this process has no limit.
+        render_timeout: Seconds that a picture, or any other question, may take; by default
+            ``timeout``.
+        close_timeout: Seconds that the environment has to close, before what runs it is ended; by
+            default 5.
         require_isolation: What must be between the environment and this host, or it is not made:
             ``"container"``, or names of guarantees such as ``{"network", "read_only"}``; see
             :func:`~openenv_gym.wire.isolation.guarantees`. A server's own word is not taken.
@@ -123,6 +134,11 @@ class OpenEnvGym(RemoteEnv):
         image: str | None = None,
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
+        start_timeout: float | None = None,
+        reset_timeout: float | None = None,
+        step_timeout: float | None = None,
+        render_timeout: float | None = None,
+        close_timeout: float | None = None,
         require_isolation: str | Collection[str] | None = None,
         timing: bool = False,
         transport_options: dict[str, Any] | None = None,
@@ -144,6 +160,8 @@ class OpenEnvGym(RemoteEnv):
             image=image,
             token=token,
             timeout=timeout,
+            start_timeout=start_timeout,
+            limits=TimeLimits(reset_timeout, step_timeout, render_timeout, close_timeout),
             require_isolation=require_isolation,
             transport_options=transport_options,
             action_space=action_space,
@@ -155,7 +173,8 @@ class OpenEnvGym(RemoteEnv):
         self.transport = asked.transport
         self._stopwatch = Stopwatch() if timing else None
         self.request = Open(asked.environment, asked.options, render_mode, **asked.spaces)
-        self.link = self.transport.open(self.request, LinkSettings(self._stopwatch))
+        self._settings = LinkSettings(self._stopwatch, limits=asked.limits)
+        self.link = self.transport.open(self.request, self._settings)
         try:
             self._take(self.link.description, render_mode)
         except BaseException:
@@ -244,7 +263,7 @@ class OpenEnvGym(RemoteEnv):
         lost = isinstance(self._failure, ExchangeTimeoutError | SessionLostError)
         if lost and self.link.renewable:
             self.link.close()
-            self.link = self.transport.open(self.request, LinkSettings(self._stopwatch))
+            self.link = self.transport.open(self.request, self._settings)
             self._guesses.link = self.link
 
     def _keep(self, observation: Any, info: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gymnasium.spaces import Space
@@ -14,6 +14,7 @@ from openenv_gym.spaces.describe import described
 from openenv_gym.spaces.guesses import requested_spaces
 from openenv_gym.transport import STEP_TIMEOUT, Transport
 from openenv_gym.wire.messages import ACTION_FORMS
+from openenv_gym.wire.time_limits import TimeLimits
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Asked:
         environment: Name of the environment; None: whatever the server has.
         options: Its options.
         transport: How to reach it.
+        limits: How long requests may take.
         spaces: What a request to open it has of Spaces: descriptions by the request's own names,
             and the form of actions that call tools.
     """
@@ -31,6 +33,7 @@ class Asked:
     environment: str | None
     options: dict[str, Any]
     transport: Transport
+    limits: TimeLimits
     spaces: dict[str, Any]
 
 
@@ -41,6 +44,8 @@ def resolve_keywords(
     transport: str | Transport | None,
     transport_options: dict[str, Any] | None,
     timeout: float | None,
+    start_timeout: float | None,
+    limits: TimeLimits,
     url: str | Sequence[str] | None,
     image: str | None,
     token: str | None,
@@ -59,6 +64,8 @@ def resolve_keywords(
         transport: Its name, or an object.
         transport_options: Further keywords of the transport.
         timeout: Seconds to wait for a reply; None waits forever.
+        start_timeout: Seconds until the environment must be there; None: the transport's default.
+        limits: How long requests of each kind may take.
         url: A server that runs already, or several.
         image: Image of the container.
         token: The server's token.
@@ -80,11 +87,13 @@ def resolve_keywords(
         "image": image,
         "token": token,
         "timeout": timeout,
+        "start_timeout": start_timeout,
         "require_isolation": require_isolation,
     }
     given = {
         **own,
         **settings,
+        **{f"{name}_timeout": limit for name, limit in asdict(limits).items()},
         "timeout": None if timeout == STEP_TIMEOUT else timeout,
         "actions": form,
         "transport": transport,
@@ -98,6 +107,7 @@ def resolve_keywords(
         name,
         every_option,
         choose_transport(transport, settings, transport_options or {}),
+        limits,
         {
             "spaces": requested_spaces(spaces),
             "action_space": described(action_space),

@@ -129,7 +129,7 @@ class BackedSession(AttachedSession):
         elif (first := self._made_ahead(pending)) is not None:
             self._deliver(first)
         else:
-            limit = self._backend.limits.of(pending.kind)
+            limit = self._backend.limits.by_kind.get(pending.kind)
             if limit is not None:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(limit, self._too_late, limit)

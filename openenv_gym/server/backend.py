@@ -19,7 +19,8 @@ from openenv_gym.options import checked
 from openenv_gym.sessions.offer import Offer
 from openenv_gym.transport import Link, LinkSettings, Transport
 from openenv_gym.wire.codec import encode
-from openenv_gym.wire.messages import Description, Open, OpenVector, Reply, Request, Reset
+from openenv_gym.wire.messages import Description, Open, OpenVector, Reply, Reset
+from openenv_gym.wire.time_limits import TimeLimits
 
 INPROCESS = "inprocess"
 
@@ -29,26 +30,8 @@ _SETTINGS = LinkSettings(shared_memory=False)
 _POOL = "openenv_gym_transports.links.workers:WorkerPool"
 
 
-@dataclass(frozen=True)
-class TimeLimits:
-    """Seconds that a request may take; None: as long as it likes.
-
-    What takes longer is ended with the process or container that it runs in.
-    """
-
-    reset: float | None = None
-    step: float | None = None
-    render: float | None = None
-    close: float = 10.0
-
-    def of(self, kind: type[Request]) -> float | None:
-        """Return the limit of a kind of request."""
-        name = kind.__name__
-        if name.startswith("Step"):
-            return self.step
-        if name.startswith("Reset"):
-            return self.reset
-        return self.close if name == "Close" else self.render
+LIMITS = TimeLimits(close=10.0)
+"""How long requests may take, unless the operator says otherwise."""
 
 
 class Opened(NamedTuple):
@@ -78,7 +61,7 @@ class Backend:
 
     transport: Transport
     offer: Offer
-    limits: TimeLimits = TimeLimits()
+    limits: TimeLimits = LIMITS
     spare: int = 0
     _ready: dict[bytes, list[Opened]] = field(default_factory=dict)
     _making: int = 0
@@ -204,7 +187,7 @@ class BackendSettings:
     sessions_per_worker: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     spare: int = 0
-    limits: TimeLimits = TimeLimits()
+    limits: TimeLimits = LIMITS
     worker_memory: int | None = None
     worker_max_steps: int | None = None
 
@@ -223,7 +206,7 @@ class BackendSettings:
         }
         if name == INPROCESS:
             wanted = [key for key, value in pooled.items() if value] + ["spare"] * bool(self.spare)
-            if wanted or self.options or self.limits != TimeLimits():
+            if wanted or self.options or self.limits != LIMITS:
                 raise OptionError(
                     "Sessions that run in the server's own process can't be ended, limited or "
                     "opened ahead: give --workers N, or --backend process or docker.",

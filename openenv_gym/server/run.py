@@ -12,12 +12,13 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from openenv_gym import registry
 from openenv_gym.cli.arguments import options_of
 from openenv_gym.errors import OpenEnvGymError, OptionError, StartError, missing_package
-from openenv_gym.server.backend import BackendSettings, TimeLimits
+from openenv_gym.server.backend import LIMITS, BackendSettings
 from openenv_gym.server.process import end_group, owner_left
 from openenv_gym.server.watcher import watch_owner
 from openenv_gym.sessions.make import make_adapter
@@ -173,7 +174,7 @@ def _backend(arguments: argparse.Namespace) -> BackendSettings:
         sessions_per_worker=arguments.sessions_per_worker,
         options=options_of(arguments.backend_option),
         spare=arguments.spare,
-        limits=TimeLimits(**limits),
+        limits=replace(LIMITS, **limits),
         worker_memory=arguments.worker_memory,
         worker_max_steps=arguments.worker_max_steps,
     )

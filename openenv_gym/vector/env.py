@@ -48,10 +48,12 @@ from openenv_gym.vector.workers import (
 )
 from openenv_gym.wire.messages import (
     OpenVector,
+    Request,
     ResetVector,
     StepVector,
     VectorResult,
 )
+from openenv_gym.wire.time_limits import TimeLimits
 from openenv_gym.wire.vector_infos import merge_infos
 
 Results = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -81,7 +83,8 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         max_restarts: How many lost workers are restarted before the loss is an error.
         copy: Observations are the caller's own. False saves the time to copy them: they may be
             views of memory that is written again, and stand until the next step but one.
-        render_mode, transport, url, image, token, timeout, require_isolation, transport_options,
+        render_mode, transport, url, image, token, timeout, start_timeout, reset_timeout,
+        step_timeout, render_timeout, close_timeout, require_isolation, transport_options,
         action_space, observation_space, spaces, actions, options, **further: As with
             :class:`~openenv_gym.env.OpenEnvGym`.
 
@@ -113,6 +116,11 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         image: str | None = None,
         token: str | None = None,
         timeout: float | None = STEP_TIMEOUT,
+        start_timeout: float | None = None,
+        reset_timeout: float | None = None,
+        step_timeout: float | None = None,
+        render_timeout: float | None = None,
+        close_timeout: float | None = None,
         require_isolation: str | Collection[str] | None = None,
         transport_options: dict[str, Any] | None = None,
         action_space: gymnasium.Space[Any] | dict[str, Any] | None = None,
@@ -132,6 +140,8 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
             image=image,
             token=token,
             timeout=timeout,
+            start_timeout=start_timeout,
+            limits=TimeLimits(reset_timeout, step_timeout, render_timeout, close_timeout),
             require_isolation=require_isolation,
             transport_options=transport_options,
             action_space=action_space,
@@ -150,6 +160,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         self._numbers = frozenset(range(num_envs))
         self.closed = False
         self._timeout = asked.transport.timeout
+        self._limits = asked.limits.by_kind
         self._recovery = Recovery(max_restarts, enabled=on_failure == "restart")
         self._last: list[Any] = [None] * num_envs  # observations, for lanes that are lost
         self._lost: TransportError | None = None
@@ -172,6 +183,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
                 core=own_core(number, workers),
                 place=number,
                 views=workers > 1 or not copy,  # joining several copies them
+                limits=asked.limits,
             )
             for number, (first, end) in enumerate(split_evenly(num_envs, workers))
         ]
@@ -219,6 +231,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
             if chosen is not None:
                 lanes = [i for i, lane in enumerate(worker.lanes) if chosen[lane]]
             requests.append(ResetVector([seeds[lane] for lane in worker.lanes], given, lanes))
+            worker.renew()
             worker.try_send(requests[-1])
         results = self._received(self._workers, requests)
         self._lost = None
@@ -260,6 +273,8 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         Raises:
             OpenEnvGymError: What one of them raised, and was not to be mended by a restart.
         """
+        kind: type[Request] = StepVector if resets is None else ResetVector
+        limit = self._limits.get(kind, self._timeout)
         results: list[VectorResult] = []
         spaces: list[Space[Any] | None] = []  # of observations that are not the worker's own
         errors: list[OpenEnvGymError] = []
@@ -271,10 +286,10 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
             spaces.append(None)
             try:
                 try:
-                    results.append(
-                        expect(VectorResult, worker.receive(time_left(self._timeout, began)))
-                    )
+                    left = time_left(limit, began)
+                    results.append(expect(VectorResult, worker.receive(left)))
                 except TransportError as lost:
+                    worker.lose(lost)
                     self._recovery.start_anew(worker, lost, lanes)
                     self._spaces.take(worker)
                     if resets is not None:  # by which nothing is lost

@@ -18,11 +18,14 @@ from openenv_gym.errors import (
     OpenEnvGymError,
     OptionError,
     ServerFullError,
+    SessionLostError,
+    TransportError,
 )
 from openenv_gym.spaces.guesses import is_guessed
 from openenv_gym.transport import Link, LinkSettings, Transport
 from openenv_gym.wire.busy_wait import LANES_LIMIT, LIMIT
 from openenv_gym.wire.messages import Description, Failure, OpenVector, Reply, Request
+from openenv_gym.wire.time_limits import NO_LIMITS, TimeLimits
 
 _POLL = 0.001
 _ANOTHER_TRY = 2.0  # seconds
@@ -39,6 +42,7 @@ class Worker:
         core: The core that its process keeps to; None: any.
         place: Its number among the workers.
         views: Its observations may be views of memory that is written again.
+        limits: How long its requests may take.
 
     Attributes:
         lanes: Numbers of its lanes.
@@ -56,15 +60,21 @@ class Worker:
         core: int | None,
         place: int = 0,
         views: bool = False,
+        limits: TimeLimits = NO_LIMITS,
     ) -> None:
         self._transport = transport
         self._settings = LinkSettings(
-            core=core, place=place, busy_wait=LANES_LIMIT if alone else LIMIT, views=views
+            core=core,
+            place=place,
+            busy_wait=LANES_LIMIT if alone else LIMIT,
+            views=views,
+            limits=limits,
         )
         self._request = request
         self._link: Link | None = None
         self._unsent: OpenEnvGymError | None = None
         self._abandoned = False
+        self._ended = False
         self.lanes = lanes
         self.place = place
         self.sent: list[int] = []
@@ -99,6 +109,21 @@ class Worker:
         self.close()
         self._request.ended = True
         self.open()
+        self._ended = False
+
+    def lose(self, error: TransportError) -> None:
+        """Note that an outcome is lost; end what does not answer, where it was started for this."""
+        link = self._opened()
+        if link.renewable and isinstance(error, ExchangeTimeoutError | SessionLostError):
+            self._ended = True
+            if isinstance(error, ExchangeTimeoutError):
+                self.sent = []
+                link.kill("It did not answer in time.")
+
+    def renew(self) -> None:
+        """Start it anew, where what was started for it is lost."""
+        if self._ended:
+            self.restart()
 
     def check_received(self) -> None:
         """Check that nothing is under way.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import time
 from typing import Annotated, ClassVar, Literal
@@ -11,7 +12,7 @@ from gymnasium.spaces import Discrete
 from openenv_gym import Action, Environment, Observation, State
 
 Phase = Literal["make", "reset", "step", "render", "close"]
-How = Literal["lock", "sleep", "quick"]
+How = Literal["lock", "sleep", "quick", "fill", "eat"]
 
 _holding_the_lock = ctypes.PyDLL(None)  # unlike CDLL, its calls keep the interpreter lock
 
@@ -30,7 +31,8 @@ class Stubborn(Environment[StubbornAction, StubbornObservation, State]):
     Args:
         phase: Where.
         how: ``"lock"``: and no other thread of its process runs; ``"sleep"``: others do;
-            ``"quick"``: it does not hang at all.
+            ``"quick"``: it does not hang at all; ``"fill"``: it fills its disk, and goes on;
+            ``"eat"``: it takes all memory.
         first: How many times it passes the phase before that.
     """
 
@@ -45,6 +47,11 @@ class Stubborn(Environment[StubbornAction, StubbornObservation, State]):
             return
         self._left -= 1
         while self._left < 0:
+            if self._how == "fill":
+                _fill_disk()
+                return
+            if self._how == "eat":
+                self._eaten = [bytearray(1 << 26) for _ in range(1 << 10)]
             if self._how == "lock":
                 _holding_the_lock.sleep(1000)
             else:
@@ -70,3 +77,9 @@ class Stubborn(Environment[StubbornAction, StubbornObservation, State]):
 
     def close(self) -> None:
         self._pass("close")
+
+
+def _fill_disk() -> None:
+    with contextlib.suppress(OSError), open("/tmp/full", "wb") as file:
+        for _ in range(1 << 12):  # 4 GiB, which no container may have
+            file.write(bytes(1 << 20))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -20,7 +21,7 @@ from openenv_gym.errors import (
     SnapshotError,
     StepTimeoutError,
 )
-from openenv_gym.server.backend import BackendSettings, TimeLimits
+from openenv_gym.server.backend import LIMITS, BackendSettings
 from openenv_gym.testing import Env, Transition, play, same
 from openenv_gym.wire.messages import Call, Restore, Snapshot
 from openenv_gym_transports.websocket import WebSocketTransport
@@ -122,7 +123,7 @@ def test_a_step_runs_once_though_the_connection_drops(fault: str) -> None:
 
 
 def test_a_step_that_hangs_costs_its_own_worker_only() -> None:
-    settings = BackendSettings(workers=2, limits=TimeLimits(step=1.0))
+    settings = BackendSettings(workers=2, limits=replace(LIMITS, step=1.0))
     with serving(TROUBLE, backend=settings) as server:
         hung, other = connect(server), connect(server)
         with hung, other:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 import time
 from pathlib import Path
@@ -94,11 +95,20 @@ class TestHardening:
         with open_link() as link:
             assert link.isolation["read_only"] is False
 
-    def test_the_folder_is_private(self) -> None:
+    def test_the_folder_is_private(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        made: list[int] = []
+        listen = sandbox.listen
+
+        def watched(private: Path) -> socket.socket:
+            made.append(private.stat().st_mode & 0o777)
+            return listen(private)
+
+        monkeypatch.setattr(sandbox, "listen", watched)
         with open_link() as link:
             (mount,) = link.isolation["mounts"]
             assert not mount["writable"]
-            assert Path(mount["source"]).parent.stat().st_mode & 0o777 == 0o700
+            assert not Path(mount["source"]).parent.exists()  # nobody needs it any more
+        assert made == [0o700]
 
 
 class TestNeeds:

@@ -27,13 +27,12 @@ from openenv_gym.errors import (
 from openenv_gym.spaces import description_size
 from openenv_gym.wire.messages import Description
 from openenv_gym.wire.names import CONTENT_TYPE
-from openenv_gym_transports.links import reconnecting
 
 
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """For the goodbye, which no such server answers."""
-    monkeypatch.setattr(reconnecting, "CLOSE_LIMIT", 0.2)
+    monkeypatch.setattr("openenv_gym_transports.links.wire_link.CLOSE_LIMIT", 0.2)
 
 
 LIMIT = 1.0

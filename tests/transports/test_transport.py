@@ -59,8 +59,9 @@ class TestValues:
         assert shown.startswith(f"{type(transport).__name__}(")
         assert "secret" not in shown
         if transport.name == "http":
-            assert shown == "HttpTransport(timeout=3.0, url='https://far', token=..., " + (
-                "start_timeout=60.0, output=True)"
+            assert shown == (
+                "HttpTransport(timeout=3.0, start_timeout=60.0, url='https://far', token=..., "
+                "output=True)"
             )
 
     def test_it_cannot_be_changed(self, transport: Transport) -> None:

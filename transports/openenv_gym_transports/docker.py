@@ -102,7 +102,6 @@ class DockerTransport(Transport):
     build: bool = True
     require_isolation: str | Collection[str] | None = None
     runtime: str | None = None
-    start_timeout: float = 60.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -170,8 +169,9 @@ class DockerTransport(Transport):
                     dead=owned.container.dead,
                 ),
             )
-        folder = owned.container.folder = sandbox.private_folder()
-        with sandbox.listen(folder) as listener:
+        folder = sandbox.private_folder()
+        # Once the container is connected nobody needs the folder: its mount stays as it is.
+        with sandbox.removed_with_us(folder), sandbox.listen(folder) as listener:
             self._create(environment, needs, client, owned, sandbox.shared_folder(folder))
             self._start(client, owned, needs)
             return self._reach(

@@ -21,6 +21,7 @@ class InProcessTransport(Transport):
 
     Args:
         timeout: Accepted as by the other transports; a call cannot be timed out.
+        start_timeout: Likewise.
     """
 
     name: ClassVar[str] = "inprocess"

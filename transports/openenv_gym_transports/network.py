@@ -66,7 +66,6 @@ class NetworkTransport(Transport):
 
     url: str | list[str] | tuple[str, ...] | None = None
     token: str | None = None
-    start_timeout: float = 60.0
     headers: dict[str, str] | None = None
     verify: Verify | None = None
     cert: Cert | None = None

@@ -36,7 +36,6 @@ class ProcessTransport(Transport):
     name: ClassVar[str] = "process"
 
     url: str | None = None
-    start_timeout: float = 60.0
     output: bool = True
 
     def __post_init__(self) -> None:

@@ -59,7 +59,6 @@ class RayTransport(Transport):
     resources: Mapping[str, float] | None = None
     scheduling_strategy: Any = None
     runtime_env: Mapping[str, Any] | None = None
-    start_timeout: float = 60.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openenv_gym.errors import DockerError
@@ -38,12 +36,10 @@ class Container:
         client: The engine; closed when the container is removed.
 
     Attributes:
-        folder: A private folder that it shares with us, removed with it.
         image: Name of its image.
     """
 
     def __init__(self, client: DockerClient) -> None:
-        self.folder: Path | None = None
         self.image = ""
         self._client = client
         self._container: Any = None
@@ -171,7 +167,7 @@ class Container:
             self._ended.set()
 
     def remove(self) -> None:
-        """Ends it and removes it and its folder; a second call does nothing."""
+        """Ends it and removes it; a second call does nothing."""
         # A fork has a copy of this object, but the container is not its own.
         if self._removed or os.getpid() != self._process:
             return
@@ -179,8 +175,6 @@ class Container:
         try:
             self._remove()
         finally:
-            if self.folder is not None:
-                shutil.rmtree(self.folder, ignore_errors=True)
             if self._reader.is_alive():
                 self._reader.join(FATE_LIMIT)
             self._client.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import socket
+import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ __all__ = [
     "isolation",
     "listen",
     "private_folder",
+    "removed_with_us",
     "serving_settings",
     "settings",
     "shared_folder",
@@ -222,6 +225,15 @@ def folders() -> Path:
 def private_folder() -> Path:
     """Make a folder that nobody else on this host can enter, for :func:`listen`."""
     return Path(tempfile.mkdtemp(prefix=owner.folder_prefix(), dir=folders()))
+
+
+@contextlib.contextmanager
+def removed_with_us(folder: Path) -> Iterator[None]:
+    """Remove a folder at the end of the block, also when this process is killed before that."""
+    command = ["/bin/sh", "-c", 'read -r _; rm -rf -- "$0"', str(folder)]
+    # It reads until nobody holds the other end. In a session of its own, for Ctrl-C.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield
 
 
 def shared_folder(private: Path) -> Path:

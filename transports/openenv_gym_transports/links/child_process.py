@@ -29,6 +29,7 @@ AT_ONCE = 256
 _LOG_LINES = 200
 _LOG_SHOWN = 15
 _LONGEST_LINE = 4096
+_LAST_MOMENT = 1.0  # seconds
 
 
 _children: weakref.WeakSet[Child] = weakref.WeakSet()
@@ -146,7 +147,10 @@ class Child:
     def stop(self, limit: float) -> None:
         """Implements OwnedServer.stop: let it know that nobody needs it, wait, then end it."""
         _hang_up(self._process)
-        _collect(self._process, limit)
+        if _collect(self._process, limit) is None:
+            self._process.terminate()  # it may take a moment to say why it ends
+            if _collect(self._process, _LAST_MOMENT) is None:
+                _kill_group(self._process)
         self._finalizer()
         self._reader.join(1.0)
 

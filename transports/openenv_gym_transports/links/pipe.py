@@ -20,7 +20,7 @@ from openenv_gym.errors import (
 from openenv_gym.transport import LinkSettings
 from openenv_gym.wire.codec import Decoders
 from openenv_gym.wire.messages import Close, Open, OpenVector, Reply, Request
-from openenv_gym.wire.names import CLOSE_LIMIT, HANDSHAKE_LIMIT
+from openenv_gym.wire.names import HANDSHAKE_LIMIT
 from openenv_gym.wire.shared_memory import ReadMemory, make_file, map_for_reading
 from openenv_gym.wire.stream import Stream, readable
 from openenv_gym_transports.links.server import OwnedServer
@@ -48,7 +48,7 @@ class PipeLink(WireLink):
         timeout: float | None,
         settings: LinkSettings,
     ) -> None:
-        super().__init__(timeout, settings.stopwatch)
+        super().__init__(timeout, settings)
         self._stream: Stream | None = stream
         self._owned = owned
         self._memory: ReadMemory | None = None
@@ -182,10 +182,10 @@ class PipeLink(WireLink):
             # Whatever goes wrong here, hanging up and ending the server follow.
             with contextlib.suppress(OpenEnvGymError):
                 self.send(Close())
-                self.receive(CLOSE_LIMIT)
+                self.receive(self._close_limit)
         self._hang_up()
         if self._owned is not None:
-            self._owned.stop(CLOSE_LIMIT)
+            self._owned.stop(self._close_limit)
 
 
 def accept(listener: socket.socket, *, limit: float, dead: Callable[[], str | None]) -> Stream:

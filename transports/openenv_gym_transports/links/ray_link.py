@@ -19,7 +19,6 @@ from openenv_gym.errors import (
 )
 from openenv_gym.transport import LinkSettings
 from openenv_gym.wire.messages import Close, Open, OpenVector, Reply, Request
-from openenv_gym.wire.names import CLOSE_LIMIT
 from openenv_gym_transports.links.wire_link import WireLink
 
 
@@ -33,7 +32,7 @@ class RayLink(WireLink):
     """
 
     def __init__(self, actor: Any, *, timeout: float | None, settings: LinkSettings) -> None:
-        super().__init__(timeout, settings.stopwatch)
+        super().__init__(timeout, settings)
         self._actor: Any = actor
         self._pending: Any = None  # what stands for the reply that is on its way
         self._fate = ""
@@ -123,7 +122,7 @@ class RayLink(WireLink):
         if self._actor is not None and not self._fate:
             with contextlib.suppress(Exception):  # whatever goes wrong here, the actor is ended
                 self.send(Close())
-                self.receive(CLOSE_LIMIT)
+                self.receive(self._close_limit)
         self.kill("")
 
     @contextlib.contextmanager

@@ -20,7 +20,6 @@ from openenv_gym.errors import (
 )
 from openenv_gym.transport import LinkSettings
 from openenv_gym.wire.messages import Close, Failure, Open, OpenVector, Reply, Request
-from openenv_gym.wire.names import CLOSE_LIMIT
 from openenv_gym_transports.links.backoff import Backoff
 from openenv_gym_transports.links.server import (
     CONNECT_LIMIT,
@@ -85,7 +84,7 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
         settings: LinkSettings,
         connection: ConnectionT | None = None,
     ) -> None:
-        super().__init__(timeout, settings.stopwatch)
+        super().__init__(timeout, settings)
         self._server = server
         self._busy_wait = settings.busy_wait
         self._connection = connection
@@ -259,11 +258,11 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
         if self._server.owned is None and self._opened:
             # Whatever goes wrong here, the server ends the session by itself, if later.
             with contextlib.suppress(OpenEnvGymError):
-                self._closing, self.timeout = True, CLOSE_LIMIT
+                self._closing, self.timeout = True, self._close_limit
                 self.exchange(Close())
         self._closed, self._lost = True, self._not_open()
         self._end_connection()
-        self._server.stop()
+        self._server.stop(self._close_limit)
         _open_links.discard(self)
 
     def leave(self) -> None:

@@ -117,10 +117,10 @@ class Server:
         """Return what became of the server, if it is ours and dead."""
         return None if self.owned is None else self.owned.dead()
 
-    def stop(self) -> None:
-        """End it, where it is ours."""
+    def stop(self, limit: float = CLOSE_LIMIT) -> None:
+        """End it, where it is ours; it has so many seconds to close its environment."""
         if self.owned is not None:
-            self.owned.stop(CLOSE_LIMIT)
+            self.owned.stop(limit)
 
     def not_started(self, owned: OwnedServer) -> StartError:
         """Return the error for a server of ours that is not there in time."""

@@ -9,8 +9,13 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from openenv_gym.errors import ExchangeTimeoutError, ProtocolError, SessionLostError
-from openenv_gym.transport import Link, expect
+from openenv_gym.errors import (
+    ExchangeTimeoutError,
+    ProtocolError,
+    SessionLostError,
+    StepTimeoutError,
+)
+from openenv_gym.transport import Link, LinkSettings, expect
 from openenv_gym.wire.codec import PLAIN, encode
 from openenv_gym.wire.messages import (
     Description,
@@ -23,8 +28,10 @@ from openenv_gym.wire.messages import (
     Result,
     Step,
     StepOutcome,
+    StepVector,
 )
-from openenv_gym.wire.timing import Stopwatch
+from openenv_gym.wire.names import CLOSE_LIMIT
+from openenv_gym.wire.time_limits import name_of
 
 
 class WireLink(Link):
@@ -32,13 +39,16 @@ class WireLink(Link):
 
     Args:
         timeout: Seconds that :meth:`exchange` waits for a reply; None waits forever.
-        stopwatch: Times each exchange, where it is set.
+        settings: What the user of the link decides about it.
     """
 
-    def __init__(self, timeout: float | None, stopwatch: Stopwatch | None) -> None:
+    def __init__(self, timeout: float | None, settings: LinkSettings) -> None:
         self.timeout = timeout
-        self._stopwatch = stopwatch
+        self._stopwatch = settings.stopwatch
         self._decoders = PLAIN
+        self._limits = settings.limits.by_kind
+        self._close_limit = settings.limits.close or CLOSE_LIMIT
+        self._kind: type[Request] = Open  # of the last request
         self._sent = 0
         self._turn = threading.Lock()
         self.forked = False
@@ -54,7 +64,7 @@ class WireLink(Link):
             )
         try:
             self.send(request)
-            reply = self.receive(self.timeout)
+            reply = self.receive(self._limits.get(type(request), self.timeout))
         finally:
             self._turn.release()
         if type(reply) is Failure:
@@ -95,6 +105,7 @@ class WireLink(Link):
         stopwatch = self._stopwatch
         data = encode(request) if stopwatch is None else stopwatch.encode(request)
         self._sent += 1
+        self._kind = type(request)
         return data
 
     def _decode(self, data: bytes | bytearray | memoryview) -> Reply | None:
@@ -139,9 +150,16 @@ class WireLink(Link):
         return reply
 
     def _late(self, timeout: float | None) -> ExchangeTimeoutError:
-        return ExchangeTimeoutError(
-            f"No reply within {timeout} s. The environment may still be at it: reset() waits for "
-            "it again, close() ends it; timeout= sets the limit.",
+        kind = StepTimeoutError if self._kind in (Step, StepVector) else ExchangeTimeoutError
+        then = (
+            "What runs the environment is ended, and reset() goes on with a fresh one"
+            if self.renewable
+            else "The environment may still be at it: reset() waits for it again, close() ends it"
+        )
+        name = name_of(self._kind)
+        return kind(
+            f"No reply within {timeout} s. {then}; {name}_timeout= sets the limit, or timeout= "
+            "that of all.",
             timeout=timeout,
         )
 

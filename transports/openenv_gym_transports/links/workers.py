@@ -200,7 +200,6 @@ class WorkerPool(Transport):
     sessions_per_worker: int | None = None
     worker_memory: int | None = None
     worker_max_steps: int | None = None
-    start_timeout: float = 60.0
     _state: _State = field(default_factory=lambda: _State(), init=False)
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ from openenv_gym.spaces.json.given import Given
 from openenv_gym.transport import Link, LinkSettings
 from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.names import EXCHANGE_PATH, SESSION_HEADER, WEBSOCKET_PATH
+from openenv_gym.wire.time_limits import NO_LIMITS
 from openenv_gym_transports.links.server import Server
 from openenv_gym_transports.links.websocket_client import WebSocket
 from openenv_gym_transports.links.websocket_link import open_websocket
@@ -60,6 +61,7 @@ def over_websocket(
     Raises:
         TransportError: The server does not speak OpenEnv's protocol, or cannot be used.
     """
+    _check_limits(settings, server.url)
     given = _read_given(request)
     routes = _routes(server, WEBSOCKET_PATH)
     try:
@@ -97,6 +99,17 @@ def without_websocket(server: Server, refusal: TransportError) -> TransportError
         f'transport="http", url="{routes.url}".',
         url=routes.url,
     )
+
+
+def _check_limits(settings: LinkSettings, url: str) -> None:
+    """Check that nothing is asked of time that such a server's client cannot keep."""
+    if settings.limits != NO_LIMITS:
+        raise OptionError(
+            f"reset_timeout=, step_timeout=, render_timeout= and close_timeout= cannot be kept: "
+            f"the server at {url} is OpenEnv's own, where timeout= holds for each request. Leave "
+            "them out.",
+            url=url,
+        )
 
 
 def _read_given(request: Open | OpenVector) -> Given:
@@ -223,6 +236,7 @@ def over_http(
         OptionError: The server has one environment, and several are requested.
         ConnectError: This is not a server of OpenEnv.
     """
+    _check_limits(settings, server.url)
     given = _read_given(request)
     routes = _routes(server, EXCHANGE_PATH)
     try:
