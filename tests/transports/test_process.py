@@ -135,7 +135,7 @@ def test_raising_in_close_is_no_matter_of_the_caller() -> None:
 
 def test_not_ready_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openenv_gym_transports.links.wire_link.CLOSE_LIMIT", 0.2)
-    options = {"start_timeout": 10}
+    options = {"start_timeout": 10.0}
     _, error = took(lambda: in_process(first="hang", transport_options=options), StartError)
     assert "10.0 s" in str(error)
     assert "now it hangs" in str(error)
