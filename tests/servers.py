@@ -107,6 +107,27 @@ def process(
             raise
 
 
+def free_port() -> int:
+    """Return a port that nobody listens at now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def ended(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End a process after the block, by force if it takes too long."""
+    try:
+        yield
+    finally:
+        child.terminate()
+        try:
+            child.wait(15.0)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
 def is_running(pid: int) -> bool:
     """Whether there is such a process that is no zombie."""
     try:

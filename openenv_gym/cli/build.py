@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tag", metavar="TAG", help="name of the image, for transport option image="
     )
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help="make an image that serves the network when it is run, on port 8000: who has its "
+        "token, OPENENV_GYM_TOKEN, or with OPENENV_GYM_OPEN=1 whoever reaches it",
+    )
 
 
 def add_what_to_build(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +63,11 @@ def add_what_to_build(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build, and print the name of the image."""
-    print(build(arguments, arguments.tag))
+    print(build(arguments, arguments.tag, serve=arguments.serve))
     return 0
 
 
-def build(arguments: argparse.Namespace, tag: str | None) -> str:
+def build(arguments: argparse.Namespace, tag: str | None, *, serve: bool = False) -> str:
     """Build what the arguments of :func:`add_what_to_build` say; return the image's name."""
     from openenv_gym_transports.images.build import build_image
 
@@ -72,6 +78,7 @@ def build(arguments: argparse.Namespace, tag: str | None) -> str:
             wheelhouse=arguments.wheelhouse,
             tag=tag,
             include=arguments.include,
+            serve=serve,
             progress=progress,
         )
 

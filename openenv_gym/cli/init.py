@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from openenv_gym.errors import OptionError
 
-_TEMPLATE = "template"
+TEMPLATE = "template"
+"""Folder of the template, in this package."""
 _ENDING = ".txt"  # of the files of the template, which are not code of this package
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -44,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
             f"{folder} exists already: choose another name, or --output-dir.", folder=str(folder)
         )
     _check_free(arguments.name)
-    template = importlib.resources.files("openenv_gym.cli") / _TEMPLATE
-    for path, file in sorted(_files(template)):
-        target = folder / path.removesuffix(_ENDING)
+    template = importlib.resources.files("openenv_gym.cli") / TEMPLATE
+    for path, text in sorted(filled(template, names)):
+        target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(_filled(file.read_text("utf-8"), names), "utf-8")
+        target.write_text(text, "utf-8")
         print(target)
     path = shlex.quote(str(folder) if folder.is_absolute() else f"./{folder}")
     print(
@@ -80,6 +81,7 @@ def _names(name: str) -> Mapping[str, str]:
         "name": short,
         "dashed": short.replace("_", "-"),
         "package": name,
+        "packages": "",
     }
 
 
@@ -98,6 +100,20 @@ def _check_free(name: str) -> None:
         )
 
 
+def filled(folder: Traversable, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of each file of a template.
+
+    Args:
+        folder: The template; what in its texts stands as ``{{name}}`` is replaced.
+        names: The values, by name.
+    """
+    for path, file in _files(folder):
+        text = file.read_text("utf-8")
+        for name, value in names.items():
+            text = text.replace("{{" + name + "}}", value)
+        yield path.removesuffix(_ENDING), text
+
+
 def _files(folder: Traversable, inside: str = "") -> Iterator[tuple[str, Traversable]]:
     for entry in folder.iterdir():
         path = str(PurePosixPath(inside, entry.name))
@@ -105,9 +121,3 @@ def _files(folder: Traversable, inside: str = "") -> Iterator[tuple[str, Travers
             yield from _files(entry, path)
         elif entry.name.endswith(_ENDING):
             yield path, entry
-
-
-def _filled(text: str, names: Mapping[str, str]) -> str:
-    for name, value in names.items():
-        text = text.replace("{{" + name + "}}", value)
-    return text

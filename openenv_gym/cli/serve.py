@@ -12,11 +12,10 @@ from openenv_gym import registry
 from openenv_gym.cli.arguments import add_options, options_of
 from openenv_gym.errors import OptionError, StartError
 from openenv_gym.registry import Entry
+from openenv_gym.server import variables
 from openenv_gym.server.logs import FORMATS, set_up_logging
 from openenv_gym.server.process import check_limit, end_group_at_exit, keep_freed_memory
 from openenv_gym.server.watcher import end_watcher, start_watcher
-
-_VARIABLE = "OPENENV_GYM_OPTION_"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(
         parser,
         "option of the environment, which clients cannot change; also by a variable, as "
-        f"{_VARIABLE}NAME=VALUE",
+        f"{variables.OPTION}NAME=VALUE",
     )
     parser.add_argument(
         "--token",
@@ -64,7 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a name that a server without a token may be called by, beside its addresses",
     )
     parser.add_argument(
-        "--web", action="store_true", help="a page to play it by hand, at http://HOST:PORT/web"
+        "--web",
+        action="store_true",
+        help="a page to play it by hand, at http://HOST:PORT/web; also by the variable "
+        "ENABLE_WEB_INTERFACE=true",
     )
     parser.add_argument(
         "--debug", action="store_true", help="send clients the texts of the environment's errors"
@@ -206,8 +208,8 @@ def _serve(arguments: argparse.Namespace, *, pipe: bool) -> None:
     if arguments.owned:
         end_group_at_exit()
     entry = registry.environment(arguments.environment)
-    variables = {} if pipe or arguments.owned else _of_variables()
-    options = {**entry.options, **variables, **options_of(arguments.option)}
+    by_variables = {} if pipe or arguments.owned else variables.options()
+    options = {**entry.options, **by_variables, **options_of(arguments.option)}
     if pipe and arguments.web:
         raise OptionError("--web is a page for the network: not with --pipe, or its socket.")
     if pipe:
@@ -216,17 +218,6 @@ def _serve(arguments: argparse.Namespace, *, pipe: bool) -> None:
         from openenv_gym.server.run import serve
 
         serve(entry.name, options, arguments)
-
-
-def _of_variables() -> dict[str, Any]:
-    """Return the options that environment variables set: OPENENV_GYM_OPTION_GAME sets game."""
-    return options_of(
-        [
-            f"{name.removeprefix(_VARIABLE).lower()}={value}"
-            for name, value in sorted(os.environ.items())
-            if name.startswith(_VARIABLE) and name != _VARIABLE
-        ]
-    )
 
 
 def _serve_pipe(entry: Entry, options: dict[str, Any], arguments: argparse.Namespace) -> None:

@@ -22,6 +22,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from openenv_gym.errors import RegistryError
+from openenv_gym.registry.bundled import ENVIRONMENTS
 from openenv_gym.registry.manifest import MANIFEST, Entry, read
 
 
@@ -40,6 +41,9 @@ def folder_entry(path: str) -> Entry:
     classes = dict(_environment_classes(folder))
     app = _app(folder)
     target = manifest.get("environment") or app.get("env")
+    bundled = ENVIRONMENTS.get(str(manifest.get("name")))
+    if bundled is not None and bundled.target == target:  # wherever its folder was copied to
+        return bundled
     if target is None:
         if len(classes) != 1:
             raise RegistryError(

@@ -1,7 +1,9 @@
 """Writes what follows from the ``openenv.yaml`` of the bundled environments: ``make generate``.
 
-That is ``registry/bundled.py``, the table that the registry imports, and the table of environments
-in the README. A test compares both with what this module would write.
+That is ``registry/bundled.py``, the table that the registry imports, the table of environments in
+the README, and in each environment's folder what OpenEnv's tools look for there: ``pyproject.toml``
+and ``server/``, which is of the template of ``openenv-gym init``. A test compares all of it with
+what this module would write.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from openenv_gym.cli.init import TEMPLATE, filled
 from openenv_gym.errors import RegistryError
 from openenv_gym.registry.manifest import MANIFEST, expand, read
 
@@ -19,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / "envs" / "openenv_gym_envs"
 TABLE = Path(__file__).with_name("bundled.py")
 README = ROOT / "README.md"
+TEMPLATES = ROOT / "openenv_gym" / "cli" / TEMPLATE
 
 MARKS = ("<!-- environments: written by `make generate` -->", "<!-- end of environments -->")
 
@@ -29,11 +33,14 @@ KEYS: Mapping[str, type] = {
     "description": str,
     "type": str,
     "runtime": str,
+    "app": str,
     "port": int,
     "environment": str,
     "id": str,
     "extra": str,
     "overview": dict,
+    "variables": dict,
+    "validation": dict,
 }
 """Keys that every bundled environment has."""
 FURTHER: Mapping[str, type] = {"action": str, "observation": str, "variants": list, "docker": dict}
@@ -41,6 +48,26 @@ FURTHER: Mapping[str, type] = {"action": str, "observation": str, "variants": li
 
 USED = ("name", "environment", "id", "extra", "description", "variants", "docker")
 """Keys that the registry needs."""
+
+_PROJECT = """\
+# Written by `make generate` from openenv.yaml, for OpenEnv's tools: the code is openenv-gym's.
+[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "openenv-{name}"
+version = "{version}"
+description = "{description}"
+requires-python = ">=3.11"
+dependencies = ["openenv-gym[{extra},server]>=0.1"]
+
+[project.scripts]
+server = "openenv_gym_envs.{name}.server.app:main"
+
+[tool.setuptools]
+packages = []
+"""
 
 _TABLE = '''\
 """The bundled environments, by name. Written by ``make generate`` from their ``openenv.yaml``."""
@@ -127,10 +154,31 @@ def _row(path: Path, manifest: Mapping[str, Any]) -> str:
     return f"| {' | '.join((*cells, overview['reward']))} |"
 
 
+def folder_files(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of what OpenEnv's tools look for in a folder, by their paths in it.
+
+    Args:
+        manifest: The folder's ``openenv.yaml``.
+    """
+    name = manifest["name"]
+    names = {
+        "Name": manifest["id"].rpartition("/")[2].rpartition("-")[0],
+        "dashed": f"openenv-{name}",
+        "package": name,
+        "packages": " ".join(manifest.get("docker", {}).get("packages", ())),
+    }
+    server = {f"server/{path}": text for path, text in filled(TEMPLATES / "server", names)}
+    return {"pyproject.toml": _PROJECT.format_map(manifest), **server}
+
+
 def main() -> int:
-    """Write both files."""
+    """Write all of it."""
     TABLE.write_text(table(), "utf-8")
     README.write_text(readme(README.read_text("utf-8")), "utf-8")
+    for folder, manifest in manifests():
+        for path, text in folder_files(manifest).items():
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_text(text, "utf-8")
     return 0
 
 

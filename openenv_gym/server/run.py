@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from openenv_gym import registry
 from openenv_gym.cli.arguments import options_of
 from openenv_gym.errors import OpenEnvGymError, OptionError, StartError, missing_package
+from openenv_gym.server import variables
 from openenv_gym.server.backend import LIMITS, BackendSettings
 from openenv_gym.server.process import end_group, owner_left
 from openenv_gym.server.watcher import watch_owner
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     from openenv_gym.server.sessions import Sessions
 
-TOKEN_VARIABLE = "OPENENV_GYM_TOKEN"
-"""Environment variable for the token, which a command line would show to every user."""
-
 _HOST, _PORT = "127.0.0.1", 8000
 _BACKLOG = 256  # connections that are accepted at once: less than a process may have files
 _MAX_SESSIONS, _IDLE_TIMEOUT, _RESUME_TIMEOUT = 64, 3600.0, 60.0
@@ -40,10 +38,6 @@ _OWNED_SESSIONS = 1 << 20  # an owner has one, of as many lanes as it likes
 _KEEP_ALIVE = 120  # seconds that an HTTP connection may be silent
 _GRACE = 3  # seconds that running requests get when the server is asked to end
 _HARD_LIMIT = 5.0  # seconds until an owned server is gone, whatever hangs
-
-
-OPEN_VARIABLE = "OPENENV_GYM_OPEN"
-"""Set to 1 in images that serve: whoever runs one decides by its ports who reaches the server."""
 
 
 def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Namespace) -> None:
@@ -70,6 +64,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
     token = _secret() if owned else _token(arguments.token, arguments.host or _HOST)
     if not owned:
         _check_makeable(environment, options, arguments.backend)
+        arguments.web = arguments.web or variables.has_page()
     # An owner is there as long as the standard input is, and is the only client.
     forever = float("inf")
     app = create_app(
@@ -83,10 +78,14 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         owner=owned,
         web=arguments.web,
         backend=_backend(arguments),
-        allow_hosts=[*arguments.allow_host, *([arguments.host] if arguments.host else [])],
+        allow_hosts=[
+            *filter(None, [arguments.host]),
+            *arguments.allow_host,
+            *variables.host_names(),
+        ],
     )
-    open_to_all = token is None and not owned and arguments.token != ""
-    open_to_all = open_to_all and os.environ.get(OPEN_VARIABLE) != "1"
+    decided = owned or arguments.token == "" or variables.is_open()
+    open_to_all = token is None and not decided
     listener = _listener(arguments, open_to_all)
     settings = uvicorn_settings(app.state.sessions, tls_context(arguments))
     config = uvicorn.Config(app, **settings)
@@ -215,14 +214,14 @@ def _token(given: str | None, host: str) -> str | None:
         OptionError: No client can send it; or the variable is there but empty, as of a
             secret that was not filled in, and strangers could reach the server.
     """
-    variable = os.environ.pop(TOKEN_VARIABLE, None)
+    variable = os.environ.pop(variables.TOKEN, None)
     if given == "":
         return None
     if given is not None:
         return sendable_token(given, "--token")
     if variable is None or (not variable.strip() and _is_local(host)):
         return None
-    return sendable_token(variable, f"The variable {TOKEN_VARIABLE}")
+    return sendable_token(variable, f"The variable {variables.TOKEN}")
 
 
 def _listener(arguments: argparse.Namespace, open_to_all: bool) -> socket.socket:
@@ -269,8 +268,8 @@ def _check_local(host: str) -> None:
     if not _is_local(host):
         raise OptionError(
             f"Whoever reaches {host} could use the server, and the environment may be worth "
-            f"protecting: set the variable {TOKEN_VARIABLE}, or give --token, which every user of "
-            "this machine can see. --token '' serves without one.",
+            f"protecting: set the variable {variables.TOKEN}, or give --token, which every user of "
+            f"this machine can see. --token '' serves without one, as does {variables.OPEN}=1.",
             host=host,
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from openenv.core import GenericEnvClient
+from openenv.core.containers.runtime.providers import LocalDockerProvider
 from openenv.core.mcp_client import MCPToolClient
 
 
@@ -100,3 +101,24 @@ async def play_async(
         ]
     finally:
         await asyncio.gather(*(client.close() for client in all_clients))
+
+
+class _Patient(LocalDockerProvider):
+    def wait_for_ready(self, base_url: str, timeout_s: float = 150.0) -> None:
+        super().wait_for_ready(base_url, timeout_s)
+
+
+def play_image(
+    image: str, actions: list[Any], variables: dict[str, str], space: bool = False
+) -> list[dict[str, Any]]:
+    """Return what each call of an episode gave in a container of an image.
+
+    Args:
+        image: The image, or with ``space`` the Space whose image the hub's registry has.
+        actions: Those of the episode.
+        variables: Environment variables of the container.
+        space: Whether ``image`` is a Space.
+    """
+    make = GenericEnvClient.from_env if space else GenericEnvClient.from_docker_image
+    with make(image, provider=_Patient(), env_vars=variables).sync() as client:
+        return [_facts(client.reset()), *(_facts(client.step(action)) for action in actions)]

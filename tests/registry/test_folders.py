@@ -15,7 +15,7 @@ from openenv_gym.registry import ENVIRONMENTS, generate
 from tests.bundled import whole_contract
 
 ROOT = generate.ROOT
-FILES = ("README.md", "__init__.py", "environment.py", "contract.py")
+FILES = ("README.md", "__init__.py", "client.py", "environment.py", "contract.py")
 NOT_ENVIRONMENTS = {"sandbox"}
 """Folders of what environments share."""
 
@@ -60,6 +60,14 @@ def test_the_table_of_the_registry_is_up_to_date() -> None:
 def test_the_table_of_the_readme_is_up_to_date() -> None:
     text = generate.README.read_text("utf-8")
     assert text == generate.readme(text), "run make generate"
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_what_openenvs_tools_look_for_is_up_to_date(name: str) -> None:
+    folder = generate.ENVIRONMENTS / name
+    manifest = dict(generate.manifests())[folder]
+    for path, text in generate.folder_files(manifest).items():
+        assert (folder / path).read_text("utf-8") == text, f"{path}: run make generate"
 
 
 def test_each_folder_is_an_environment_that_is_known() -> None:

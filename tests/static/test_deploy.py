@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from openenv_gym.cli import serve
-from openenv_gym.server import metrics, run
+from openenv_gym.server import metrics, variables
 from openenv_gym.wire.names import HEALTH_PATH, READY_PATH
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -53,7 +53,7 @@ def test_the_pods_run_what_the_server_knows() -> None:
         ("liveness", HEALTH_PATH),
     ):
         assert container[f"{probe}Probe"]["httpGet"]["path"] == path
-    assert run.TOKEN_VARIABLE in (FOLDER.parent / "README.md").read_text()
+    assert variables.TOKEN in (FOLDER.parent / "README.md").read_text()
 
 
 def test_the_pods_are_hardened() -> None:

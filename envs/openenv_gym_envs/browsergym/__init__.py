@@ -3,7 +3,7 @@
 ``import browsergym`` inside this package is the library: imports are absolute.
 """
 
-from openenv_gym.client import EnvClient
+from openenv_gym_envs.browsergym.client import BrowserGymEnv
 from openenv_gym_envs.browsergym.models import (
     BrowserGymAction,
     BrowserGymObservation,
@@ -11,9 +11,3 @@ from openenv_gym_envs.browsergym.models import (
 )
 
 __all__ = ["BrowserGymAction", "BrowserGymEnv", "BrowserGymObservation", "BrowserGymState"]
-
-
-class BrowserGymEnv(
-    EnvClient[BrowserGymAction, BrowserGymObservation, BrowserGymState], environment="browsergym"
-):
-    """The typed client of BrowserGym."""

@@ -3,11 +3,7 @@
 ``import chess`` inside this package is python-chess: imports are absolute.
 """
 
-from openenv_gym.client import EnvClient
+from openenv_gym_envs.chess.client import ChessEnv
 from openenv_gym_envs.chess.models import ChessAction, ChessObservation, ChessState
 
 __all__ = ["ChessAction", "ChessEnv", "ChessObservation", "ChessState"]
-
-
-class ChessEnv(EnvClient[ChessAction, ChessObservation, ChessState], environment="chess"):
-    """The typed client of Chess."""

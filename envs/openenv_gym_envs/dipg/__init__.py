@@ -1,10 +1,6 @@
 """DIPG Safety: answers to questions about medical texts, graded by the proof that they quote."""
 
-from openenv_gym.client import EnvClient
+from openenv_gym_envs.dipg.client import DIPGSafetyEnv
 from openenv_gym_envs.dipg.models import DIPGAction, DIPGObservation, DIPGState
 
 __all__ = ["DIPGAction", "DIPGObservation", "DIPGSafetyEnv", "DIPGState"]
-
-
-class DIPGSafetyEnv(EnvClient[DIPGAction, DIPGObservation, DIPGState], environment="dipg"):
-    """The typed client of DIPG Safety."""

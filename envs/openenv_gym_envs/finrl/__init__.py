@@ -1,10 +1,6 @@
 """FinRL: trading in shares day by day, with FinRL's own rules and real prices."""
 
-from openenv_gym.client import EnvClient
+from openenv_gym_envs.finrl.client import FinRLEnv
 from openenv_gym_envs.finrl.models import FinRLAction, FinRLObservation, FinRLState
 
 __all__ = ["FinRLAction", "FinRLEnv", "FinRLObservation", "FinRLState"]
-
-
-class FinRLEnv(EnvClient[FinRLAction, FinRLObservation, FinRLState], environment="finrl"):
-    """The typed client of FinRL."""

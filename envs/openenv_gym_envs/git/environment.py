@@ -19,7 +19,7 @@ from openenv_gym_envs.git.commands import RefusedError, parse
 from openenv_gym_envs.git.folder import Finished, Folder, FolderLostError
 from openenv_gym_envs.git.history import BEGIN
 from openenv_gym_envs.git.models import MAX_OUTPUT, GitAction, GitObservation, GitState
-from openenv_gym_envs.git.server import EmbeddedServer, GiteaServer, Server
+from openenv_gym_envs.git.repository_server import EmbeddedServer, GiteaServer, Server
 from openenv_gym_envs.git.task import Task
 from openenv_gym_envs.git.tasks import TASKS
 from openenv_gym_envs.sandbox.boundary import WORKSPACE

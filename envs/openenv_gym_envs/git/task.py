@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from openenv_gym_envs.git.history import Files, History, blob
-from openenv_gym_envs.git.server import Repository
+from openenv_gym_envs.git.repository_server import Repository
 
 Marks = Mapping[int, str]
 

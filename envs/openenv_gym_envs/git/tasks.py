@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from openenv_gym_envs.git.history import ALICE, BOB, History
-from openenv_gym_envs.git.server import Repository
+from openenv_gym_envs.git.repository_server import Repository
 from openenv_gym_envs.git.task import Task
 
 

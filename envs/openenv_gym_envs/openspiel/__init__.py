@@ -1,6 +1,6 @@
 """OpenSpiel: the library's board games, card games, matrix games and mean-field games."""
 
-from openenv_gym.client import EnvClient
+from openenv_gym_envs.openspiel.client import OpenSpielEnv
 from openenv_gym_envs.openspiel.models import (
     OpenSpielAction,
     OpenSpielObservation,
@@ -8,9 +8,3 @@ from openenv_gym_envs.openspiel.models import (
 )
 
 __all__ = ["OpenSpielAction", "OpenSpielEnv", "OpenSpielObservation", "OpenSpielState"]
-
-
-class OpenSpielEnv(
-    EnvClient[OpenSpielAction, OpenSpielObservation, OpenSpielState], environment="openspiel"
-):
-    """The typed client of OpenSpiel."""

@@ -1,6 +1,6 @@
 """SUMO-RL: traffic lights that choose their next green phase, in the simulator SUMO."""
 
-from openenv_gym.client import EnvClient
+from openenv_gym_envs.sumo.client import SumoEnv, SumoJunctionsEnv
 from openenv_gym_envs.sumo.models import (
     SumoAction,
     SumoJunctionsAction,
@@ -18,13 +18,3 @@ __all__ = [
     "SumoObservation",
     "SumoState",
 ]
-
-
-class SumoEnv(EnvClient[SumoAction, SumoObservation, SumoState], environment="sumo"):
-    """The typed client of one junction."""
-
-
-class SumoJunctionsEnv(EnvClient[SumoJunctionsAction, SumoJunctionsObservation, SumoState]):
-    """The typed client of all junctions, for ``junction="all"`` or a network with several."""
-
-    environment = "sumo"

@@ -1,6 +1,6 @@
 """TextArena: word games, puzzles and board games in plain text."""
 
-from openenv_gym.client import EnvClient
+from openenv_gym_envs.textarena.client import TextArenaEnv
 from openenv_gym_envs.textarena.models import (
     TextArenaAction,
     TextArenaMessage,
@@ -15,9 +15,3 @@ __all__ = [
     "TextArenaObservation",
     "TextArenaState",
 ]
-
-
-class TextArenaEnv(
-    EnvClient[TextArenaAction, TextArenaObservation, TextArenaState], environment="textarena"
-):
-    """The typed client of TextArena."""

@@ -51,6 +51,7 @@ def build_image(
     wheelhouse: Path | None = None,
     tag: str | None = None,
     include: Sequence[Path] = (),
+    serve: bool = False,
     progress: Progress | None = None,
     client: DockerClient | None = None,
 ) -> str:
@@ -68,6 +69,8 @@ def build_image(
         tag: Name of the image; by default
             :func:`~openenv_gym_transports.images.contents.image_name`.
         include: Further files and package folders to be importable in the container.
+        serve: Whether the image serves the network when it is run, on port 8000; the docker
+            transport can run it all the same.
         progress: Called at each step.
         client: The engine; by default the one that answers.
 
@@ -86,10 +89,10 @@ def build_image(
     base_image = base_image or os.environ.get("OPENENV_GYM_BASE_IMAGE")
     if wheelhouse is None and os.environ.get("OPENENV_GYM_WHEELHOUSE"):
         wheelhouse = Path(os.environ["OPENENV_GYM_WHEELHOUSE"])
-    _check(environment, wheelhouse, include)
-    current = image_name(environment, include)
+    _check(environment, wheelhouse, include, serve)
+    current = image_name(environment, include, serve=serve)
     with tempfile.TemporaryDirectory(prefix="openenv-gym-build-") as folder:
-        write_context(Path(folder), environment, wheelhouse, include)
+        write_context(Path(folder), environment, wheelhouse, include, serve=serve)
         request: dict[str, Any] = {
             "path": folder,
             "tag": tag or current,
@@ -113,9 +116,9 @@ def build_image(
     return tag or current
 
 
-def _check(environment: str, wheelhouse: Path | None, include: Sequence[Path]) -> None:
+def _check(environment: str, wheelhouse: Path | None, include: Sequence[Path], serve: bool) -> None:
     if wheelhouse is not None:
-        check(wheelhouse, requirements(environment))
+        check(wheelhouse, requirements(environment, serve=serve))
     for path in include:
         if not path.exists():
             raise OptionError(

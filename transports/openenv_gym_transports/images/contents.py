@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 __all__ = [
+    "dockerfile",
     "image_name",
     "requirements",
     "version",
@@ -39,16 +40,15 @@ __all__ = [
 
 DISTRIBUTION = "openenv-gym"
 
-# Core dependencies that the pipe face, all that runs in the container, never imports. An
-# environment that needs one names it in its extra.
+# Core dependencies that no server imports. An environment that needs one names it in its extra.
 CLIENT_ONLY = frozenset(
     {
         "docker",  # starts containers; there is no engine in one
-        "websockets",  # client side of the websocket transport
-        "httpx",  # and of the http transport
-        "h11",
+        "httpx",  # client side of the http transport
     }
 )
+# Those that the pipe face, all that runs in other containers, never imports either.
+NETWORK_ONLY = frozenset({"websockets", "h11"})
 
 
 def version() -> str:
@@ -56,13 +56,14 @@ def version() -> str:
     return importlib.metadata.version(DISTRIBUTION)
 
 
-def requirements(environment: str) -> list[str]:
+def requirements(environment: str, *, serve: bool = False) -> list[str]:
     """What the server of an environment needs, pinned to what is installed here.
 
     Args:
         environment: Name of a bundled environment, whose extra is added; or a folder, whose
             ``pyproject.toml`` may list dependencies; or ``"module:Class"``, whose needs are not
             known.
+        serve: Whether it serves the network.
 
     Returns:
         Lines of a requirements file, sorted. A package that is not installed here keeps
@@ -77,12 +78,15 @@ def requirements(environment: str) -> list[str]:
     except ImportError as exc:
         raise missing_package("Choosing what goes into an image", "packaging", "docker") from exc
     entry = registry.environment(environment)
-    target = {**CONTAINER, "extra": entry.extra or ""}
+    extras = [entry.extra or "", *(["server"] if serve else [])]
+    targets = [{**CONTAINER, "extra": extra} for extra in extras]
+    unused = CLIENT_ONLY if serve else CLIENT_ONLY | NETWORK_ONLY
     lines = set()
     for text in importlib.metadata.requires(DISTRIBUTION) or ():
         requirement = Requirement(text)
-        wanted = requirement.marker is None or requirement.marker.evaluate(target)
-        if wanted and (requirement.marker or requirement.name not in CLIENT_ONLY):
+        marker = requirement.marker
+        wanted = marker is None or any(map(marker.evaluate, targets))
+        if wanted and (marker or requirement.name not in unused):
             lines.add(_line(requirement))
     return sorted(lines | _own_requirements(entry))
 
@@ -120,7 +124,7 @@ def _pin(name: str, specifier: str) -> str:
         return specifier
 
 
-def image_name(environment: str, include: Sequence[Path] = ()) -> str:
+def image_name(environment: str, include: Sequence[Path] = (), *, serve: bool = False) -> str:
     """The image that runs the same code as is installed here.
 
     The tag ends in a hash of all that goes in, so the image of a checkout that has
@@ -130,21 +134,22 @@ def image_name(environment: str, include: Sequence[Path] = ()) -> str:
     Args:
         environment: Name of a bundled environment, ``"module:Class"``, or the path of a folder.
         include: Files and package folders that are added to those of the environment.
+        serve: Whether it serves the network.
     """
-    return _image_name(environment, tuple(include))
+    return _image_name(environment, tuple(include), serve)
 
 
 @lru_cache
-def _image_name(environment: str, include: tuple[Path, ...]) -> str:
+def _image_name(environment: str, include: tuple[Path, ...], serve: bool) -> str:
     # Cached, since one process may make hundreds of environments; and it goes on with
     # the code that it has imported, whatever becomes of the files.
-    digest = hashlib.sha256("\n".join(requirements(environment)).encode())
-    digest.update(_dockerfile().read_bytes())
+    digest = hashlib.sha256("\n".join(requirements(environment, serve=serve)).encode())
+    digest.update(dockerfile(environment, serve=serve).encode())
     for name, path in _sources(environment, include):
         digest.update(f"\n{name}\n".encode())
         digest.update(path.read_bytes())
     # What the name of an image allows: no colon, no capitals, no separator at an end.
-    slug = re.sub(r"[^a-z0-9]+", "-", environment.lower()).strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", environment.lower()).strip("-") + "-server" * serve
     tag = f"{version().replace('+', '-')}-{digest.hexdigest()[:12]}"
     return f"openenv-gym/{slug}:{tag}"
 
@@ -154,6 +159,8 @@ def write_context(
     environment: str,
     wheelhouse: Path | None = None,
     include: Sequence[Path] = (),
+    *,
+    serve: bool = False,
 ) -> None:
     """Writes the Dockerfile and what it copies.
 
@@ -164,9 +171,10 @@ def write_context(
         wheelhouse: Folder of wheels.
         include: Files and package folders to be importable in the container, beside those of the
             environment.
+        serve: Whether it serves the network.
     """
-    shutil.copyfile(_dockerfile(), folder / "Dockerfile")
-    lines = requirements(environment)
+    (folder / "Dockerfile").write_text(dockerfile(environment, serve=serve), "utf-8")
+    lines = requirements(environment, serve=serve)
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in lines))
     wheels = folder / "wheelhouse"
     wheels.mkdir()
@@ -190,8 +198,18 @@ def _copy(source: Path, target: Path) -> None:
     target.chmod(0o644)
 
 
-def _dockerfile() -> Path:
-    return Path(__file__).with_name("Dockerfile")
+def dockerfile(environment: str, *, serve: bool = False) -> str:
+    """Return the Dockerfile of an environment's image.
+
+    Args:
+        environment: Name of the environment, which the image serves if it does.
+        serve: Whether it serves the network.
+    """
+    text = Path(__file__).with_name("Dockerfile").read_text("utf-8")
+    if not serve:
+        return text
+    end = Path(__file__).with_name("Dockerfile.serve").read_text("utf-8")
+    return text + end.replace("{{environment}}", find_inside(environment).name)
 
 
 def _sources(environment: str, include: Iterable[Path]) -> Iterator[tuple[str, Path]]:
