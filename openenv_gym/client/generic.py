@@ -90,9 +90,9 @@ class JsonClient(Generic[ActionT, ObservationT, StateT]):
             **keywords: As of the constructor.
         """
         transport: Any = registry.load(registry.transport("docker"))
-        owned, url = transport(image=image, variables=dict(variables or {})).serve()
+        owned, url, token = transport(image=image, variables=dict(variables or {})).serve()
         try:
-            client = cls(url, **keywords)
+            client = cls(url, **{"token": token, **keywords})
         except BaseException:
             owned.stop()
             raise

@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 from openenv_gym.cli.arguments import options_of
+from openenv_gym.wire.names import TOKEN_VARIABLE
 
-TOKEN = "OPENENV_GYM_TOKEN"
-"""The token, which a command line would show to every user."""
+TOKEN = TOKEN_VARIABLE
+"""The token."""
 
 OPEN = "OPENENV_GYM_OPEN"
 """Set to 1, serves without a token whoever reaches the server, such as a Space's visitors."""

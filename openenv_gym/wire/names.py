@@ -25,6 +25,9 @@ MAX_MESSAGE = 1 << 30
 MAX_REQUEST = 1 << 26
 """Bytes of the largest request to a server for the network: of an action, mostly."""
 
+TOKEN_VARIABLE = "OPENENV_GYM_TOKEN"
+"""Environment variable of a server's token, which a command line would show to every user."""
+
 HANDSHAKE_LIMIT = 10.0
 """Seconds that the handshake of a pipe may take."""
 

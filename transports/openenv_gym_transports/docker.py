@@ -16,6 +16,7 @@ from openenv_gym.errors import ConnectError, OptionError, StartError
 from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
 from openenv_gym.wire.isolation import check_isolation, guarantees
 from openenv_gym.wire.messages import Open, OpenVector
+from openenv_gym.wire.names import TOKEN_VARIABLE
 from openenv_gym.wire.stream import Stream
 from openenv_gym_transports.containers import engine, owner
 from openenv_gym_transports.containers import hardening as sandbox
@@ -251,17 +252,22 @@ class DockerTransport(Transport):
         """Open the session at the server that the image brings."""
         # Here, since most containers need no WebSocket, and importing that takes a while.
         from openenv_gym_transports.containers.served import open_served
+        from openenv_gym_transports.websocket import WebSocketTransport
 
-        self._start_foreign(image, request.environment, client, owned)
-        return open_served(
-            owned, request, settings, timeout=self.timeout, start_timeout=self.start_timeout
+        token = self._start_foreign(image, request.environment, client, owned)
+        transport = WebSocketTransport(
+            url=f"ws://127.0.0.1:{owned.isolation['port']}",
+            token=token,
+            timeout=self.timeout,
+            start_timeout=self.start_timeout,
         )
+        return open_served(owned, transport, request, settings)
 
-    def serve(self) -> tuple[OwnedContainer, str]:
+    def serve(self) -> tuple[OwnedContainer, str, str]:
         """Start a container of an image that serves by itself, and wait until it is healthy.
 
         Returns:
-            The container, which the caller stops, and the address of its server.
+            The container, which the caller stops, the address of its server, and its token.
         """
         from openenv_gym_transports.containers.served import wait
 
@@ -270,23 +276,28 @@ class DockerTransport(Transport):
         client = engine.connect()
         owned = OwnedContainer(Container(client))
         try:
-            self._start_foreign(self.image, None, client, owned)
+            token = self._start_foreign(self.image, None, client, owned)
             wait(owned, self.start_timeout)
         except BaseException:
             owned.stop()
             raise
-        return owned, f"http://127.0.0.1:{owned.isolation['port']}"
+        return owned, f"http://127.0.0.1:{owned.isolation['port']}", token
 
     def _start_foreign(
         self, image: str, environment: str | None, client: DockerClient, owned: OwnedContainer
-    ) -> None:
+    ) -> str:
+        """Start the container, and return the token of its server.
+
+        Other containers reach its port. An image of openenv-gym's make serves who has the token
+        alone; those of others do not look at it.
+        """
         engine.check_loopback()
+        variables = {TOKEN_VARIABLE: secrets.token_urlsafe(24), **(self.variables or {})}
         needs = Needs() if environment is None else needs_of(environment)
-        keywords = sandbox.serving_settings(
-            self._limits(needs), needs, self.variables or {}, self._sources()
-        )
+        keywords = sandbox.serving_settings(self._limits(needs), needs, variables, self._sources())
         owned.container.create(image, keywords | self._runtime())
         self._start(client, owned, needs)
+        return variables[TOKEN_VARIABLE]
 
     def _check_ours(self, environment: str, request: Open | OpenVector) -> None:
         """Check that nothing is asked of an image of ours that is for others."""

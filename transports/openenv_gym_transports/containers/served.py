@@ -21,36 +21,29 @@ _ANSWER_LIMIT = 2.0  # seconds for one question after its health
 
 def open_served(
     owned: OwnedContainer,
+    transport: WebSocketTransport,
     request: Open | OpenVector,
     settings: LinkSettings,
-    *,
-    timeout: float | None,
-    start_timeout: float,
 ) -> Link:
     """Open a session at the server in a container, as soon as it is there.
 
     Args:
         owned: The container, which was started.
+        transport: Leads to its server, which has until ``start_timeout`` to be there.
         request: Opens the session.
         settings: What the user of the link decides about it.
-        timeout: Seconds to wait for a reply.
-        start_timeout: Seconds until the server must be there.
 
     Raises:
         StartError: It does not start; the error has the last lines of its log.
     """
-    port = owned.isolation["port"]
-    wait(owned, start_timeout)
-    transport = WebSocketTransport(
-        url=f"ws://127.0.0.1:{port}", timeout=timeout, start_timeout=start_timeout
-    )
+    wait(owned, transport.start_timeout)
     try:
         return transport.open_at(transport.server(owned), request, settings)
     except TransportError as error:
         fate = owned.dead()
         if fate is None:
             raise
-        raise _not_up(owned, start_timeout, fate) from error
+        raise _not_up(owned, transport.start_timeout, fate) from error
 
 
 def wait(owned: OwnedContainer, start_timeout: float) -> None:
