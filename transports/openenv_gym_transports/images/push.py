@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from typing import Any
 
@@ -10,6 +11,7 @@ from docker.errors import DockerException, ImageNotFound
 from docker.utils import parse_repository_tag
 from requests import RequestException
 
+from openenv_gym import registry
 from openenv_gym.errors import DockerError, ImageMissingError
 from openenv_gym_transports.containers.engine import connect, explain
 from openenv_gym_transports.images.build import Progress
@@ -56,6 +58,17 @@ def push_image(
     except (DockerException, RequestException) as error:
         raise _refused(name, explain(error)) from error
     return f"{repository}@{digest}"
+
+
+def name_at(place: str, environment: str) -> str:
+    """Return the name of an environment's image at a registry.
+
+    Args:
+        place: The registry, such as ``ghcr.io/team``.
+        environment: Name of the environment, ``module:Class``, or the path of its folder.
+    """
+    last = registry.environment(environment).name.rpartition("/")[2]
+    return f"{place.rstrip('/')}/{re.sub(r'[^a-z0-9]+', '-', last.lower()).strip('-')}"
 
 
 def _push(
