@@ -151,7 +151,9 @@ class TestContext:
         for folder in (wheelhouse, target):
             folder.mkdir()
         (wheelhouse / "torch-2.0-py3-none-any.whl").touch()
-        monkeypatch.setattr(contents, "requirements", lambda environment: ["not-installed-here"])
+        monkeypatch.setattr(
+            contents, "requirements", lambda environment, serve: ["not-installed-here"]
+        )
         write_context(target, "connect4", wheelhouse)
         assert [path.name for path in (target / "wheelhouse").iterdir()] == [
             "torch-2.0-py3-none-any.whl"
