@@ -1,4 +1,4 @@
-"""Images of ``openenv-gym build --serve``: OpenEnv's own clients play them, and strangers do not."""
+"""Images of ``openenv-gym build --serve``: OpenEnv's clients play them, and strangers do not."""
 
 from __future__ import annotations
 

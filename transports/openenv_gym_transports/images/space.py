@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from openenv_gym import registry
 from openenv_gym.errors import AuthenticationError, ConnectError, OptionError, missing_package
@@ -158,7 +158,7 @@ def _hub_errors(repo_id: str, endpoint: str) -> Iterator[None]:
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
     # Of no answer at all the error is HTTPError of its HTTP library, which differs by release.
-    http_error = HfHubHTTPError.__mro__[1]
+    http_error = cast("type[Exception]", HfHubHTTPError.__mro__[1])
     try:
         yield
     except (http_error, OSError) as error:
