@@ -48,9 +48,9 @@ def union(one: Space[Any], other: Space[Any]) -> Space[Any]:
     elif isinstance(one, spaces.Tuple) and isinstance(other, spaces.Tuple):
         if len(one.spaces) == len(other.spaces):
             found = spaces.Tuple(list(map(union, one.spaces, other.spaces)))
-    elif type(one) is type(other) is spaces.Sequence:
+    elif type(one) is spaces.Sequence and type(other) is spaces.Sequence:
         found = spaces.Sequence(union(one.feature_space, other.feature_space))
-    elif type(one) is type(other) is Utf8:
+    elif type(one) is Utf8 and type(other) is Utf8:
         lengths = (one.min_length, other.min_length), (one.max_length, other.max_length)
         found = Utf8(max(lengths[1]), min_length=min(lengths[0]))
     elif isinstance(one, spaces.Discrete) and isinstance(other, spaces.Discrete):
@@ -120,7 +120,7 @@ def lift(before: Space[Any], after: Space[Any]) -> Lift:
     if isinstance(before, spaces.Tuple) and isinstance(after, spaces.Tuple):
         members = list(map(lift, before.spaces, after.spaces))
         return lambda value: tuple(part(item) for part, item in zip(members, value, strict=True))
-    if type(before) is type(after) is spaces.Sequence:
+    if type(before) is spaces.Sequence and type(after) is spaces.Sequence:
         item = lift(before.feature_space, after.feature_space)
         return lambda value: tuple(map(item, value))
     if isinstance(after, spaces.Box | Numbers):

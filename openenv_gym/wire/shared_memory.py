@@ -10,6 +10,7 @@ in turn, so each stands until the one after the next.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 import mmap
 import os
@@ -19,12 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-try:
-    import fcntl
-
-    _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-except (ImportError, AttributeError):  # a system without memory files
-    _SEALS = 0
+_fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
+_SEALS = 0  # for a system without memory files
+if hasattr(_fcntl, "F_ADD_SEALS"):
+    _SEALS = _fcntl.F_SEAL_SHRINK | _fcntl.F_SEAL_GROW | _fcntl.F_SEAL_SEAL
 
 SIZE = 1 << 28
 """Bytes of a memory file; what has no room in half of it goes through the socket."""
@@ -156,7 +155,7 @@ def make_file(size: int = SIZE) -> int | None:
         return None
     try:
         os.ftruncate(file, size)
-        fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
+        _fcntl.fcntl(file, _fcntl.F_ADD_SEALS, _SEALS)
     except OSError:  # a limit of the process's
         os.close(file)
         return None
@@ -180,7 +179,7 @@ def map_for_writing(files: Sequence[int]) -> WriteMemory | None:
     try:
         if len(files) != 1 or not _SEALS:
             return None
-        if fcntl.fcntl(files[0], fcntl.F_GET_SEALS) & _SEALS != _SEALS:
+        if _fcntl.fcntl(files[0], _fcntl.F_GET_SEALS) & _SEALS != _SEALS:
             return None
         return WriteMemory(files[0], min(os.fstat(files[0]).st_size, SIZE))
     except (OSError, ValueError):  # another kind of file; too small for any array

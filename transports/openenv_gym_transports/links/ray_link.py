@@ -83,7 +83,7 @@ class RayLink(WireLink):
             raise EpisodeError("No request was sent: send() comes before receive().")
         with self._losses():
             try:
-                data = ray.get(self._pending, timeout=timeout)
+                data: Any = ray.get(self._pending, timeout=timeout)
             except GetTimeoutError as error:
                 raise self._late(timeout) from error
         self._pending = None
