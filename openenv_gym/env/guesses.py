@@ -53,7 +53,8 @@ class Guesses:
         self._known = link.description
         self._some = is_guessed(link.space_sources)
         self._here = type(link).description_follows
-        self._asks = True
+        self._in_vain = 0  # questions in a row to which the answer was nothing new
+        self._passed_over = 0  # values that do not fit, until the next question
         self._warned = False
 
     def __bool__(self) -> bool:
@@ -79,12 +80,13 @@ class Guesses:
                 "observation": description.observation_space,
             }
         else:
-            if not self._asks or _fits(env, observation, info):
+            if _fits(env, observation, info) or self._passes_over():
                 return
             spaces = expect(Answer, self.link.exchange(Query("spaces"))).value
         action, seen = parse(spaces["action"]), parse(spaces["observation"])
         changed = changed_spaces((env.action_space, action), (env.observation_space, seen))
-        self._asks = bool(changed)  # NaN is in no Box
+        self._in_vain = 0 if changed else self._in_vain + 1
+        self._passed_over = 2**self._in_vain - 1
         if action != env.action_space:
             env.action_space = _with_generator(action, env.action_space)
         if seen != env.observation_space:
@@ -92,6 +94,16 @@ class Guesses:
         if changed and not self._warned:
             self._warned = True
             warn_of_widening(changed)
+
+    def _passes_over(self) -> bool:
+        """Return whether a value that does not fit is no reason to ask: NaN never fits a Box.
+
+        A question is a round trip, so after some in vain it is asked ever more seldom.
+        """
+        if not self._passed_over:
+            return False
+        self._passed_over -= 1
+        return True
 
 
 def _fits(env: gymnasium.Env[Any, Any], observation: Any, info: Mapping[str, Any]) -> bool:

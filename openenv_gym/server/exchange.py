@@ -12,7 +12,7 @@ from msgspec.msgpack import Encoder
 
 from openenv_gym.errors import EnvironmentFailedError, OpenEnvGymError, ProtocolError
 from openenv_gym.registry import Entry
-from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.session import Session
 from openenv_gym.spaces.batch import Empty
 from openenv_gym.wire.codec import decode, encode

@@ -8,7 +8,7 @@ from typing import Any
 
 from gymnasium.spaces import Space
 
-from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.exports import Exports
 from openenv_gym.wire.messages import Description, StepOutcome
 

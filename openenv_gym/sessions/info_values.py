@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from openenv_gym.errors import OptionError
-from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.changed_outcomes import ChangedOutcomes
 from openenv_gym.wire.codec import encode_value
 from openenv_gym.wire.messages import StepOutcome

@@ -8,7 +8,7 @@ from typing import Any
 
 from gymnasium.spaces import Space
 
-from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.spaces.guesses import is_guessed
 from openenv_gym.spaces.union import Lift, fit_mask, lift, union_of
 

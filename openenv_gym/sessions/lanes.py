@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from openenv_gym.errors import ActionError, EpisodeError, OptionError
-from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.lane_spaces import lane_spaces
 from openenv_gym.spaces.action_check import admission, batch_admission
 from openenv_gym.spaces.batch import Empty, batcher

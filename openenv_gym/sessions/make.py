@@ -16,13 +16,10 @@ from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, RegistryError, UnknownOptionError
 from openenv_gym.options import checked
 from openenv_gym.registry import Entry
-from openenv_gym.sessions.adapters import (
-    Adapter,
-    GymnasiumAdapter,
-    ModelAdapter,
-    with_pictures,
-)
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.exports import Declared
+from openenv_gym.sessions.gymnasium_adapter import GymnasiumAdapter
+from openenv_gym.sessions.model_adapter import ModelAdapter, with_pictures
 from openenv_gym.sessions.openenv_core.models import is_openenv_class
 from openenv_gym.spaces.describe import parse
 from openenv_gym.spaces.guesses import split_mode

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete
 
 from openenv_gym.errors import OptionError
-from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.changed_outcomes import ChangedOutcomes
 from openenv_gym.spaces.describe import describe
 from openenv_gym.wire.messages import Description, StepOutcome

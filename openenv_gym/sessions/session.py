@@ -32,7 +32,7 @@ from openenv_gym.errors import (
 )
 from openenv_gym.options import parameters_of
 from openenv_gym.registry import Entry
-from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.exports import reach_all
 from openenv_gym.sessions.info_values import INFO_OPTION, TravellingInfos, take_info_option
 from openenv_gym.sessions.lanes import Lanes, check_alike

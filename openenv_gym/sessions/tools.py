@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from gymnasium import spaces
 
-from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.payload import Outcome, Payload, outcome
 from openenv_gym.sessions.tasks import METHODS
 from openenv_gym.spaces.json_text import LONGEST, dump

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from gymnasium.wrappers.utils import create_zero_array
-from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from openenv_gym.spaces.utf8 import Utf8
 
@@ -120,6 +119,9 @@ class PatternSampler:
     """
 
     def __init__(self, pattern: str) -> None:
+        # Here, since it takes a hundredth of a second, and few environments have such texts.
+        from pydantic_core import SchemaError, SchemaValidator, core_schema
+
         parser: Any = importlib.import_module("re._parser")  # what re itself reads patterns with
         try:
             self._tree = parser.parse(pattern)

@@ -22,8 +22,10 @@ from openenv_gym.server.openenv_protocol.check import space_check
 from openenv_gym.server.openenv_protocol.exchange import plain
 from openenv_gym.server.openenv_protocol.problems import problems_of, refused_action
 from openenv_gym.server.openenv_protocol.schemas import Fields, action_schema, observation_schema
-from openenv_gym.sessions.adapters import NOT_OPTIONS, Adapter, GymnasiumAdapter, ModelAdapter
+from openenv_gym.sessions.adapter import Adapter
+from openenv_gym.sessions.gymnasium_adapter import GymnasiumAdapter
 from openenv_gym.sessions.make import make_adapter
+from openenv_gym.sessions.model_adapter import NOT_OPTIONS, ModelAdapter
 from openenv_gym.sessions.openenv_core.models import Models
 from openenv_gym.sessions.payload import Payload
 from openenv_gym.sessions.tools import ToolAdapter

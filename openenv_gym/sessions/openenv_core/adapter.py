@@ -13,7 +13,7 @@ from msgspec import structs
 from openenv_gym.environment import Environment
 from openenv_gym.models import TRUNCATED, is_terminated
 from openenv_gym.registry import Entry
-from openenv_gym.sessions.adapters import ModelAdapter
+from openenv_gym.sessions.model_adapter import ModelAdapter
 from openenv_gym.sessions.openenv_core.loop import EventLoop
 from openenv_gym.sessions.openenv_core.models import Models, models_of, overrides
 from openenv_gym.sessions.openenv_core.rubric import RubricScores

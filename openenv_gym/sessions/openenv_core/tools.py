@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from openenv_gym.errors import EnvironmentFailedError
 from openenv_gym.registry import Entry
-from openenv_gym.sessions.adapters import reset_keywords
+from openenv_gym.sessions.model_adapter import reset_keywords
 from openenv_gym.sessions.openenv_core.adapter import OpenEnvCoreEnvironment, adapted_class
 from openenv_gym.sessions.openenv_core.loop import EventLoop
 from openenv_gym.sessions.openenv_core.models import Models, environment_base, named_models

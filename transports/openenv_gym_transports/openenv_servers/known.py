@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from openenv_gym.environment import Environment
 from openenv_gym.errors import SpaceError
 from openenv_gym.models import Action, Observation, State
-from openenv_gym.sessions.adapters import ModelAdapter
+from openenv_gym.sessions.model_adapter import ModelAdapter
 from openenv_gym.sessions.payload import Conversation, Payload, keywords, outcome
 from openenv_gym.spaces.derive import ModelSpace, derive
 from openenv_gym.spaces.json.given import Given

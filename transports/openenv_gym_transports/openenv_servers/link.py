@@ -17,7 +17,7 @@ from openenv_gym.errors import (
     UnknownOptionError,
 )
 from openenv_gym.registry import Entry
-from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.payload import Conversation
 from openenv_gym.sessions.session import Session
 from openenv_gym.sessions.tasks import METHODS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from openenv_gym.sessions.adapters import Adapter
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.payload import Conversation, keywords, outcome
 from openenv_gym.spaces.json.fields import LEGAL_ACTIONS, Fields
 from openenv_gym.spaces.json.given import Given

@@ -1,27 +1,18 @@
-"""Adapters: an environment of either shape, as the session sees it.
-
-An adapter takes and returns values of the Spaces. :class:`ModelAdapter` converts for an
-:class:`~openenv_gym.environment.Environment`, which speaks in models; :class:`GymnasiumAdapter`
-passes them on to a ``gymnasium.Env``, which speaks in values itself.
-"""
+"""ModelAdapter: an environment that speaks in models, which are converted to values of Spaces."""
 
 from __future__ import annotations
 
-import copy
 import inspect
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, cast
 
-import gymnasium
 from gymnasium.spaces import Space
-from gymnasium.utils import EzPickle
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import CopyError, SnapshotError, SpaceError
+from openenv_gym.errors import SpaceError
 from openenv_gym.models import State, is_terminated
 from openenv_gym.options import checked
+from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.exports import Declared, Exports
 from openenv_gym.sessions.model_values import (
     action_maker,
@@ -34,213 +25,10 @@ from openenv_gym.sessions.model_values import (
 from openenv_gym.sessions.tasks import METHODS, OwnTasks, ask, unsupported
 from openenv_gym.sessions.text_picture import draw
 from openenv_gym.spaces.derive import ModelSpace, derived
-from openenv_gym.spaces.describe import describe
-from openenv_gym.spaces.stand_ins import replace_foreign
-from openenv_gym.wire.messages import Description, StepOutcome
+from openenv_gym.wire.messages import StepOutcome
 
 NOT_OPTIONS = frozenset({"seed", "episode_id"})
 """Parameters of an environment's reset that are not options of it."""
-
-
-class Adapter(ABC):
-    """An environment that takes and gives values of its Spaces.
-
-    Attributes:
-        action_space: Space of its actions.
-        observation_space: Space of its observations.
-        metadata: For ``env.metadata``.
-        render_mode: The mode that it renders in, if any.
-        has_mask: Its infos carry ``action_mask``.
-        inline: Its steps are short and never block.
-        steps_after_end: A step after the end of the episode is its own affair.
-        max_episode_steps: After so many steps it truncates an episode itself; None: never.
-        steps_before_reset: A step before the first reset is its own affair.
-        sources: Where the bounds of each leaf of its Spaces came from, where a guess is among them.
-        widened: Called when one of its Spaces became wider.
-    """
-
-    action_space: Space[Any]
-    observation_space: Space[Any]
-    metadata: dict[str, Any]
-    render_mode: str | None
-    has_mask: bool = False
-    inline: bool = False
-    steps_after_end: bool = False
-    max_episode_steps: int | None = None
-    steps_before_reset: bool = False
-    sources: Mapping[str, str] = MappingProxyType({})
-    widened: Callable[[], None] = staticmethod(lambda: None)
-
-    def action_parser(self) -> Callable[[Any], Any] | None:
-        """Return what makes of an action that was sent what :meth:`step` takes.
-
-        It raises ActionError for what is not an action. None: actions are sent as values of the
-        action space, which need no more than a check.
-        """
-        return None
-
-    def stepper(self) -> Callable[[Any], StepOutcome]:
-        """Return :meth:`step`, or a shorter way to the same."""
-        return self.step
-
-    def prepared_stepper(self) -> Callable[[Any], StepOutcome]:
-        """Return :meth:`carry_out`, or a shorter way to the same."""
-        return self.carry_out
-
-    def field_spaces(self) -> Mapping[str, Space[Any] | None]:
-        """Spaces of its models' fields, by ``"action.name"``; None: in none. Empty: no models."""
-        return {}
-
-    def exports(self) -> Exports:
-        """Return what can be reached beside the episode; by default nothing."""
-        return Exports(None, ())
-
-    def snapshot(self) -> Any:
-        """Return the episode as a plain value.
-
-        Raises:
-            SnapshotError: It cannot be saved.
-        """
-        raise SnapshotError("This environment cannot be saved: it has no snapshot().")
-
-    def restore(self, saved: Any) -> None:
-        """Go on with what :meth:`snapshot` returned."""
-        raise SnapshotError("This environment cannot be saved: it has no restore().")
-
-    def description(self, name: str) -> Description:
-        """What a client has to know of it, under its name."""
-        return Description(
-            name,
-            describe(self.action_space),
-            describe(self.observation_space),
-            self.metadata,
-            self.has_mask,
-            max_episode_steps=self.max_episode_steps,
-        )
-
-    @abstractmethod
-    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
-        """Begin an episode."""
-
-    @abstractmethod
-    def step(self, action: Any) -> StepOutcome:
-        """Carry out an action, which is in the action space, or what its parser made of it."""
-
-    def prepared(self, actions: list[Any]) -> Sequence[Any]:
-        """What :meth:`carry_out` takes for each of several actions, made faster together."""
-        return actions
-
-    def carry_out(self, prepared: Any) -> StepOutcome:
-        """As :meth:`step`, of an action that was prepared, by any host of lanes alike."""
-        return self.step(prepared)
-
-    @abstractmethod
-    def render(self) -> Any:
-        """The picture."""
-
-    @abstractmethod
-    def state(self) -> dict[str, Any]:
-        """What there is to know beside the observation."""
-
-    def query(self, subject: str, arguments: dict[str, Any]) -> Any:
-        """Return what a :class:`~openenv_gym.wire.messages.Query` asks for.
-
-        Raises:
-            OptionError: The environment has nothing of that kind, or no such task.
-        """
-        raise unsupported(subject)
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close the environment."""
-
-
-class GymnasiumAdapter(Adapter):
-    """Hosts a ``gymnasium.Env``: its Spaces, values, flags and infos as they are.
-
-    Args:
-        environment: What is adapter.
-        exports: What its author exports to strangers too.
-        spaces: Spaces that take the places of those of another make, by name.
-
-    Raises:
-        SpaceError: It has a Space of another make, and none was given in its place.
-    """
-
-    steps_after_end = True
-
-    def __init__(
-        self,
-        environment: gymnasium.Env[Any, Any],
-        exports: Declared = (),
-        spaces: Mapping[str, Space[Any]] = MappingProxyType({}),
-    ) -> None:
-        self._environment = environment
-        self._exports = Exports(environment, exports, everything=True)
-        if environment.spec is not None:
-            self.max_episode_steps = environment.spec.max_episode_steps
-        self._spaces = spaces
-        self.action_space, replaced = replace_foreign(environment.action_space, spaces, "action")
-        self.observation_space, more = replace_foreign(
-            environment.observation_space, spaces, "observation"
-        )
-        self._replaced = {**replaced, **more}
-        self.render_mode = environment.render_mode
-        # Pictures first, since that is what gymnasium's own "human" shows.
-        modes = sorted(environment.metadata.get("render_modes", []), key=_not_a_picture)
-        self.metadata = {
-            "render_modes": modes,
-            "render_fps": environment.metadata.get("render_fps"),
-        }
-
-    def field_spaces(self) -> Mapping[str, Space[Any] | None]:
-        """Implements Adapter.field_spaces: those that took the places of others."""
-        return self._replaced
-
-    def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:
-        """Implements Adapter.reset."""
-        observation, info = self._environment.reset(seed=seed, options=options or None)
-        return observation, 0.0, False, False, info
-
-    def step(self, action: Any) -> StepOutcome:
-        """Implements Adapter.step."""
-        return self._environment.step(action)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> GymnasiumAdapter:
-        if isinstance(self._environment.unwrapped, EzPickle):
-            raise CopyError(
-                f"{type(self._environment.unwrapped).__name__} cannot be copied: what Python makes "
-                "of it is a new environment, without the episode."
-            )
-        return type(self)(copy.deepcopy(self._environment, memo), spaces=self._spaces)
-
-    def exports(self) -> Exports:
-        """Implements Adapter.exports: all that is public is the owner's."""
-        return self._exports
-
-    def stepper(self) -> Callable[[Any], StepOutcome]:
-        """Implements Adapter.stepper: the environment's own step, as it is."""
-        return self._environment.step
-
-    def prepared_stepper(self) -> Callable[[Any], StepOutcome]:
-        """Implements Adapter.prepared_stepper: likewise."""
-        return self._environment.step
-
-    def render(self) -> Any:
-        """Implements Adapter.render."""
-        return self._environment.render()
-
-    def state(self) -> dict[str, Any]:
-        """A ``gymnasium.Env`` has no state beside the observation."""
-        return {}
-
-    def close(self) -> None:
-        """Implements Adapter.close."""
-        self._environment.close()
-
-
-def _not_a_picture(mode: str) -> tuple[bool, bool]:
-    return mode != "rgb_array", mode == "human"
 
 
 def reset_keywords(
