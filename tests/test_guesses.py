@@ -51,21 +51,23 @@ class Seen(gymnasium.Env[Any, Any]):
     action_space, observation_space = Discrete(2), NARROW
 
 
+def follow(guesses: Guesses, env: Seen, value: float, times: int) -> None:
+    for _ in range(times):
+        guesses.follow(env, np.array([value]), {})
+
+
 def test_nan_fits_no_box_and_a_later_widening_is_seen_all_the_same() -> None:
     link, env = Guessing(), Seen()
     guesses = Guesses(link)
-    for _ in range(1000):
-        guesses.follow(env, np.array([np.nan]), {})
+    follow(guesses, env, np.nan, times=1000)
     assert 1 <= link.asked <= 10
     link.observation_space = WIDE
     with pytest.warns(DefaultSpacesWarning, match="wider from now on"):
-        for _ in range(2000):
-            guesses.follow(env, np.array([5.0]), {})
+        follow(guesses, env, 5.0, times=2000)
     assert env.observation_space == WIDE
 
 
 def test_nothing_is_asked_while_all_fits() -> None:
     link = Guessing()
-    for _ in range(10):
-        Guesses(link).follow(Seen(), np.array([0.5]), {})
+    follow(Guesses(link), Seen(), 0.5, times=10)
     assert link.asked == 0
