@@ -31,6 +31,8 @@ from tests.openenv.trials import (
     ControlEnvironment,
     ControlObservation,
     ControlState,
+    GameEnvironment,
+    GameState,
     LedgerAction,
     LedgerEnvironment,
     LedgerObservation,
@@ -349,12 +351,13 @@ old = _older(_served(*_ledger), creates=False)
 older = _older(_served(*_ledger), creates=True)
 screen = _served("screen", ScreenEnvironment, ScreenAction, ScreenObservation, State, 1)
 board = _served("board", BoardEnvironment, BoardAction, BoardObservation, State, 1)
+game = _served("game", GameEnvironment, BoardAction, BoardObservation, GameState, 1)
 control = _served("control", ControlEnvironment, ControlAction, ControlObservation, ControlState, 1)
 broken = _served("broken", BrokenEnvironment, LedgerAction, LedgerObservation, State)
 
 everything = FastAPI()
 for _name in (
     *("echo", "connect4", "chess", "nested", "sensors", "ledger", "single", "old", "older"),
-    *("screen", "board", "control", "broken"),
+    *("screen", "board", "game", "control", "broken"),
 ):
     everything.mount(f"/{_name}", globals()[_name])

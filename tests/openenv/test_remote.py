@@ -86,6 +86,19 @@ class TestKnown:
             _, info = env.reset()
             assert info["action_mask"].tolist() == [1, 1, 0, 0, 1]
 
+    def test_an_id_of_a_variant(self, server: PeerServer) -> None:
+        """The server has set it up; its state says which it is."""
+        with remote(f"{server.ws_url}/game", "openenv/OpenSpiel.catch-v0") as env:
+            assert env.action_space == Discrete(5)
+            env.reset()
+        with remote(f"{server.ws_url}/board", "openenv/OpenSpiel.catch-v0") as env:
+            env.reset()  # whose state says nothing
+        with (
+            pytest.warns(OpenEnvServerWarning),
+            pytest.raises(OptionError, match="has game='catch', not 'chess'"),
+        ):
+            gymnasium.make("openenv/OpenSpiel.chess-v0", url=f"{server.ws_url}/game")
+
     def test_another_environment_than_the_servers(self, server: PeerServer) -> None:
         with (
             pytest.warns(OpenEnvServerWarning),

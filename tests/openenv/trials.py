@@ -162,6 +162,18 @@ class BoardEnvironment(Environment[BoardAction, BoardObservation, State]):
         return State(step_count=self._steps)
 
 
+class GameState(State):
+    game_name: str = "catch"
+
+
+class GameEnvironment(BoardEnvironment):
+    """Like the base, and its state names the game, as that of OpenEnv's OpenSpiel does."""
+
+    @property
+    def state(self) -> GameState:
+        return GameState(step_count=self._steps)
+
+
 class ControlAction(Action):
     values: list[float] = Field(default_factory=list)
 

@@ -28,7 +28,7 @@ from openenv_gym.wire.messages import Answer, Open, OpenVector, Query, Reply, Re
 from openenv_gym.wire.timing import Stopwatch, Timing
 from openenv_gym_transports.links.server import Server
 from openenv_gym_transports.openenv_servers.known import KnownAdapter, make_known_adapter
-from openenv_gym_transports.openenv_servers.models import known_class
+from openenv_gym_transports.openenv_servers.models import check_variant, known_class
 from openenv_gym_transports.openenv_servers.server import OpenEnvServer, Schemas
 from openenv_gym_transports.openenv_servers.tools import make_tool_adapter
 from openenv_gym_transports.openenv_servers.unknown import SchemaAdapter, make_schema_adapter
@@ -104,13 +104,7 @@ class OpenEnvServerLink(Session):
     def _make_adapter(
         self, entry: Entry, options: Mapping[str, Any], render_mode: str | None
     ) -> Adapter:
-        if options:
-            raise OptionError(
-                f"The options {sorted(options)} cannot be set: the server at {self._url} is "
-                "OpenEnv's own, whose environment is set up at the server. Leave them out; options "
-                "of a reset belong in reset(options=...).",
-                options=sorted(options),
-            )
+        self._check_options(entry, options)
         if render_mode is not None and not render_mode.endswith("?"):
             raise UnknownOptionError(
                 f"render_mode={render_mode!r}: the server at {self._url} is OpenEnv's own, "
@@ -127,11 +121,22 @@ class OpenEnvServerLink(Session):
                 host = host or make_schema_adapter(conversation, schemas, given, self._url)
             else:
                 host = make_known_adapter(cls, conversation, schemas, given, entry.name)
+            check_variant(conversation, options, entry.name)
         except BaseException:
             conversation.close()
             raise
         self._sources = dict(host.sources)
         return host
+
+    def _check_options(self, entry: Entry, options: Mapping[str, Any]) -> None:
+        """Check that no options are asked for but those that the id of a variant stands for."""
+        if options and options not in entry.variants.values():
+            raise OptionError(
+                f"The options {sorted(options)} cannot be set: the server at {self._url} is "
+                "OpenEnv's own, whose environment is set up at the server. Leave them out; options "
+                "of a reset belong in reset(options=...).",
+                options=sorted(options),
+            )
 
     def check_copy(self) -> None:
         """Implements Link.check_copy: what is behind it is not in this process."""

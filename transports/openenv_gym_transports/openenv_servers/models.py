@@ -14,6 +14,7 @@ from openenv_gym import registry
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, RegistryError
 from openenv_gym.registry import Entry
+from openenv_gym.sessions.payload import Conversation
 from openenv_gym.spaces.derive import derive
 from openenv_gym.spaces.json.fields import count_of_game
 from openenv_gym.spaces.json.given import Given, Side
@@ -56,6 +57,30 @@ def check_fields(cls: Known, schemas: Schemas, name: str) -> None:
             wanted=name,
             fields=sorted(there),
         )
+
+
+def check_variant(conversation: Conversation, options: Mapping[str, Any], name: str) -> None:
+    """Check that the server has the variant that an id stands for, as far as its state says.
+
+    Args:
+        conversation: The environment on the server.
+        options: What the id stands for, such as ``{"game": "catch"}``; empty for no variant.
+        name: The environment's name, for the error.
+
+    Raises:
+        OptionError: Its state names another.
+    """
+    state = conversation.state() if options else {}
+    for option, wanted in options.items():
+        there = state.get(f"{option}_name", state.get(option))
+        if isinstance(there, str) and there.partition("(")[0] != wanted:
+            raise OptionError(
+                f"This server's {name} has {option}={there!r}, not {wanted!r}: make the id of that "
+                "variant, or start the server with the other.",
+                option=option,
+                wanted=wanted,
+                there=there,
+            )
 
 
 def model_spaces(
