@@ -58,21 +58,45 @@ app = create_app(
 """
 
 
+GALLERY = """\
+import os
+
+from tests.openenv.gallery import served
+
+app = served(os.environ["NAME"])
+"""
+
+
 def openenv_image(client: DockerClient) -> str:
     """The image; made if it is not there."""
-    trials = (ROOT / "tests" / "openenv" / "trials.py").read_bytes()
+    return _image(client, "trials", APP, {"trials.py": "trials.py"})
+
+
+def gallery_image(client: DockerClient) -> str:
+    """The image that serves an environment of the gallery, named by its variable NAME."""
+    sources = ("__init__.py", "toolbox.py", "gallery.py")
+    files = {name: f"tests/openenv/{name}" for name in sources}
+    return _image(client, "gallery", GALLERY, files)
+
+
+def _image(client: DockerClient, kind: str, app: str, files: dict[str, str]) -> str:
+    """Return an image with an application and files of this folder, at their paths there."""
+    contents = {"app.py": app.encode()}
+    for name, path in files.items():
+        contents[path] = (ROOT / "tests" / "openenv" / name).read_bytes()
     release = OPENENV.release.replace(" ", "-")
     packages = f"openenv-gym-test/{release}"
     if not client.images.list(packages):
         site = next((OPENENV.folder / "lib").glob("python3*")) / "site-packages"
         base = os.environ.get("OPENENV_GYM_BASE_IMAGE", "python:3.11-slim")
         _build(client, site, packages, PACKAGES, base)
-    content = hashlib.sha256(trials + APP.encode() + ENVIRONMENT.encode()).hexdigest()[:12]
-    name = f"openenv-gym-test/trials:{content}"
+    digest = hashlib.sha256(b"".join(contents.values()) + ENVIRONMENT.encode()).hexdigest()
+    name = f"openenv-gym-test/{kind}:{digest[:12]}"
     if not client.images.list(name):
         with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "app.py").write_text(APP)
-            (Path(folder) / "trials.py").write_bytes(trials)
+            for path, content in contents.items():
+                (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
+                (Path(folder) / path).write_bytes(content)
             _build(client, Path(folder), name, ENVIRONMENT, packages)
     return name
 

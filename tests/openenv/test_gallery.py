@@ -1,21 +1,26 @@
-"""Six kinds of environments, each in three ways: what is played is what OpenEnv's client plays.
+"""Six kinds of environments, each in four ways: what is played is what OpenEnv's client plays.
 
-At OpenEnv's own server, in process and behind our server, twenty seeded episodes of actions that
-are sampled from guessed Spaces equal those of OpenEnv's client with the same actions.
+At OpenEnv's own server, in process, behind our server and in a container, twenty seeded episodes of
+actions that are sampled from guessed Spaces equal those of OpenEnv's client with the same actions.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.openenv.gallery_episodes import COUNT, episodes, reset_options
+from tests.openenv.image import gallery_image
 from tests.openenv.ours import REMOTE
 from tests.openenv.peers import PeerPython, PeerServer, peer_server, requires_peers
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 pytestmark = [requires_peers, pytest.mark.timeout(300)]
 
@@ -98,3 +103,19 @@ def ours() -> Iterator[PeerServer]:
 @pytest.mark.parametrize("name", NAMES)
 def test_behind_our_server(name: str, ours: PeerServer, remote: Play) -> None:
     assert same(episodes(REMOTE, name, url=f"{ours.ws_url}/{name}"), remote(name))
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+def test_in_a_container(engine: DockerClient, remote: Play) -> None:
+    """Containers start side by side, since each imports openenv, which takes seconds."""
+    image = gallery_image(engine)
+
+    def play(name: str) -> list[dict[str, Any]]:
+        started = {"start_timeout": 280.0, "variables": {"NAME": name}}
+        docker: dict[str, Any] = {"transport": "docker", "image": image}
+        return episodes(REMOTE, name, **docker, transport_options=started)
+
+    with ThreadPoolExecutor(3) as pool:
+        for name, found in zip(NAMES, pool.map(play, NAMES), strict=True):
+            assert same(found, remote(name)), name
