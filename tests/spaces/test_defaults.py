@@ -103,6 +103,19 @@ def test_samples_fit_the_schema_and_come_back(schema: Schema, seed: int) -> None
         assert spaced.converter.from_space(back) == data
 
 
+def test_a_list_of_one_number_is_not_a_number() -> None:
+    schema = {"anyOf": [INTEGER, array(INTEGER)]}
+    converter = DefaultReader(schema, observed=False).read(schema, "x").converter
+    for value in (0, [0], [0, 1]):
+        assert converter.from_space(converter.to_space(value)) == value
+
+
+def test_null_among_numbers_of_any_length_is_nan() -> None:
+    spaced = DefaultReader(array(NUMBER), observed=True).read(array(NUMBER), "x")
+    assert isinstance(spaced.space, Numbers)
+    assert np.isnan(spaced.converter.to_space([None, None])).all()
+
+
 plain = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text() | st.floats(-1e9, 1e9)
 values = st.recursive(
     plain, lambda v: st.lists(v, max_size=4) | st.dictionaries(st.sampled_from("abc"), v)

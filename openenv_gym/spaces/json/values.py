@@ -169,7 +169,14 @@ def _strange(array: np.ndarray[Any, Any]) -> Iterable[Any]:
 
 def single(space: spaces.Box, place: str) -> Converter:
     """Return the converter between a number and an array of one."""
-    return Converter(_array(space, place).to_space, one_number)
+    convert = _array(space, place).to_space
+
+    def to_space(value: Any) -> Any:
+        if isinstance(value, list):  # of another alternative, where there are several
+            refuse(place, value, "which is not a number")
+        return convert(value)
+
+    return Converter(to_space, one_number)
 
 
 json_values.register(spaces.Box, _array)
@@ -211,11 +218,13 @@ def _json_text(space: JsonText, place: str) -> Converter:
 
 @json_values.register
 def _numbers_of_any_length(space: Numbers, place: str) -> Converter:
-    dtype = np.dtype(space.feature_space.dtype)
+    dtype, low = np.dtype(space.feature_space.dtype), space.feature_space.low
 
     def to_space(value: Any) -> Any:
         array = _numbers(value, dtype, place) if value != [] else np.zeros(0, dtype)
-        if not space.contains(array):
+        # NaN, which null becomes, is in no Box, and passes as it does in an array of one shape.
+        numbers = np.where(np.isnan(array), low, array) if dtype.kind == "f" else array
+        if not space.contains(numbers):
             refuse(place, value, f"which is not in its Space {space}")
         return array.astype(dtype, copy=False)
 
