@@ -30,6 +30,7 @@ from rich.table import Table
 import openenv_gym_transports.links.wire_link as codec_user
 from openenv_gym.cli.benchmark.machine import describe, summary
 from openenv_gym.cli.benchmark.workloads import WORKLOADS, Workload, make_ours, register
+from openenv_gym.wire.codec import Decoders
 
 TRANSPORTS = ("inprocess", "process", "docker", "websocket", "http")
 WARM_UP = 500
@@ -89,7 +90,7 @@ def wrap_client(layers: probe.Layers, workload: Workload, transport: str) -> Non
         return
     layers.wrap("transport", codec_user.WireLink, "exchange")
     layers.wrap("encode", codec_user, "encode")
-    layers.wrap("decode", codec_user, "decode")
+    layers.wrap("decode", Decoders, "decode")
     _wrap_sockets(layers)
 
 
