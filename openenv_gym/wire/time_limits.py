@@ -87,8 +87,10 @@ def check_seconds(name: str, limit: object, otherwise: str) -> None:
     Raises:
         OptionError: It is not a number of seconds.
     """
-    number = isinstance(limit, int | float) and not isinstance(limit, bool)
-    if limit is not None and not (number and 0 < limit <= LONGEST):  # type: ignore[operator]
+    if limit is None:
+        return
+    known = isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit <= LONGEST
+    if not known:
         raise OptionError(
             f"{name}={limit!r}: give seconds, more than 0 and at most {LONGEST:.0e}, or "
             f"{otherwise}.",
