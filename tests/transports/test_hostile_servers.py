@@ -27,12 +27,13 @@ from openenv_gym.errors import (
 from openenv_gym.spaces import description_size
 from openenv_gym.wire.messages import Description
 from openenv_gym.wire.names import CONTENT_TYPE
+from openenv_gym_transports.links import wire_link
 
 
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """For the goodbye, which no such server answers."""
-    monkeypatch.setattr("openenv_gym_transports.links.wire_link.CLOSE_LIMIT", 0.2)
+    monkeypatch.setattr(wire_link, "CLOSE_LIMIT", 0.2)
 
 
 LIMIT = 1.0

@@ -24,6 +24,7 @@ from openenv_gym.errors import (
 )
 from openenv_gym.wire.messages import Open, Reset
 from openenv_gym_transports.links import child_process as launch
+from openenv_gym_transports.links import wire_link
 from openenv_gym_transports.process import ProcessTransport
 from tests.servers import eventually, is_running, kill
 from tests.troubles import (
@@ -134,7 +135,7 @@ def test_raising_in_close_is_no_matter_of_the_caller() -> None:
 
 
 def test_not_ready_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openenv_gym_transports.links.wire_link.CLOSE_LIMIT", 0.2)
+    monkeypatch.setattr(wire_link, "CLOSE_LIMIT", 0.2)
     options = {"start_timeout": 10.0}
     _, error = took(lambda: in_process(first="hang", transport_options=options), StartError)
     assert "10.0 s" in str(error)
@@ -197,7 +198,7 @@ def test_what_hangs_is_ended_at_once_and_reset_begins_in_a_fresh_process() -> No
 
 
 def test_closing_while_a_step_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openenv_gym_transports.links.wire_link.CLOSE_LIMIT", 0.2)
+    monkeypatch.setattr(wire_link, "CLOSE_LIMIT", 0.2)
     env = in_process(timeout=1.0)
     env.reset()
     pid = pid_of(env)
