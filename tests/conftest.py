@@ -75,7 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     over_ray = [item for item in items if _transport(item) == "ray"]
     for item in over_ray:
         assert isinstance(item, pytest.Function)
-        item.fixturenames.insert(0, "local_ray")
+        # A list of its own: the one that is there is that of the other transports, too.
+        item.fixturenames = ["local_ray", *item.fixturenames]
     spared = {
         item
         for item in over_ray
