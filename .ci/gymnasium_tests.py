@@ -78,4 +78,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for pattern, reason in known.items():
             if fnmatch.fnmatch(item.nodeid, pattern.replace("[", "[[]")):
+                # Not strict: most need a package, and pass where somebody installed it.
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=False))

@@ -1,7 +1,7 @@
 """Registry: names of environments and transports, and what they stand for."""
 
 from openenv_gym.registry.bundled import ENVIRONMENTS
-from openenv_gym.registry.loading import load, name_of, part
+from openenv_gym.registry.loading import load, name_of, part, without_path
 from openenv_gym.registry.manifest import Entry, container_needs
 from openenv_gym.registry.registry import (
     TRANSPORTS,
@@ -33,4 +33,5 @@ __all__ = [
     "registered",
     "resolve",
     "transport",
+    "without_path",
 ]

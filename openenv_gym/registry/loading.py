@@ -198,3 +198,8 @@ def _missing_module(entry: Entry, module: str, error: ModuleNotFoundError) -> Ex
         return None  # a part of its own package: nothing to install
     package = missing if sys.modules.get(top) is not None else top
     return missing_package(entry.name, package, entry.extra, name=entry.name)
+
+
+def without_path(name: str) -> str:
+    """Return a name without the path of its folder or script, which differs between machines."""
+    return name.rpartition("/")[2] if name.startswith("/") else name

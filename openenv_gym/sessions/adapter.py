@@ -105,7 +105,7 @@ class Adapter(ABC):
         return actions
 
     def carry_out(self, prepared: Any) -> StepOutcome:
-        """As :meth:`step`, of an action that was prepared, by any host of lanes alike."""
+        """As :meth:`step`, of an action that :meth:`prepared` returned."""
         return self.step(prepared)
 
     @abstractmethod

@@ -22,7 +22,7 @@ class GymnasiumAdapter(Adapter):
     """Hosts a ``gymnasium.Env``: its Spaces, values, flags and infos as they are.
 
     Args:
-        environment: What is adapter.
+        environment: The environment.
         exports: What its author exports to strangers too.
         spaces: Spaces that take the places of those of another make, by name.
 

@@ -71,14 +71,14 @@ class ModelAdapter(Adapter):
     """Hosts an :class:`Environment`: converts between its models and values of the Spaces.
 
     Args:
-        environment: What is adapter; its render mode is set.
+        environment: The environment; its render mode is set.
         name: Its name, for errors.
         render_mode: What the user chose: ``"rgb_array"`` may be a text that is drawn. By default
             the environment's own.
         exports: What can be reached beside the episode; by default what the class says.
 
     Attributes:
-        environment: What is adapter.
+        environment: The environment.
         actions: Space of its action model.
         observations: Space of its observation model.
 

@@ -6,6 +6,7 @@ import hmac
 import secrets
 from typing import Any, NamedTuple
 
+from openenv_gym import registry
 from openenv_gym.errors import CodecError, SnapshotError
 from openenv_gym.wire.codec import decode_value, encode_value
 
@@ -74,14 +75,8 @@ def unpack_episode(environment: str, data: bytes, *, owner: bool) -> Episode:
         raise SnapshotError(
             "These bytes are not a snapshot: give what snapshot() returned."
         ) from error
-    if _short(name) != _short(environment):
+    if registry.without_path(str(name)) != registry.without_path(environment):
         raise SnapshotError(
             f"This is a snapshot of {name!r:.80}, not of {environment!r}.", environment=environment
         )
     return Episode(saved, bool(running), bool(over))
-
-
-def _short(name: object) -> str:
-    """Return a name without the path of its folder, which is another in a container."""
-    text = str(name)
-    return text.rpartition("/")[2] if text.startswith("/") else text

@@ -49,10 +49,10 @@ def make_json_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str
 
 
 class JsonAdapter(Adapter):
-    """A host whose actions and observations are JSON, and who counts the steps.
+    """An adapter whose actions and observations are JSON, and which counts the steps.
 
     Args:
-        adapter: The environment's own host.
+        adapter: That of the environment, in values of its Spaces.
     """
 
     def __init__(self, adapter: Adapter) -> None:
@@ -118,7 +118,7 @@ class JsonModelAdapter(JsonAdapter):
     """Hosts an environment that has models.
 
     Args:
-        adapter: Its own host.
+        adapter: That of the environment, in values of its Spaces.
     """
 
     def __init__(self, adapter: ModelAdapter) -> None:
@@ -193,7 +193,7 @@ class JsonGymnasiumAdapter(JsonAdapter):
     """Hosts a ``gymnasium.Env``.
 
     Args:
-        adapter: Its own host.
+        adapter: That of the environment, in values of its Spaces.
 
     Raises:
         SpaceError: One of its Spaces has no form in JSON.

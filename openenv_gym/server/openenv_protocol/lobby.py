@@ -119,7 +119,7 @@ def _description(reply: Reply) -> JsonDescription:
 def _about(entry: Entry) -> dict[str, Any]:
     bundled = entry.target.startswith("openenv_gym_envs.")
     return {
-        "name": _short(entry.name),
+        "name": registry.without_path(entry.name),
         "description": entry.summary or _first_line(entry),
         "readme_content": _readme(entry) if bundled else None,
         "version": __version__ if bundled else None,
@@ -128,14 +128,11 @@ def _about(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _short(name: str) -> str:
-    """Return a name without the path of its folder or script, which is the server's affair."""
-    return name.rpartition("/")[2] if name.startswith("/") else name
-
-
 def _first_line(entry: Entry) -> str:
     documentation = inspect.getdoc(registry.load(entry)) or ""
-    return documentation.partition("\n")[0] or f"The environment {_short(entry.name)}."
+    return (
+        documentation.partition("\n")[0] or f"The environment {registry.without_path(entry.name)}."
+    )
 
 
 def _readme(entry: Entry) -> str | None:

@@ -31,7 +31,7 @@ class OpenEnvCoreAdapter(ModelAdapter):
     """Hosts an environment of ``openenv.core``.
 
     Args:
-        environment: What is adapter.
+        environment: The environment.
         entry: What it was found by.
 
     Raises:
