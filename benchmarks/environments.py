@@ -83,6 +83,7 @@ class Played(Candidate):
 
     def __init__(self, name: str, make: Any) -> None:
         self.name = name
+        self.passes = 1
         self._make = make
         self._player: Player | None = None
 

@@ -1,7 +1,8 @@
 """OpenEnv's own client, measuring block by block; runs where ``openenv`` is installed.
 
 Reads lines of JSON, ``{"peer": "sync" | "http", "workload": NAME, "steps": N}``, and answers each
-with ``{"times": [nanoseconds of each step], "seconds": of as many in a row}``. To
+with ``{"times": [nanoseconds of each step], "seconds": of as many in a row}``. With ``"pause"`` it
+computes for so many seconds between two steps, and makes them once. To
 ``{"peer": "docker", "image": NAME}`` it answers with the seconds of a start in a container.
 ``{"peer": "gather", ..., "sessions": N}`` steps N sessions at once, by ``asyncio.gather``.
 """
@@ -12,7 +13,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
-from time import perf_counter, perf_counter_ns
+from time import perf_counter, perf_counter_ns, thread_time
 from typing import Any
 
 import httpx
@@ -43,6 +44,13 @@ def http(url: str) -> Callable[[], Any]:
         return reply.json()["observation"]["observation"]
 
     return step
+
+
+def work(seconds: float) -> None:
+    """Compute for so many seconds of this thread's own time."""
+    end = thread_time() + seconds
+    while thread_time() < end:
+        pass
 
 
 _LOOP = asyncio.new_event_loop()
@@ -90,11 +98,16 @@ def main() -> None:
             url = f"{base}/{key[1]}"
             many = key[0] == "gather"
             steps[key] = gather(url, wanted["sessions"]) if many else makers[key[0]](url)
-        step, times = steps[key], []
+        step, times, pause = steps[key], [], wanted.get("pause", 0.0)
         for _ in range(wanted["steps"]):
             began = perf_counter_ns()
             step()
             times.append(perf_counter_ns() - began)
+            if pause:
+                work(pause)
+        if pause:
+            print(json.dumps({"times": times, "seconds": sum(times) / 1e9}), flush=True)
+            continue
         began_all = perf_counter()
         for _ in range(wanted["steps"]):
             step()

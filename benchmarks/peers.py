@@ -183,7 +183,9 @@ class OpenEnv(Candidate):
 
     def block(self, steps: int) -> tuple[NDArray[np.int64], float]:
         """Implements Candidate.block."""
-        found = _peer(self._uvloop).ask(peer=self._way, workload=self._workload, steps=steps)
+        self.passes = 1 if self.pause else 2
+        wanted = {"peer": self._way, "workload": self._workload, "pause": self.pause}
+        found = _peer(self._uvloop).ask(**wanted, steps=steps)
         return np.array(found["times"], np.int64), found["seconds"]
 
     def close(self) -> None:

@@ -56,6 +56,7 @@ class Vector(Candidate):
         self._make = make
         self._masked = masked
         self._envs: Envs | None = None
+        self.passes = 1 if masked else 2
 
     def start(self) -> None:
         """Implements Candidate.start."""
@@ -109,6 +110,7 @@ class Trainer(Candidate):
 
     def __init__(self, name: str, make: Callable[[dict[str, Any]], Any]) -> None:
         self.name = name
+        self.passes = 1
         self._make = make
         self._stack = contextlib.ExitStack()
 

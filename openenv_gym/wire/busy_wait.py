@@ -11,6 +11,7 @@ parts them. Where others want the core as well they get it for milliseconds, so 
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import socket
@@ -19,6 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
+
+SPIN = "OPENENV_GYM_SPIN"
+"""Variable whose value ``0`` turns waiting awake off, in this process and those that it starts."""
 
 LIMIT = 200e-6
 """Seconds to stay awake for one message; so much is wasted at most, where it does not come."""
@@ -47,11 +51,11 @@ class Habit:
     """
 
     def __init__(self) -> None:
-        self.awake = True
+        self.awake = os.environ.get(SPIN) != "0"
         self.limit = LIMIT
         self._trust = _TRUST
         self._pause = _SHORTEST
-        self._wakes = 0.0  # when the pause ends
+        self._wakes = 0.0 if self.awake else math.inf  # when the pause ends
 
     def learn(self, began: float, ended: float) -> None:
         """Notes how long a wait took, by ``perf_counter``, and decides about the next one."""

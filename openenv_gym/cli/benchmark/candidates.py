@@ -6,6 +6,7 @@ import contextlib
 import functools
 import itertools
 import multiprocessing
+import os
 import socket
 import subprocess
 import sys
@@ -21,16 +22,18 @@ from numpy.typing import NDArray
 
 from openenv_gym import registry
 from openenv_gym.cli.benchmark import echo
+from openenv_gym.cli.benchmark.cpu import work
 from openenv_gym.cli.benchmark.measure import Candidate, UnavailableError
 from openenv_gym.cli.benchmark.workloads import Workload, make_ours, register
 from openenv_gym.errors import OpenEnvGymError
 from openenv_gym.sessions.session import Session
-from openenv_gym.wire.busy_wait import LIMIT
+from openenv_gym.wire.busy_wait import LIMIT, SPIN
 from openenv_gym.wire.codec import encode
 from openenv_gym.wire.messages import Open, Reset, Step
 
 _ACTIONS = 1024
 _CLOSE_LIMIT = 5.0
+_ALSO_ASLEEP = ("process", "websocket")
 
 
 class Stepped(Candidate):
@@ -61,6 +64,10 @@ class Stepped(Candidate):
         # As agents have them: numpy's integers, not Python's.
         self._actions = [env.action_space.sample() for _ in range(_ACTIONS)]
         self._random = np.random.default_rng(0)
+        if self._masked or self.pause:
+            self.passes = 1
+        isolation: Any = getattr(env.unwrapped, "isolation", {})
+        self.container = isolation.get("container")
 
     def block(self, steps: int) -> tuple[NDArray[np.int64], float]:
         """Implements Candidate.block."""
@@ -69,7 +76,7 @@ class Stepped(Candidate):
         step, reset, clock = env.step, env.reset, perf_counter_ns
         times = np.empty(steps, np.int64)
         resetting = 0
-        info = self._info
+        info, pause = self._info, self.pause
         for i, action in zip(range(steps), self._choices(), strict=False):
             began = clock()
             _, _, terminated, truncated, self._info = step(action)
@@ -78,8 +85,10 @@ class Stepped(Candidate):
                 began = clock()
                 _, self._info = reset()
                 resetting += clock() - began
-        if self._masked:
-            # To find a legal action is the agent's affair.
+            if pause:
+                work(pause)
+        if self.passes == 1:
+            # To find a legal action is the agent's affair, and so is the pause.
             return times, (int(times.sum()) + resetting) / 1e9
         actions = list(itertools.islice(itertools.cycle(self._actions), steps))
         begin = perf_counter()
@@ -103,20 +112,37 @@ class Stepped(Candidate):
             self._env.close()
 
 
-def ours(workload: Workload, transport: str, *, unwrapped: bool = False) -> Candidate:
+def ours(
+    workload: Workload, transport: str, *, unwrapped: bool = False, asleep: bool = False
+) -> Candidate:
     """An environment of ours over a transport.
 
     Args:
         workload: What is stepped.
         transport: Its name.
         unwrapped: Without the wrappers of ``gymnasium.make``.
+        asleep: Both ends sleep while they wait.
     """
 
     def make() -> gymnasium.Env[Any, Any]:
-        env = make_ours(workload, transport)
+        with _sleeping() if asleep else contextlib.nullcontext():
+            env = make_ours(workload, transport)
         return env.unwrapped if unwrapped else env
 
-    return Stepped(transport, make, masked=workload.plain is None)
+    name = f"{transport} asleep" if asleep else transport
+    return Stepped(name, make, masked=workload.plain is None)
+
+
+@contextlib.contextmanager
+def _sleeping() -> Iterator[None]:
+    before = os.environ.get(SPIN)
+    os.environ[SPIN] = "0"
+    try:
+        yield
+    finally:
+        del os.environ[SPIN]
+        if before is not None:
+            os.environ[SPIN] = before
 
 
 def plain(workload: Workload, *, unwrapped: bool = False) -> Candidate:
@@ -190,12 +216,17 @@ class Exchange(Candidate):
 
     def block(self, steps: int) -> tuple[NDArray[np.int64], float]:
         """Implements Candidate.block."""
-        exchange, clock = self.exchange, perf_counter_ns
+        exchange, clock, pause = self.exchange, perf_counter_ns, self.pause
+        self.passes = 1 if pause else 2
         times = np.empty(steps, np.int64)
         for i in range(steps):
             began = clock()
             exchange()
             times[i] = clock() - began
+            if pause:
+                work(pause)
+        if pause:
+            return times, int(times.sum()) / 1e9
         begin = perf_counter()
         for _ in range(steps):
             exchange()
@@ -342,4 +373,9 @@ def local(workload: Workload, transports: list[str], *, unwrapped: bool = False)
         candidates += [Pickled(workload), vector(workload)]
     if workload.adapted is not None:
         candidates.append(adapted(workload, unwrapped=unwrapped))
-    return candidates + [ours(workload, name, unwrapped=unwrapped) for name in transports]
+    candidates += [ours(workload, name, unwrapped=unwrapped) for name in transports]
+    return candidates + [
+        ours(workload, name, unwrapped=unwrapped, asleep=True)
+        for name in _ALSO_ASLEEP
+        if name in transports
+    ]

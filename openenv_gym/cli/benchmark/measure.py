@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from openenv_gym.cli.benchmark.cpu import CpuClock, busy_processes
+
 _SHORTEST = 5  # steps of a block
 
 
@@ -25,9 +27,15 @@ class Candidate(ABC):
 
     Attributes:
         name: How it is called.
+        pause: Seconds of work between two steps, if it can do some.
+        passes: How often a block makes its steps.
+        container: Id of the container that it has, if it has one.
     """
 
     name: str
+    pause: float = 0.0
+    passes: int = 2
+    container: str | None = None
 
     @abstractmethod
     def start(self) -> None:
@@ -42,7 +50,8 @@ class Candidate(ABC):
         """Makes so many steps one by one, and as many in a row.
 
         Returns:
-            Nanoseconds of each of the first; seconds of the others together, resets included.
+            Nanoseconds of each of the first; seconds of the others together, resets included, and
+            pauses left out.
         """
 
     @abstractmethod
@@ -59,12 +68,16 @@ class Effort:
         seconds: Length that a block is to have, of which there are two a round.
         steps: The most that a block has.
         warm_up: Seconds of steps that are not counted.
+        busy: Other processes that compute meanwhile.
+        pause: Seconds of work between two steps.
     """
 
     rounds: int = 15
     seconds: float = 0.15
     steps: int = 4000
     warm_up: float = 0.3
+    busy: int = 0
+    pause: float = 0.0
 
 
 QUICK = Effort(rounds=3, seconds=0.02, steps=200, warm_up=0.02)
@@ -77,10 +90,12 @@ class Measured:
     Attributes:
         times: Nanoseconds of each step, by block.
         rates: Steps per second, by block.
+        cpu: Seconds of the processors' time for a step at both ends, by block; pauses left out.
     """
 
     times: list[NDArray[np.int64]] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
         """Its figures: microseconds per step, steps per second; medians of the blocks too."""
@@ -91,6 +106,8 @@ class Measured:
             "p50_us": float(p50),
             "p99_us": float(p99),
             "steps_per_s": float(np.median(self.rates)),
+            "cpu_s_per_million": float(np.mean(self.cpu)) * 1e6,
+            "block_cpu_us": [seconds * 1e6 for seconds in self.cpu],
             "steps": len(times),
             "percentiles_us": np.percentile(times, range(101)).round(3).tolist(),
             "block_p50_us": [float(np.median(block)) / 1e3 for block in self.times],
@@ -119,9 +136,11 @@ def measure(
     absent: dict[str, str] = {}
     ready: list[tuple[Candidate, int]] = []
     with contextlib.ExitStack() as stack:
+        stack.enter_context(busy_processes(effort.busy))
         for candidate in candidates:
             try:
                 stack.callback(candidate.close)
+                candidate.pause = effort.pause
                 candidate.start()
             except UnavailableError as error:
                 absent[candidate.name] = str(error)
@@ -133,7 +152,11 @@ def measure(
             first = turn % len(ready) if ready else 0
             for candidate, steps in ready[first:] + ready[:first]:
                 gc.collect()
+                clock = CpuClock(candidate.container)
+                began = clock.seconds()
                 times, seconds = candidate.block(steps)
+                spent = (clock.seconds() - began) / (steps * candidate.passes)
+                measured[candidate.name].cpu.append(spent - candidate.pause)
                 measured[candidate.name].times.append(times)
                 measured[candidate.name].rates.append(steps / seconds)
                 progress(candidate.name)
@@ -147,7 +170,8 @@ def _block_size(candidate: Candidate, effort: Effort) -> int:
         began = perf_counter()
         times, _ = candidate.block(steps)
         spent += perf_counter() - began
-        fitting = int(effort.seconds * 1e9 / max(float(np.median(times)), 1.0))
+        each = float(np.median(times)) + candidate.pause * 1e9
+        fitting = int(effort.seconds * 1e9 / max(each, 1.0))
         if spent >= effort.warm_up:
             return min(max(fitting, _SHORTEST), effort.steps)
         steps = min(2 * steps, max(fitting, _SHORTEST), effort.steps)

@@ -31,6 +31,9 @@ class Bar:
         goal: The bar. Of the time of a step, at most; of steps per second, at least.
         floor: A lower bar that was set before.
         rate: The ratio is that of steps per second, not of the median time of a step.
+        busy: Other processes that compute meanwhile.
+        pause: Seconds of work between two steps.
+        key: What is compared, where it is not the time of a step.
     """
 
     workload: str
@@ -39,6 +42,9 @@ class Bar:
     goal: float
     floor: float | None = None
     rate: bool = False
+    busy: int = 0
+    pause: float = 0.0
+    key: str = "block_p50_us"
 
     def judge(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """What was reached; None where one of the two was not measured."""
@@ -46,7 +52,7 @@ class Bar:
         judged: dict[str, Any] = {**vars(self), "value": None, "p10_value": None, "met": None}
         if self.candidate in found and self.reference in found:
             above, below = found[self.candidate], found[self.reference]
-            key = "block_steps_per_s" if self.rate else "block_p50_us"
+            key = "block_steps_per_s" if self.rate else self.key
             value = ratio(above[key], below[key])
             judged["value"] = value
             judged["met"] = value >= self.goal if self.rate else value <= self.goal
@@ -99,7 +105,7 @@ def show(console: Console, report: Mapping[str, Any]) -> None:
     rows = report["rows"]
     for workload in dict.fromkeys(row["workload"] for row in rows):
         mine = [row for row in rows if row["workload"] == workload]
-        console.print(_workload_table(workload, mine))
+        console.print(_workload_table(workload, mine, report["settings"]))
     for missing in report["absent"]:
         reason = missing["reason"].splitlines()[0]
         line = f"not measured: {missing['candidate']}, {missing['workload']}: {reason}"
@@ -108,10 +114,18 @@ def show(console: Console, report: Mapping[str, Any]) -> None:
         console.print(_bar_table(report["bars"]))
 
 
-def _workload_table(workload: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(title=f"one step of {workload}, microseconds", title_justify="left")
+def _workload_table(
+    workload: str, rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
+) -> Table:
+    beside = "".join(
+        (
+            f"; {settings['busy']} other processes compute" if settings.get("busy") else "",
+            f"; {settings['pause'] * 1e3:g} ms of work between" if settings.get("pause") else "",
+        )
+    )
+    table = Table(title=f"one step of {workload}, microseconds{beside}", title_justify="left")
     table.add_column("candidate")
-    names = ("p10", "p50", "p99", "steps/s", f"x {RAW}", "steps")
+    names = ("p10", "p50", "p99", "steps/s", f"x {RAW}", "CPU s/1e6", "steps")
     for name in (*names, "blocks' p50"):
         table.add_column(name, justify="right")
     raw = next((row for row in rows if row["candidate"] == RAW), None)
@@ -122,6 +136,7 @@ def _workload_table(workload: str, rows: Sequence[Mapping[str, Any]]) -> Table:
             *(f"{row[f'{name}_us']:,.1f}" for name in ("p10", "p50", "p99")),
             f"{row['steps_per_s']:,.0f}",
             times,
+            f"{row['cpu_s_per_million']:,.1f}" if "cpu_s_per_million" in row else "-",
             f"{row['steps']:,}",
             # An echo that sleeps has two of them, as the scheduler puts its ends on cores.
             f"{min(row['block_p50_us']):,.0f} to {max(row['block_p50_us']):,.0f}",
@@ -137,7 +152,7 @@ def _bar_table(bars: Sequence[Mapping[str, Any]]) -> Table:
         met = {True: "[green]yes", False: "[red]no", None: "[yellow]not measured"}[bar["met"]]
         table.add_row(
             f"{bar['workload']}: {bar['candidate']} / {bar['reference']}",
-            "steps/s" if bar["rate"] else "p50",
+            "steps/s" if bar["rate"] else "CPU" if bar["key"] == "block_cpu_us" else "p50",
             "" if bar["floor"] is None else _limit(bar["floor"], bar["rate"]),
             _limit(bar["goal"], bar["rate"]),
             "-" if bar["value"] is None else _number(bar["value"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unwrapped", action="store_true", help="without the wrappers of gymnasium.make"
     )
     parser.add_argument("--rounds", type=int, metavar="N", help="blocks of each candidate")
+    parser.add_argument(
+        "--busy", type=int, metavar="N", default=0, help="beside N other processes that compute"
+    )
+    parser.add_argument(
+        "--pause",
+        type=float,
+        metavar="MS",
+        default=0.0,
+        help="compute MS milliseconds between two steps, as a trainer does",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here")
     parser.add_argument(
         "--compare",
@@ -93,8 +104,12 @@ def run(
 def _report(arguments: argparse.Namespace, peers: Peers, bars: Sequence[Bar]) -> dict[str, Any]:
     register()
     effort = QUICK if arguments.quick else Effort()
-    if arguments.rounds:
-        effort = Effort(arguments.rounds, effort.seconds, effort.steps, effort.warm_up)
+    effort = replace(
+        effort,
+        rounds=arguments.rounds or effort.rounds,
+        busy=arguments.busy,
+        pause=arguments.pause / 1e3,
+    )
     described = machine.describe()  # before: our own load is not of interest
     rows: list[dict[str, Any]] = []
     absent: list[dict[str, Any]] = []
@@ -109,12 +124,14 @@ def _report(arguments: argparse.Namespace, peers: Peers, bars: Sequence[Bar]) ->
         "settings": {**vars(effort), "quick": arguments.quick, "unwrapped": arguments.unwrapped},
         "rows": rows,
         "absent": absent,
-        "bars": [bar.judge(rows) for bar in bars if _asked(bar, [*rows, *absent])],
+        "bars": [bar.judge(rows) for bar in bars if _asked(bar, effort, [*rows, *absent])],
     }
 
 
-def _asked(bar: Bar, rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether both were to be measured."""
+def _asked(bar: Bar, effort: Effort, rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether both were to be measured, beside as much else as the bar is for."""
+    if (bar.busy, bar.pause) != (effort.busy, effort.pause):
+        return False
     chosen = {row["candidate"] for row in rows if row["workload"] == bar.workload}
     return {bar.candidate, bar.reference} <= chosen
 
