@@ -70,6 +70,20 @@ class TestTransports:
         assert all(bar["value"] > 0 for bar in bars.values())
         assert "small: process / raw unix" in measured[1]
 
+    def test_beside_busy_processes_with_pauses(self, tmp_path: Path) -> None:
+        only = ("--only", "small", "process asleep", "openenv sync")
+        words = ("--quick", "--busy", 1, "--pause", 1, "--json", tmp_path / "a.json")
+        printed = ran("transports", *only, *map(str, words))
+        assert "1 other processes compute; 1 ms of work between" in printed
+        rows = rows_of(tmp_path / "a.json")
+        assert set(rows) == {("small", name) for name in (*only[2:], "raw tcp")}
+        assert all(len(row["block_cpu_us"]) == 3 for row in rows.values())
+
+    def test_the_time_of_all_processes_is_counted(self, measured: tuple[Path, str]) -> None:
+        for row in rows_of(measured[0] / "a.json").values():
+            # What this end alone computes is a part of each step: more than nothing.
+            assert 0 < row["cpu_s_per_million"] < 1e6
+
     def test_figures(self, measured: tuple[Path, str]) -> None:
         made = {path.name: path.stat().st_size for path in (measured[0] / "plots").iterdir()}
         assert set(made) == {"latency.png", "latency.svg", "ratio.png", "ratio.svg"}
