@@ -171,6 +171,27 @@ def test_what_is_not_a_snapshot(transport: str) -> None:
     echo.close()
 
 
+@transports
+def test_a_damaged_snapshot_is_noticed(transport: str) -> None:
+    env = make(transport=transport)
+    env.reset(seed=0)
+    saved = env.unwrapped.snapshot()
+    after = env.step(3)
+    for place in range(0, len(saved), 7):
+        wrong = saved[:place] + bytes([saved[place] ^ 4]) + saved[place + 1 :]
+        with pytest.raises(SnapshotError):
+            env.unwrapped.restore(wrong)
+    for wrong in (saved[:-1], saved + b"x", saved[1:]):
+        with pytest.raises(SnapshotError):
+            env.unwrapped.restore(wrong)
+    text: Any = saved.hex()
+    with pytest.raises(SnapshotError, match="is bytes, not str"):
+        env.unwrapped.restore(text)
+    env.unwrapped.restore(saved)
+    assert same(env.unwrapped.step(3), after)
+    env.close()
+
+
 def test_an_environment_that_cannot_be_saved() -> None:
     env = make("openenv/Gymnasium-v0", env_id="CartPole-v1")
     env.reset(seed=0)

@@ -13,7 +13,8 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import seeding
 
-from openenv_gym.errors import CodecError, CopyError, NotResetError, SnapshotError
+from openenv_gym.env.seal import seal, unseal
+from openenv_gym.errors import CopyError, NotResetError, SnapshotError
 from openenv_gym.transport import Link, expect
 from openenv_gym.wire.codec import decode_value, encode_value
 from openenv_gym.wire.exports import Exported
@@ -172,7 +173,7 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
         """
         data = expect(Snapshotted, self.link.exchange(Snapshot())).data
         generator = None if self._np_random is None else self._np_random.bit_generator.state
-        return encode_value({"session": data, "generator": generator, **self._own_state()})
+        return seal(encode_value({"session": data, "generator": generator, **self._own_state()}))
 
     def restore(self, data: bytes) -> None:
         """Go on with the episode of a snapshot.
@@ -181,15 +182,10 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
             data: What :meth:`snapshot` returned, over whatever transport.
 
         Raises:
-            SnapshotError: It is not a snapshot of such an environment.
+            SnapshotError: It is not a snapshot of such an environment, or not all of it.
         """
-        try:
-            saved = decode_value(data)
-            session, generator = saved["session"], saved["generator"]
-        except (CodecError, TypeError, KeyError) as error:
-            raise SnapshotError(
-                "These bytes are not a snapshot: give what snapshot() returned."
-            ) from error
+        saved = decode_value(unseal(data))
+        session, generator = saved["session"], saved["generator"]
         expect(Restored, self.link.exchange(Restore(session)))
         if generator is not None:
             self._np_random, _ = seeding.np_random(0)

@@ -152,6 +152,12 @@ def test_no_later_value_is_an_error(schema: Schema, first: Any, later: list[Any]
         (TEXT, "", None, OneOf([Discrete(1), Utf8(65536)])),
         (INTEGER, 1, 0.5, FLOAT),
         (INTEGER, 1, "one", JsonText()),
+        (INTEGER, 1, 2**63, FLOAT),
+        (INTEGER, 1, 10**400, JsonText()),
+        (array(INTEGER), [1, 2], [2**63, 1], Box(-np.inf, np.inf, (2,), np.float64)),
+        (array(INTEGER), [1, 2], [1e300, 1.0], Box(-np.inf, np.inf, (2,), np.float64)),
+        (array(INTEGER), [], [2**63, 1], Numbers(Box(-np.inf, np.inf, (), np.float64))),
+        (array(NUMBER), [0.5], [10**400], JsonText()),
     ],
 )
 def test_a_guess_widens(schema: Schema, first: Any, later: Any, space: Space[Any]) -> None:
@@ -161,6 +167,8 @@ def test_a_guess_widens(schema: Schema, first: Any, later: Any, space: Space[Any
     seen = found.observe({"x": later})
     assert found.observations.space == space
     assert space.contains(seen)
+    if isinstance(seen, np.ndarray):  # no number has wrapped round
+        assert [float(number) for number in seen] == [float(n) for n in np.ravel(later)]
     assert space.contains(found.observe({"x": first}))
     assert found.widened == 1
 

@@ -19,12 +19,12 @@ def numbers(sample: Any) -> np.ndarray[Any, Any] | None:
     """Return a (nested) list of numbers as an array, with null as NaN; None for other values."""
     try:
         array = np.asarray(sample if isinstance(sample, list) else [])
-    except ValueError:
+        if array.dtype.kind == "O" and all(
+            item is None or type(item) in (int, float) for item in array.flat
+        ):
+            array = array.astype(np.float64)
+    except (ValueError, OverflowError):  # ragged; an integer above all floats
         return None
-    if array.dtype.kind == "O" and all(
-        item is None or type(item) in (int, float) for item in array.flat
-    ):
-        array = array.astype(np.float64)
     return array if array.size and array.dtype.kind in "iuf" else None
 
 

@@ -152,11 +152,17 @@ def _numbers(value: Any, dtype: np.dtype[Any], place: str) -> np.ndarray[Any, An
                 return array.astype(dtype)  # null becomes NaN
     except (TypeError, ValueError, ArithmeticError) as error:
         refuse(place, value, f"which does not fit in an array of {dtype}: {error}")
-    if array.dtype.kind == "f" and bool((array == np.floor(array)).all()):
+    if array.dtype.kind == "f" and bool(((array == np.floor(array)) & _fit_int64(array)).all()):
         return array.astype(np.int64)
-    if array.dtype.kind not in "iub" and array.size:
-        refuse(place, value, "which are not integers")
+    wraps = array.dtype.kind == "u" and dtype.kind == "i" and not _fit_int64(array).all()
+    if (array.dtype.kind not in "iub" or wraps) and array.size:
+        refuse(place, value, "which are not integers" + f" that fit in {dtype}" * wraps)
     return array
+
+
+def _fit_int64(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return whether each number fits: a cast of another one wraps round, without an error."""
+    return np.abs(array) < 2**63
 
 
 _NUMBERS = (int, float, type(None))
