@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openenv_gym.errors import OptionError
+
 if TYPE_CHECKING:
     from openenv_gym_transports.images.build import Progress
 
@@ -28,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make an image that serves the network when it is run, on port 8000: who has its "
         "token, OPENENV_GYM_TOKEN, or with OPENENV_GYM_OPEN=1 whoever reaches it",
+    )
+    parser.add_argument(
+        "--context",
+        metavar="DIR",
+        type=Path,
+        help="write what the image is built from into this folder, for another builder (docker "
+        "buildx, kaniko), instead of building it",
     )
 
 
@@ -62,8 +71,27 @@ def add_what_to_build(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build, and print the name of the image."""
+    """Build, and print the name of the image; or write what it is built from."""
+    if arguments.context is not None:
+        return _export(arguments)
     print(build(arguments, arguments.tag, serve=arguments.serve))
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    if arguments.tag is not None:
+        raise OptionError("With --context nothing is built here: leave --tag out.")
+    from openenv_gym_transports.images.export import export_context
+
+    export_context(
+        arguments.context,
+        arguments.environment,
+        base_image=arguments.base_image,
+        wheelhouse=arguments.wheelhouse,
+        include=arguments.include,
+        serve=arguments.serve,
+    )
+    print(arguments.context)
     return 0
 
 

@@ -16,6 +16,7 @@ from openenv_gym.errors import OptionError
 
 TEMPLATE = "template"
 """Folder of the template, in this package."""
+_GITHUB = ".github/"
 _ENDING = ".txt"  # of the files of the template, which are not code of this package
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -34,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where the folder is made (here)",
     )
+    parser.add_argument(
+        "--github",
+        action="store_true",
+        help="with a workflow of GitHub that tests it, and publishes its image with its contents "
+        "(SBOM) and its provenance; the folder is then the repository",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check_free(arguments.name)
     template = importlib.resources.files("openenv_gym.cli") / TEMPLATE
     for path, text in sorted(filled(template, names)):
+        if path.startswith(_GITHUB) and not arguments.github:
+            continue
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, "utf-8")
@@ -111,7 +120,7 @@ def filled(folder: Traversable, names: Mapping[str, str]) -> Iterator[tuple[str,
         text = file.read_text("utf-8")
         for name, value in names.items():
             text = text.replace("{{" + name + "}}", value)
-        yield path.removesuffix(_ENDING), text
+        yield path.removesuffix(_ENDING).replace("dot_github/", _GITHUB), text
 
 
 def _files(folder: Traversable, inside: str = "") -> Iterator[tuple[str, Traversable]]:

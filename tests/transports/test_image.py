@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from openenv_gym import registry
+from openenv_gym.cli import main
+from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import BuildError, OptionError, RegistryError
+from openenv_gym_transports.docker import DockerTransport
 from openenv_gym_transports.images import contents
 from openenv_gym_transports.images.build import build_image
 from openenv_gym_transports.images.contents import image_name, requirements, write_context
@@ -215,6 +220,29 @@ class TestBuild:
         assert image.labels["org.openenv-gym.environment"] == "echo"
         assert image.labels["org.openenv-gym.content"] in image_name("echo")
         assert image.attrs["Config"]["User"] == "65534:65534"
+
+    def test_by_another_builder(
+        self, engine: DockerClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What --context writes is all that docker build needs."""
+        context, tag = tmp_path / "context", "openenv-gym-test/context:1"
+        words = ["build", "echo", "--context", str(context)]
+        if "OPENENV_GYM_WHEELHOUSE" in os.environ:
+            words += ["--wheelhouse", os.environ["OPENENV_GYM_WHEELHOUSE"]]
+            words += ["--base-image", os.environ["OPENENV_GYM_BASE_IMAGE"]]
+        assert main(words) == 0
+        assert main(words) == 1
+        assert "has files already" in capsys.readouterr().err
+        try:
+            network = "none" if "OPENENV_GYM_WHEELHOUSE" in os.environ else None
+            engine.images.build(path=str(context), tag=tag, network_mode=network, rm=True)
+            assert (
+                engine.images.get(tag).labels == engine.images.get(provide(engine, "echo")).labels
+            )
+            with closing(OpenEnvGym("echo", transport=DockerTransport(image=tag))) as env:
+                assert env.reset(seed=1)
+        finally:
+            engine.images.remove(tag, force=True)
 
     def test_what_is_there_is_not_built_again(
         self, engine: DockerClient, capsys: pytest.CaptureFixture[str]

@@ -89,7 +89,7 @@ def build_image(
     base_image = base_image or os.environ.get("OPENENV_GYM_BASE_IMAGE")
     if wheelhouse is None and os.environ.get("OPENENV_GYM_WHEELHOUSE"):
         wheelhouse = Path(os.environ["OPENENV_GYM_WHEELHOUSE"])
-    _check(environment, wheelhouse, include, serve)
+    check_contents(environment, wheelhouse, include, serve=serve)
     current = image_name(environment, include, serve=serve)
     with tempfile.TemporaryDirectory(prefix="openenv-gym-build-") as folder:
         write_context(Path(folder), environment, wheelhouse, include, serve=serve)
@@ -102,11 +102,7 @@ def build_image(
                 "PACKAGES": "" if wheelhouse else " ".join(needs_of(environment).packages),
             },
             "network_mode": "none" if wheelhouse else None,
-            "labels": {
-                ENVIRONMENT: find_inside(environment).name,
-                f"{LABEL}.version": version(),
-                f"{LABEL}.content": current.rpartition("-")[2],
-            },
+            "labels": labels_of(environment, include, serve=serve),
         }
         if client is not None:
             _build(client, request, environment, progress or _silent)
@@ -116,7 +112,24 @@ def build_image(
     return tag or current
 
 
-def _check(environment: str, wheelhouse: Path | None, include: Sequence[Path], serve: bool) -> None:
+def labels_of(environment: str, include: Sequence[Path], *, serve: bool) -> dict[str, str]:
+    """Return the labels of an image, which say what is in it; arguments as of build_image."""
+    return {
+        ENVIRONMENT: find_inside(environment).name,
+        f"{LABEL}.version": version(),
+        f"{LABEL}.content": image_name(environment, include, serve=serve).rpartition("-")[2],
+    }
+
+
+def check_contents(
+    environment: str, wheelhouse: Path | None, include: Sequence[Path], *, serve: bool
+) -> None:
+    """Check that all is there that goes into an image; arguments as of build_image.
+
+    Raises:
+        OptionError: The wheelhouse holds no wheels, or what to include is not there.
+        BuildError: A module of the environment is not found.
+    """
     if wheelhouse is not None:
         check(wheelhouse, requirements(environment, serve=serve))
     for path in include:

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, cast
 from openenv_gym import registry
 from openenv_gym.errors import AuthenticationError, ConnectError, OptionError, missing_package
 from openenv_gym.registry.manifest import home
-from openenv_gym_transports.containers.needs import needs_of
-from openenv_gym_transports.images.build import DEFAULT_BASE_IMAGE
-from openenv_gym_transports.images.contents import write_context
+from openenv_gym_transports.images.export import export_context
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -109,16 +107,8 @@ def write_space(
         base_image: What its image is built on.
         include: Further files and package folders to be importable there.
     """
+    export_context(folder, environment, base_image=base_image, include=include, serve=True)
     name = registry.environment(environment).name
-    write_context(folder, name, include=include, serve=True)
-    (folder / "wheelhouse" / "README").write_text("A commit has no empty folders.\n")
-    packages = " ".join(needs_of(name).packages)
-    path = folder / "Dockerfile"
-    text = path.read_text("utf-8")
-    text = text.replace(
-        "ARG BASE_IMAGE\n", f"ARG BASE_IMAGE={base_image or DEFAULT_BASE_IMAGE}\n", 1
-    )
-    path.write_text(text.replace('ARG PACKAGES=""', f'ARG PACKAGES="{packages}"', 1), "utf-8")
     (folder / "README.md").write_text(_readme(name), "utf-8")
 
 
