@@ -46,6 +46,9 @@ from openenv_gym.wire.messages import (
 from openenv_gym.wire.time_limits import TimeLimits
 from openenv_gym.wire.timing import Stopwatch, Timing
 
+_INTERRUPTED = 2.0
+"""Seconds that the next step waits for one that was interrupted, and is then refused."""
+
 
 class OpenEnvGym(RemoteEnv):
     """An OpenEnv environment as a ``gymnasium.Env``.
@@ -221,11 +224,13 @@ class OpenEnvGym(RemoteEnv):
 
         Raises:
             ActionError: The action is not in the action space; nothing was stepped.
-            EpisodeError: There is no running episode.
+            EpisodeError: There is no running episode, or the last step's outcome is lost.
             EnvironmentFailedError: The environment's own code raised.
             TransportError: Whether the step was carried out is not known: call reset().
         """
         if self._failure is not None:
+            if isinstance(self._failure, KeyboardInterrupt | SystemExit):
+                self.link.ready(_INTERRUPTED)  # it may still be carried out
             raise EpisodeError(
                 "The last step's outcome was lost on the way, so the episode cannot go on: call "
                 "reset()."
