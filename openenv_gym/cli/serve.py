@@ -92,9 +92,10 @@ def _add_backend(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where sessions run")
     group.add_argument(
         "--backend",
-        default="inprocess",
         metavar="TRANSPORT",
-        help="inprocess (in the server itself), process, docker, ray, or another transport",
+        help="inprocess (in the server itself), process, docker, ray, or another transport; by "
+        "default process for an environment of your own that does not declare itself inline, "
+        "since a step of it that does not end would hold all sessions; else inprocess",
     )
     group.add_argument(
         "--workers",

@@ -230,3 +230,18 @@ class BackendSettings:
 
 IN_THE_SERVER = BackendSettings()
 """Sessions run in the server's own process."""
+
+
+def default_backend(environment: str) -> str:
+    """Return where sessions run unless the operator of a server says otherwise.
+
+    A step that holds the interpreter lock stops its whole process: the server's, with all sessions,
+    unless it runs in another. Environments of this package don't, nor do those that say that
+    they are inline.
+
+    Raises:
+        OpenEnvGymError: The environment cannot be loaded.
+    """
+    entry = registry.environment(environment)
+    ours = entry.name in registry.ENVIRONMENTS
+    return INPROCESS if ours or getattr(registry.load(entry), "inline", False) else "process"

@@ -19,7 +19,7 @@ from openenv_gym import registry
 from openenv_gym.cli.arguments import options_of
 from openenv_gym.errors import OpenEnvGymError, OptionError, StartError, missing_package
 from openenv_gym.server import variables
-from openenv_gym.server.backend import LIMITS, BackendSettings
+from openenv_gym.server.backend import INPROCESS, LIMITS, BackendSettings, default_backend
 from openenv_gym.server.process import end_group, owner_left
 from openenv_gym.server.watcher import watch_owner
 from openenv_gym.sessions.make import make_adapter
@@ -62,6 +62,8 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         raise missing_package("Serving for the network", str(error.name), "server") from error
     owned: bool = arguments.owned
     token = _secret() if owned else _token(arguments.token, arguments.host or _HOST)
+    if arguments.backend is None:
+        arguments.backend = INPROCESS if owned else default_backend(environment)
     if not owned:
         _check_makeable(environment, options, arguments.backend)
         arguments.web = arguments.web or variables.has_page()

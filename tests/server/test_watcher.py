@@ -90,8 +90,24 @@ def test_a_fork_does_not_keep_the_server_of_a_killed_owner(transport: str) -> No
             subprocess.run(["pkill", "-KILL", "-s", str(owner.pid)], check=False)
 
 
-def test_a_signal_ends_a_server_whose_step_holds_the_interpreter_lock() -> None:
-    with process("tests.server.test_watcher:Holding") as (server, port):
+def test_a_step_that_holds_the_interpreter_lock_leaves_other_sessions_alone() -> None:
+    with process("tests.server.test_watcher:Holding") as (_, port):
+        keywords = {"transport": "websocket", "url": f"ws://127.0.0.1:{port}"}
+        held = gymnasium.make("openenv/Remote-v0", timeout=0.5, **keywords)
+        other = gymnasium.make("openenv/Remote-v0", **keywords)
+        held.reset()
+        with pytest.raises(openenv_gym.errors.ExchangeTimeoutError):
+            held.step(0)
+        other.reset()
+        other.close()
+        held.close()
+
+
+@pytest.mark.parametrize("backend", [(), ("--backend", "inprocess")])
+def test_a_signal_ends_a_server_whose_step_holds_the_interpreter_lock(
+    backend: tuple[str, ...],
+) -> None:
+    with process("tests.server.test_watcher:Holding", *backend) as (server, port):
         url = f"ws://127.0.0.1:{port}"
         env = gymnasium.make("openenv/Remote-v0", transport="websocket", url=url, timeout=0.5)
         env.reset()

@@ -185,7 +185,7 @@ class WorkerPool(Transport):
 
     Args:
         environment: The environment, which all sessions have.
-        workers: How many processes; None for one per core.
+        workers: How many processes; None for one per core, and two at least.
         sessions_per_worker: Sessions that one of them may have at a time; None for any number.
         worker_memory: Bytes that one may hold: what takes more is killed.
         worker_max_steps: After so many steps a worker is replaced, once it has no sessions.
@@ -231,7 +231,8 @@ class WorkerPool(Transport):
 
     @property
     def _wanted(self) -> int:
-        return self.workers or os.cpu_count() or 1
+        # With one alone a step that does not end would hold all sessions.
+        return self.workers or max(os.cpu_count() or 1, 2)
 
     def _take(self, environment: str | None) -> Worker:
         """Return the worker that has the fewest sessions; a new one where there is room for it."""
