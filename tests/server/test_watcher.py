@@ -92,9 +92,9 @@ def test_a_fork_does_not_keep_the_server_of_a_killed_owner(transport: str) -> No
 
 def test_a_step_that_holds_the_interpreter_lock_leaves_other_sessions_alone() -> None:
     with process("tests.server.test_watcher:Holding") as (_, port):
-        keywords = {"transport": "websocket", "url": f"ws://127.0.0.1:{port}"}
-        held = gymnasium.make("openenv/Remote-v0", timeout=0.5, **keywords)
-        other = gymnasium.make("openenv/Remote-v0", **keywords)
+        url = f"ws://127.0.0.1:{port}"
+        held = gymnasium.make("openenv/Remote-v0", transport="websocket", url=url, timeout=0.5)
+        other = gymnasium.make("openenv/Remote-v0", transport="websocket", url=url)
         held.reset()
         with pytest.raises(openenv_gym.errors.ExchangeTimeoutError):
             held.step(0)
