@@ -21,7 +21,7 @@ from openenv_gym.server.conversation import Conversation, converse
 from openenv_gym.server.exchange import CarryOut, refusal, unforeseen
 from openenv_gym.server.exchange import carry_out as as_bytes
 from openenv_gym.server.meter import Meter
-from openenv_gym.sessions.session import hidden_failure
+from openenv_gym.sessions.failures import hidden_failure
 from openenv_gym.wire.codec import decode, encode
 from openenv_gym.wire.envelope import Envelope, read_envelope
 from openenv_gym.wire.messages import (

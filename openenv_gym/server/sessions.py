@@ -31,9 +31,8 @@ from openenv_gym.server.backend import IN_THE_SERVER, Backend, BackendSettings
 from openenv_gym.server.exchange import CarryOut, read, refusal
 from openenv_gym.server.meter import Meter, MeteredSession
 from openenv_gym.server.process import check_limit
-from openenv_gym.sessions.make import make_adapter
+from openenv_gym.sessions.make import MakeAdapter, make_adapter
 from openenv_gym.sessions.offer import Offer
-from openenv_gym.sessions.session import MakeAdapter
 from openenv_gym.wire.envelope import Envelope, read_envelope
 from openenv_gym.wire.messages import Open, OpenVector, Request
 from openenv_gym.wire.names import SESSION_HEADER

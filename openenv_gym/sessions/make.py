@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
@@ -14,19 +14,58 @@ from gymnasium.spaces import Space
 from openenv_gym import registry
 from openenv_gym.environment import Environment
 from openenv_gym.errors import OptionError, RegistryError, UnknownOptionError
-from openenv_gym.options import checked
+from openenv_gym.options import checked, parameters_of
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.exports import Declared
 from openenv_gym.sessions.gymnasium_adapter import GymnasiumAdapter
+from openenv_gym.sessions.info_values import INFO_OPTION, TravellingInfos, take_info_option
+from openenv_gym.sessions.mask_in_observation import MaskInObservation, take_option
 from openenv_gym.sessions.model_adapter import ModelAdapter, with_pictures
 from openenv_gym.sessions.openenv_core.models import is_openenv_class
 from openenv_gym.spaces.describe import parse
 from openenv_gym.spaces.guesses import split_mode
 from openenv_gym.wire.messages import Open, OpenVector
 
+MakeAdapter = Callable[[Entry, Mapping[str, Any], str | None], Adapter]
+"""Makes the adapter of an environment, its options and its render mode, as :func:`make_adapter`."""
+
 RESERVED = frozenset({"render_mode"})
 """Parameters of an environment's constructor that are not options."""
+
+
+def make_for(
+    request: Open | OpenVector, entry: Entry, options: Mapping[str, Any], make: MakeAdapter
+) -> Adapter:
+    """Make what a request asks for, with the options that change what any adapter returns.
+
+    Args:
+        request: Its Spaces and its choice of actions must be those that the environment has.
+        entry: What is to be made.
+        options: The environment's own, and those of every environment: ``mask_in_observation``
+            and ``info``.
+        make: Makes the adapter of the environment's own options.
+
+    Raises:
+        OptionError: An option, a Space or the choice of actions does not fit.
+        SpaceError: A description of a Space is not valid.
+    """
+    masked, options = take_option(options)
+    infos = "strict"
+    if INFO_OPTION in options:
+        own = INFO_OPTION in parameters_of(registry.load(entry))
+        infos, options = take_info_option(options, own)
+    adapter = make(entry, options, request.render_mode)
+    try:
+        check_spaces(adapter, request, entry.name)
+        check_actions(adapter, entry)
+        if infos != "strict":
+            adapter = TravellingInfos(adapter, text=infos == "text")
+        return MaskInObservation(adapter, entry.name) if masked else adapter
+    except BaseException:
+        with contextlib.suppress(Exception):  # what is wrong with the request matters more
+            adapter.close()
+        raise
 
 
 def make_adapter(entry: Entry, options: Mapping[str, Any], render_mode: str | None) -> Adapter:

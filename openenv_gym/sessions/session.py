@@ -7,12 +7,10 @@ place where a step happens.
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
-import traceback
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from gymnasium.spaces import Space
@@ -21,23 +19,18 @@ from msgspec import structs
 
 from openenv_gym import registry
 from openenv_gym.errors import (
-    ActionError,
     ClosedError,
-    EnvironmentFailedError,
     EpisodeError,
     NotResetError,
-    OpenEnvGymError,
     ProtocolError,
     SpaceError,
 )
-from openenv_gym.options import parameters_of
 from openenv_gym.registry import Entry
 from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.exports import reach_all
-from openenv_gym.sessions.info_values import INFO_OPTION, TravellingInfos, take_info_option
+from openenv_gym.sessions.failures import action_error, failure
 from openenv_gym.sessions.lanes import Lanes, check_alike
-from openenv_gym.sessions.make import check_actions, check_spaces, make_adapter
-from openenv_gym.sessions.mask_in_observation import MaskInObservation, take_option
+from openenv_gym.sessions.make import MakeAdapter, make_adapter, make_for
 from openenv_gym.sessions.offer import Offer
 from openenv_gym.sessions.snapshots import Episode, pack_episode, unpack_episode
 from openenv_gym.spaces.action_check import admission
@@ -75,13 +68,7 @@ from openenv_gym.wire.messages import (
 
 T = TypeVar("T")
 
-MakeAdapter = Callable[[Entry, Mapping[str, Any], str | None], Adapter]
-"""Makes the adapter of an environment, its options and its render mode, as
-:func:`~openenv_gym.sessions.make.make_adapter` does."""
-
 _SHORT_STEP = 1e-3  # seconds; many lanes may take longer, however short the step of each
-
-_log = logging.getLogger(__name__)
 
 
 class Session(ImmediateLink):
@@ -239,27 +226,13 @@ class Session(ImmediateLink):
         self._take_spaces(lanes.action_space, lanes.observation_space)
 
     def _make(self, entry: Entry, given: Mapping[str, Any], request: Open | OpenVector) -> Adapter:
-        masked, options = take_option(self._offer.merge(entry, given))
-        infos = "strict"
-        if INFO_OPTION in options:
-            own = INFO_OPTION in parameters_of(registry.load(entry))
-            infos, options = take_info_option(options, own)
+        options = self._offer.merge(entry, given)
         try:
-            adapter = self._maker(request)(entry, options, request.render_mode)
+            return make_for(request, entry, options, self._maker(request))
         except SpaceError:
             raise  # which says what to write in a model; in an episode it is the environment's
         except Exception as error:
-            raise self._failed(error) from error
-        try:
-            check_spaces(adapter, request, entry.name)
-            check_actions(adapter, entry)
-            if infos != "strict":
-                adapter = TravellingInfos(adapter, text=infos == "text")
-            return MaskInObservation(adapter, entry.name) if masked else adapter
-        except BaseException:
-            with contextlib.suppress(Exception):  # what is wrong with the request matters more
-                adapter.close()
-            raise
+            self._fail(error)
 
     def _maker(self, request: Open | OpenVector) -> MakeAdapter:
         if not isinstance(request, Open) or not request.as_json:
@@ -310,7 +283,7 @@ class Session(ImmediateLink):
         try:
             return self._with_spaces(lanes.step(request.actions, request.lanes), before)
         except Exception as error:
-            raise self._failed(error, lanes.failed) from error
+            self._fail(error, lanes.failed)
         finally:
             self._took = perf_counter() - begun
 
@@ -342,7 +315,7 @@ class Session(ImmediateLink):
             except Exception:  # contains() of a strange value may raise anything
                 admitted = False
             if not admitted:
-                raise _action_error(action, self._ready().action_space)
+                raise action_error(action, self._ready().action_space)
         try:
             outcome = self._carry_out(action)
             _, _, terminated, truncated, _ = outcome
@@ -351,7 +324,7 @@ class Session(ImmediateLink):
         except Exception as error:
             # Nobody knows what state a failure left behind.
             self._running, self._over = self._ready().steps_after_end, False
-            raise self._failed(error) from error
+            self._fail(error)
         return outcome
 
     def _ended(self, outcome: StepOutcome) -> StepOutcome:
@@ -433,48 +406,11 @@ class Session(ImmediateLink):
         try:
             return call()
         except Exception as error:
-            raise self._failed(error) from error
+            self._fail(error)
 
-    def _failed(self, error: Exception, lane: int | None = None) -> OpenEnvGymError:
-        """Return the error that reports one raised by the environment's code, in a lane if any."""
-        if isinstance(error, OpenEnvGymError) and not isinstance(error, SpaceError):
-            return error
-        kind = type(error).__name__
-        which = "The environment"
-        fields: dict[str, Any] = {"error": kind}
-        if lane is not None:
-            which, fields = f"The environment of lane {lane}", {**fields, "lane": lane}
-        if not self._offer.reveal:
-            _log.exception("the environment raised", exc_info=error)
-            return hidden_failure(which, kind, fields)
-        return EnvironmentFailedError(
-            f"{which} raised {kind}: {error}",
-            **fields,
-            traceback="".join(traceback.format_exception(error)),
-        )
-
-
-def hidden_failure(which: str, kind: str, fields: Mapping[str, Any]) -> EnvironmentFailedError:
-    """Return what a stranger is shown of an error that the environment raised."""
-    return EnvironmentFailedError(
-        f"{which} raised {kind}. What it said is in the server's log; start the "
-        "server with --debug to see it here.",
-        **fields,
-    )
-
-
-def _action_error(action: Any, action_space: Space[Any]) -> ActionError:
-    shown = repr(action)
-    if isinstance(action, np.ndarray):
-        shown = f"array of shape {action.shape}, dtype {action.dtype}: {shown}"
-    space = repr(action_space)
-    advice = ""
-    if type(action).__module__.partition(".")[0] == "torch":
-        advice = " Of a tensor pass action.numpy(), or action.item() for a Discrete action."
-    return ActionError(
-        f"The action {shown[:200]} ({type(action).__name__}) is not in the action space "
-        f"{space[:200]}; the environment was not stepped. env.action_space.sample() shows one "
-        f"that is.{advice}",
-        action=shown[:1000],
-        space=space[:1000],
-    )
+    def _fail(self, error: Exception, lane: int | None = None) -> NoReturn:
+        """Raise the error that reports one raised by the environment's code."""
+        reported = failure(error, reveal=self._offer.reveal, lane=lane)
+        if reported is error:
+            raise error  # with the cause that it has
+        raise reported from error

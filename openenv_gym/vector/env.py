@@ -6,9 +6,7 @@ actions before any is waited for, so they step side by side.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from copy import deepcopy
 from time import monotonic
 from typing import Any
 
@@ -28,11 +26,10 @@ from openenv_gym.errors import (
     OptionError,
     TransportError,
 )
-from openenv_gym.spaces.batch import join
-from openenv_gym.spaces.union import fit_mask, lift
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, seeds_of
 from openenv_gym.vector.frames import mode_of_lanes
+from openenv_gym.vector.joiner import Joiner, Results
 from openenv_gym.vector.recovery import Recovery, substitute
 from openenv_gym.vector.remote import RemoteVectorEnv
 from openenv_gym.vector.seeds import LaneGenerators
@@ -54,9 +51,6 @@ from openenv_gym.wire.messages import (
     VectorResult,
 )
 from openenv_gym.wire.time_limits import TimeLimits
-from openenv_gym.wire.vector_infos import merge_infos
-
-Results = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
 
 class OpenEnvVectorEnv(RemoteVectorEnv):
@@ -162,10 +156,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         self._timeout = asked.transport.timeout
         self._limits = asked.limits.by_kind
         self._recovery = Recovery(max_restarts, enabled=on_failure == "restart")
-        self._last: list[Any] = [None] * num_envs  # observations, for lanes that are lost
         self._lost: TransportError | None = None
-        self._batches: dict[int, Any] = {}
-        self._recent: deque[Any] | None = None if copy else deque([None, None], 2)
         self._workers = [
             Worker(
                 asked.transport,
@@ -202,8 +193,13 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         self.metadata = {**description.metadata, "autoreset_mode": mode}
         self.autoreset_mode = mode
         self._take_render_mode(render_mode)
-        if isinstance(self.single_action_space, gymnasium.spaces.Discrete):
-            self._mask = np.ones((num_envs, int(self.single_action_space.n)), np.bool_)
+        self._joiner = Joiner(
+            self.single_action_space,
+            self.single_observation_space,
+            num_envs,
+            keep=self._recovery.enabled,
+            copy=copy,
+        )
 
     def reset(
         self,
@@ -235,7 +231,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
             worker.try_send(requests[-1])
         results = self._received(self._workers, requests)
         self._lost = None
-        observations, _, _, _, infos = self._joined(results)
+        observations, _, _, _, infos = self._joiner.join(results)
         if self._frames is not None:
             begun = range(self.num_envs) if chosen is None else np.flatnonzero(chosen).tolist()
             self._frames.begin(begun)
@@ -256,7 +252,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
             raise OptionError(f"{len(rows)} actions for {self.num_envs} lanes: give one for each.")
         for worker in self._workers:
             worker.try_send(StepVector(rows[worker.lanes.start : worker.lanes.stop]))
-        results = self._joined(self._received(self._workers))
+        results = self._joiner.join(self._received(self._workers))
         if self._frames is not None:
             self._follow(self._workers, range(self.num_envs), results)
         return results
@@ -295,8 +291,8 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
                     if resets is not None:  # by which nothing is lost
                         results.append(expect(VectorResult, worker.ask(resets[number])))
                         continue
-                    last = deepcopy([self._last[lane] for lane in lanes])
                     space, mode = self.single_observation_space, self.autoreset_mode
+                    last = self._joiner.last(lanes)
                     results.append(substitute(worker, str(lost), last, space, mode))
                     if mode is not AutoresetMode.SAME_STEP:
                         spaces[-1] = space
@@ -313,56 +309,14 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
 
     def _widen(self) -> None:
         """Take over Spaces that became wider, with one warning."""
-        actions, observations = self.single_action_space, self.single_observation_space
         self.single_action_space = self._spaces.actions
         self.single_observation_space = self._spaces.observations
-        if self.single_action_space != actions:
-            self.action_space = batch_space(self.single_action_space, self.num_envs)
-            self._mask = fit_mask(self._mask, actions, self.single_action_space)
-        if self.single_observation_space != observations:
-            self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-            self._batches.clear()
-            to_union = lift(observations, self.single_observation_space)
-            self._last = [None if one is None else to_union(one) for one in self._last]
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self._joiner.widen(self.single_action_space, self.single_observation_space)
 
     def _rows(self, actions: Any) -> Any:
         return iterate(self.action_space, actions)
-
-    def _joined(self, results: list[VectorResult], lanes: Sequence[int] | None = None) -> Results:
-        """The results of workers as one, for all lanes or for some."""
-        if len(self._workers) == 1:
-            only = results[0]
-            observations, rewards = only.observations, only.rewards
-            terminations, truncations = only.terminations, only.truncations
-        else:
-            batches, recent = [r.observations for r in results], self._recent
-            out = recent[0] if recent is not None and lanes is None else None
-            observations = join(self.single_observation_space, batches, out)
-            if recent is not None and lanes is None:
-                recent.append(observations)
-            rewards = np.concatenate([r.rewards for r in results])
-            terminations = np.concatenate([r.terminations for r in results])
-            truncations = np.concatenate([r.truncations for r in results])
-        infos = merge_infos([(r.infos, len(r.rewards)) for r in results])
-        if self._recovery.enabled:
-            self._keep(observations, range(self.num_envs) if lanes is None else lanes)
-        if "action_mask" in infos:
-            reported, masks = infos["_action_mask"], infos["action_mask"]
-            if lanes is None and np.count_nonzero(reported) == len(reported):
-                self._mask = masks.astype(np.bool_)
-            else:
-                rows = np.arange(self.num_envs) if lanes is None else np.array(lanes)
-                self._mask[rows[reported]] = masks[reported]
-        return observations, rewards, terminations, truncations, infos
-
-    def _keep(self, observations: Any, lanes: Sequence[int]) -> None:
-        """Keep the observations of lanes, for when they are lost."""
-        batch = self._batches.get(len(lanes))
-        if batch is None:
-            batch = batch_space(self.single_observation_space, len(lanes))
-            self._batches[len(lanes)] = batch
-        for lane, observation in zip(lanes, iterate(batch, observations), strict=True):
-            self._last[lane] = observation
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions are legal in each lane; all, where the environment does not report them.
@@ -370,9 +324,9 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         Returns:
             (num_envs, actions) bool, from the last observations, without a round trip.
         """
-        if not isinstance(self.single_action_space, gymnasium.spaces.Discrete):
+        if self._joiner.mask is None:
             raise EpisodeError(f"There are no masks for the actions {self.single_action_space}.")
-        return self._mask.copy()
+        return self._joiner.mask.copy()
 
     def send(self, actions: Any, lanes: Sequence[int]) -> None:
         """Send actions to some lanes, and does not wait: the others are not held up.
@@ -426,7 +380,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         limit = self._timeout if timeout is None else timeout
         ready = wait_for_any(waiting, min_lanes, limit)
         lanes = [lane for worker in ready for lane in worker.sent]
-        results = self._joined(self._received(ready), lanes)
+        results = self._joiner.join(self._received(ready), lanes)
         if self._frames is not None:
             self._follow(ready, lanes, results)
         return (np.array(lanes, np.int64), *results)
