@@ -49,22 +49,29 @@ _texts = msgspec.msgpack.Decoder(dict[str, Raw])
 
 
 _FIXED_ARRAY, _FIXED_TEXT = 0x90, 0xA0
+_BYTES = {0xD9: 2, 0xDA: 3, 0xDB: 5, 0xC4: 2, 0xC5: 3, 0xC6: 5}
+"""Sizes of the heads of texts and bytes that are not of a fixed size."""
 
 
-def is_one_array(data: bytes | bytearray | memoryview, code: int) -> bool:
-    """Return whether a message is mostly one array: of a picture that is known in no time.
+def is_one_value(data: bytes | bytearray | memoryview, code: int) -> bool:
+    """Return whether a message is mostly one array, text or bytes, which is known in no time.
 
     Args:
-        data: The message: its kind, and its fields, of which the array is the first.
+        data: The message: its kind, and its fields, of which that value is the first.
         code: Of the extension type of arrays.
     """
     if data[0] & 0xF0 != _FIXED_ARRAY or data[1] & 0xE0 != _FIXED_TEXT:
         return False
     place = 2 + (data[1] & 0x1F)
-    head = _HEADS.get(data[place])
-    if head is None or data[place + head - 1] != code:
-        return False
-    return len(data) - int.from_bytes(data[place + 1 : place + head - 1], "big") <= SMALL
+    head = _BYTES.get(data[place])
+    if head is not None:
+        size = data[place + 1 : place + head]
+    else:
+        head = _HEADS.get(data[place])
+        if head is None or data[place + head - 1] != code:
+            return False
+        size = data[place + 1 : place + head - 1]
+    return len(data) - int.from_bytes(size, "big") <= SMALL
 
 
 def check(data: bytes | bytearray | memoryview, nested: frozenset[int]) -> None:
@@ -92,7 +99,7 @@ def check(data: bytes | bytearray | memoryview, nested: frozenset[int]) -> None:
                 raise ValueError(
                     f"lists and dicts with more than {MAX_MEMBERS} members: put numbers into arrays"
                 )
-            items: Any = _items(part) if first in _ARRAYS else _values(part, first, count)
+            items: Any = _items(part, count) if first in _ARRAYS else _values(part, first, count)
         else:
             inside = _inside(part, first, nested)
             if inside is None:
@@ -114,8 +121,10 @@ def _count(part: Any, first: int) -> int:
     return first & 0x0F if size is None else int.from_bytes(part[1:size], "big")
 
 
-def _items(part: Any) -> Any:
+def _items(part: Any, count: int) -> Any:
     """The items of a list that may hold others."""
+    if count <= _FEW:
+        return _list.decode(part)
     try:
         _scalars.decode(part)
     except msgspec.ValidationError:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,7 +27,7 @@ from openenv_gym.wire.bounds import (
     SMALL,
     check,
     check_members,
-    is_one_array,
+    is_one_value,
 )
 from openenv_gym.wire.messages import (
     Answer,
@@ -159,10 +159,23 @@ class Decoders:
         return read(data)
 
     def decode(self, data: bytes | bytearray | memoryview) -> Request | Reply:
-        """Like the function, with the arrays of the memory."""
-        if self._memory is not None:
-            self._memory.begin()
-        return decode(data, self)
+        """Return the message in the bytes.
+
+        Raises:
+            CodecError: The bytes are not a message of ours.
+        """
+        try:
+            if self._memory is not None:
+                self._memory.begin()
+            if len(data) > SMALL and not is_one_value(data, _ARRAY):
+                check(data, _NESTED)
+            message: Request | Reply = self.messages.decode(data)
+            return message
+        except CodecError:
+            raise
+        # A decoder must answer for any bytes at all: hooks meet every error that numpy knows.
+        except Exception as error:
+            raise _not_ours(data, error) from error
 
 
 def _placed(memory: ReadMemory, data: memoryview) -> np.ndarray[Any, Any]:
@@ -191,6 +204,7 @@ _NESTED = frozenset((_TUPLE, _SET, _FROZENSET, _GRAPH))
 _encoder = Encoder(enc_hook=_unknown)
 PLAIN = Decoders()
 """Of what stands in the bytes alone."""
+decode = PLAIN.decode
 
 # What msgspec and its hook carry exactly. Enums, dataclasses, dates and subclasses of the plain
 # types it would carry too, but they would arrive as something else.
@@ -339,29 +353,6 @@ def _refused(value: Any, place: str) -> str | None:
         except Exception:  # whatever it was that brought us here
             return place
     return next(filter(None, (_refused(part, inner) for part, inner in parts)), None)
-
-
-def decode(
-    data: bytes | bytearray | memoryview, decoders: Decoders | None = None
-) -> Request | Reply:
-    """The message in the bytes.
-
-    Args:
-        data: The bytes.
-        decoders: By default those that know no memory.
-
-    Raises:
-        CodecError: The bytes are not a message of ours.
-    """
-    try:
-        if len(data) > SMALL and not is_one_array(data, _ARRAY):
-            check(data, _NESTED)
-        return cast("Request | Reply", (decoders or PLAIN).messages.decode(data))
-    except CodecError:
-        raise
-    # A decoder must answer for any bytes at all: hooks meet every error that numpy knows.
-    except Exception as error:
-        raise _not_ours(data, error) from error
 
 
 def _not_ours(data: bytes | bytearray | memoryview, error: Exception) -> CodecError:

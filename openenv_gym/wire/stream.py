@@ -130,6 +130,12 @@ class Stream:
         finally:
             os.close(file)
 
+    def receive(self, timeout: float | None) -> bytearray | memoryview:
+        """Set the limit, and receive one message."""
+        if timeout != self._timeout:
+            self.set_timeout(timeout)
+        return self.recv_bytes()
+
     def recv_bytes(self, limit: int = MAX_MESSAGE) -> bytearray | memoryview:
         """Receive one message, in memory of its own.
 
@@ -141,7 +147,8 @@ class Stream:
             BlockingIOError: It did not come within the limit; the next call goes on waiting.
             ProtocolError: It is larger than the limit.
         """
-        buffer, deadline = self._buffer, self._deadline()
+        buffer, timeout = self._buffer, self._timeout
+        deadline = None if timeout is None else monotonic() + timeout
         if buffer.filled < _HEAD.size:
             buffer.read(self._reader, _HEAD.size if buffer.filled else 0)
             if buffer.filled < _HEAD.size:

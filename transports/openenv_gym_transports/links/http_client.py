@@ -68,6 +68,9 @@ class Poster:
         self._buffer = memoryview(bytearray(_READ))
         self._timeout = sock.gettimeout()
         self._deadline: float | None = None
+        self._last_head = b""  # of steps it is the same for a second at a time
+        self._last_size: int | None = None
+        self._last_kind: str | None = None
         self.usable = True
         self.begun = False
 
@@ -121,17 +124,16 @@ class Poster:
         end = begun.find(_END_OF_HEAD)
         if end < 0 or not begun.startswith(_PLAIN):
             return None
-        headers = {}
-        for line in begun[:end].split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            headers[name.lower()] = value.strip()
-        length = headers.get(b"content-length", b"")
-        if not length.isdigit() or b"transfer-encoding" in headers or b"connection" in headers:
+        head = begun[:end]
+        if head != self._last_head:
+            self._last_size, self._last_kind = _read_plain(head)
+            self._last_head = head
+        size = self._last_size
+        if size is None:
             return None
         first = begun[end + len(_END_OF_HEAD) :]
-        body = first if len(first) == int(length) else self._filled(first, int(length))
-        kind = headers.get(b"content-type")
-        return Answer(200, None if kind is None else kind.decode("latin-1"), body)
+        body = first if len(first) == size else self._filled(first, size)
+        return Answer(200, self._last_kind, body)
 
     def _filled(self, begun: bytes, size: int) -> bytearray:
         """Return a body of that size that begins so; memory grows with what has come of it."""
@@ -247,6 +249,19 @@ def _make_request(url: str, headers: Mapping[str, str]) -> h11.Request:
             "A header of headers= cannot be sent: names are ASCII, and values are one line of "
             "Latin letters without spaces at the ends."
         ) from error
+
+
+def _read_plain(head: bytes) -> tuple[int | None, str | None]:
+    """Return the size and the kind of the body behind a head; no size if it is not a plain one."""
+    headers = {}
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        headers[name.lower()] = value.strip()
+    length, kind = headers.get(b"content-length", b""), headers.get(b"content-type")
+    plain = (
+        length.isdigit() and b"transfer-encoding" not in headers and b"connection" not in headers
+    )
+    return int(length) if plain else None, None if kind is None else kind.decode("latin-1")
 
 
 def _head_of(request: h11.Request) -> bytes:

@@ -123,13 +123,8 @@ class PipeLink(WireLink):
         stream = self._stream
         if stream is None:
             raise self._not_open()
-
-        def read(seconds: float | None) -> bytearray | memoryview:
-            stream.set_timeout(seconds)
-            return stream.recv_bytes()
-
         try:
-            return self._reply(read, timeout)
+            return self._reply(stream.receive, timeout)
         except (BlockingIOError, TimeoutError) as error:
             raise self._late(timeout) from error
         except (EOFError, OSError) as error:

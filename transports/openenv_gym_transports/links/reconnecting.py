@@ -177,11 +177,10 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
 
     def receive(self, timeout: float | None) -> Reply:
         """Implements Link.receive, over as many connections as that takes."""
-        started = failing = monotonic()
-        left, backoff = timeout, Backoff(_LONGEST_PAUSE, at_once=True)
+        started = failing = tried = monotonic()
+        left, backoff = timeout, None
         silence = self._silence(timeout)
         while True:
-            tried = monotonic()
             last = silence is None or (left is not None and left <= silence)
             try:
                 return self._attempt(left if last else silence)
@@ -192,6 +191,7 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
                 silence *= 2
             except OSError as error:
                 self._hang_up()
+                backoff = backoff or Backoff(_LONGEST_PAUSE, at_once=True)
                 now = monotonic()
                 if now - tried > CONNECT_LIMIT:
                     failing = now  # until now it was connected
@@ -199,7 +199,8 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
                 self._check_hope(error, end - now - backoff.pause, again=backoff.pause > 0)
                 self._report_drop(error)
                 backoff.wait()
-            left = None if timeout is None else started + timeout - monotonic()
+            tried = monotonic()
+            left = None if timeout is None else started + timeout - tried
 
     def _report_drop(self, error: OSError) -> None:
         """Log that the connection dropped: at once, and once until it is restored."""

@@ -56,7 +56,8 @@ class WireLink(Link):
 
     def exchange(self, request: Request) -> Reply:
         """Implements Link.exchange: one thread after the other."""
-        if not self._turn.acquire(timeout=-1 if self.timeout is None else self.timeout):
+        turn = self._turn
+        if not turn.acquire(False) and not turn.acquire(timeout=_wait(self.timeout)):
             raise ExchangeTimeoutError(
                 f"Another thread's request to this environment was not answered within "
                 f"{self.timeout} s, so this one was not sent.",
@@ -66,7 +67,7 @@ class WireLink(Link):
             self.send(request)
             reply = self.receive(self._limits.get(type(request), self.timeout))
         finally:
-            self._turn.release()
+            turn.release()
         if type(reply) is Failure:
             raise reply.error()
         return reply
@@ -165,6 +166,10 @@ class WireLink(Link):
 
     def _not_open(self) -> SessionLostError:
         return SessionLostError("The link is closed: make a new environment.")
+
+
+def _wait(timeout: float | None) -> float:
+    return -1 if timeout is None else timeout
 
 
 _links: weakref.WeakSet[WireLink] = weakref.WeakSet()
