@@ -63,15 +63,16 @@ def is_one_value(data: bytes | bytearray | memoryview, code: int) -> bool:
     if data[0] & 0xF0 != _FIXED_ARRAY or data[1] & 0xE0 != _FIXED_TEXT:
         return False
     place = 2 + (data[1] & 0x1F)
-    head = _BYTES.get(data[place])
-    if head is not None:
-        size = data[place + 1 : place + head]
-    else:
-        head = _HEADS.get(data[place])
-        if head is None or data[place + head - 1] != code:
+    kind = data[place]
+    if kind in _BYTES:
+        end = place + _BYTES[kind]
+    elif kind in _HEADS:
+        end = place + _HEADS[kind] - 1
+        if data[end] != code:
             return False
-        size = data[place + 1 : place + head - 1]
-    return len(data) - int.from_bytes(size, "big") <= SMALL
+    else:
+        return False
+    return len(data) - int.from_bytes(data[place + 1 : end], "big") <= SMALL
 
 
 def check(data: bytes | bytearray | memoryview, nested: frozenset[int]) -> None:

@@ -49,17 +49,22 @@ class ReceiveBuffer:
             EOFError: There will be none.
             OSError: As the socket does.
         """
+        if end:
+            self._make_room(end)
+            got = reader.rest_into(memoryview(self.data)[self.filled : end])
+        else:
+            got = reader.recv_into(memoryview(self.data)[self.filled :])
+        if got == 0:
+            raise EOFError("the other end is gone")
+        self.filled += got
+
+    def _make_room(self, end: int) -> None:
+        """Grow for a message, which may never come whole: beyond a bound with what has come."""
         room = len(self.data)
-        # What was announced may never come: beyond a bound, memory grows with what came.
         if room < end and (room < min(end, _AT_ONCE) or self.filled == room):
             grown = bytearray(min(end, max(_AT_ONCE, 2 * self.filled)))
             grown[: self.filled] = self.data[: self.filled]
             self.data = grown
-        view = memoryview(self.data)[self.filled : end or None]
-        got = reader.rest_into(view) if end else reader.recv_into(view)
-        if got == 0:
-            raise EOFError("the other end is gone")
-        self.filled += got
 
     def take(self, start: int, end: int) -> bytearray | memoryview:
         """Return what is between the two, in memory of its own; the buffer begins behind it."""
