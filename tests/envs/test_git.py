@@ -1,4 +1,4 @@
-"""Git: its actions, tasks and rewards; what is refused is in test_git_hostile."""
+"""Git: its actions, tasks and rewards; what is refused is in test_git_refusals."""
 
 from __future__ import annotations
 

@@ -148,7 +148,10 @@ def programs(share: float) -> Iterator[Row]:
     """Yield what came of hostile programs, and of hostile servers, whose tests know them."""
     for what, files in (
         ("hostile programs of Coding", ["tests/envs/test_coding_hostile.py"]),
-        ("hostile commands and programs of Git", ["tests/envs/test_git_hostile.py"]),
+        (
+            "hostile commands and programs of Git",
+            ["tests/envs/test_git_refusals.py", "tests/envs/test_git_hostile.py"],
+        ),
         ("hostile programs in a container", ["tests/envs/test_sandbox_container.py"]),
         ("hostile servers", ["tests/transports/test_hostile_servers.py"]),
     ):

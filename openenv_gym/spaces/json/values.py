@@ -162,7 +162,8 @@ def _numbers(value: Any, dtype: np.dtype[Any], place: str) -> np.ndarray[Any, An
 
 def _fit_int64(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return whether each number fits: a cast of another one wraps round, without an error."""
-    return np.abs(array) < 2**63
+    fits: np.ndarray[Any, Any] = np.abs(array) < 2**63
+    return fits
 
 
 _NUMBERS = (int, float, type(None))
