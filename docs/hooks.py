@@ -24,7 +24,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from openenv_gym import errors
-from openenv_gym.cli import _COMMANDS
+from openenv_gym.cli import COMMANDS
 from openenv_gym.registry import ENVIRONMENTS, generate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,7 +106,7 @@ def commands() -> str:
     os.environ["COLUMNS"] = "90"
     parts = ["# Command line", "", "An environment is a name, an id, `module:Class` or a folder; "]
     parts[-1] += "`--option NAME=VALUE` sets its options."
-    for name, summary in _COMMANDS.items():
+    for name, summary in COMMANDS.items():
         parser = argparse.ArgumentParser(prog=f"openenv-gym {name}", description=summary)
         importlib.import_module(f"openenv_gym.cli.{name}").add_arguments(parser)
         parts += ["", f"## {name}", "", "```text", parser.format_help().rstrip(), "```"]

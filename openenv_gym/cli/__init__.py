@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from openenv_gym import __version__
 from openenv_gym.errors import OpenEnvGymError, did_you_mean
 
-_COMMANDS = {
+COMMANDS = {
     "list": "show the environments and transports that there are",
     "info": "show what an environment has: Spaces, options, variants, container needs",
     "doctor": "show what works on this machine, and how to get the rest",
@@ -28,7 +28,9 @@ _COMMANDS = {
     "ps": "show what runs for programs that use openenv-gym, and who owns it",
     "prune": "end what runs for programs that are gone",
     "bench": "measure what a step costs over each transport",
+    "completion": "print the script by which a shell completes openenv-gym",
 }
+"""Each command, and what it does."""
 
 INCOMPLETE = 3
 """Exit code where nothing is wrong, but something is not installed here."""
@@ -41,6 +43,7 @@ exit codes:
   2    wrong usage of the command line
   3    doctor, demo: nothing is wrong, but something is not installed here
   130  ended by Ctrl-C
+  141  whoever read the output had enough: openenv-gym list | head
 """
 
 
@@ -74,6 +77,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    # Only the chosen command is imported: a server's start-up time counts.
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    parser, commands = parsers(*([chosen] if chosen in COMMANDS else []))
+    if chosen is not None and chosen not in COMMANDS:
+        parser.error(f"there is no command {chosen!r}.{did_you_mean(chosen, COMMANDS)}")
+    parsed, unknown = parser.parse_known_args(words)
+    if unknown:
+        command = commands.get(str(parsed.command), parser)
+        command.error(f"unrecognized arguments: {' '.join(unknown)}.{_meant(command, unknown)}")
+    if parsed.command is None:
+        parser.print_help()
+        return 0
+    return int(importlib.import_module(f"openenv_gym.cli.{parsed.command}").run(parsed))
+
+
+def parsers(
+    *names: str,
+) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser of the command line, and that of each command, by name.
+
+    Args:
+        *names: Commands whose arguments are added, for which their modules are imported.
+    """
     parser = argparse.ArgumentParser(
         prog="openenv-gym",
         description="Every OpenEnv environment as a gymnasium.Env.",
@@ -81,28 +107,24 @@ def _run(words: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"openenv-gym {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    # Only the chosen command is imported: a server's start-up time counts.
-    chosen = next((word for word in words if not word.startswith("-")), None)
-    if chosen is not None and chosen not in _COMMANDS:
-        parser.error(f"there is no command {chosen!r}.{did_you_mean(chosen, _COMMANDS)}")
-    run = None
-    for name, summary in _COMMANDS.items():
-        command = commands.add_parser(
+    added = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = added.add_parser(
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
             epilog="Exit codes: openenv-gym --help.",
         )
-        if name == chosen:
-            module = importlib.import_module(f"openenv_gym.cli.{name}")
-            module.add_arguments(command)
-            run = module.run
-    parsed = parser.parse_args(words)
-    if run is None:
-        parser.print_help()
-        return 0
-    return int(run(parsed))
+        if name in names:
+            importlib.import_module(f"openenv_gym.cli.{name}").add_arguments(command)
+    return parser, dict(added.choices)
+
+
+def _meant(command: argparse.ArgumentParser, unknown: Sequence[str]) -> str:
+    """Return the question whether another option was meant, if one is near."""
+    known = [option for action in command._actions for option in action.option_strings]
+    flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+    return next(filter(None, (did_you_mean(flag, known) for flag in flags)), "")
 
 
 def _see_current_folder() -> None:

@@ -52,3 +52,13 @@ def add_server(parser: argparse.ArgumentParser, which: str) -> None:
     """
     parser.add_argument("--url", help=f"a server that runs already{which}")
     parser.add_argument("--token", help="the server's token")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``: what is printed is one value of JSON, as of :func:`print_json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; what JSON does not know is shown as text."""
+    print(json.dumps(value, indent=2, default=repr))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openenv_gym.cli.arguments import add_json, print_json
 from openenv_gym.errors import OptionError
 
 if TYPE_CHECKING:
@@ -68,14 +69,24 @@ def add_what_to_build(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a further Python file or package folder to add; may be repeated",
     )
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build, and print the name of the image; or write what it is built from."""
     if arguments.context is not None:
         return _export(arguments)
-    print(build(arguments, arguments.tag, serve=arguments.serve))
+    image = build(arguments, arguments.tag, serve=arguments.serve)
+    print_result(arguments, image=image)
     return 0
+
+
+def print_result(arguments: argparse.Namespace, **result: str) -> None:
+    """Print what was made: as JSON with its name, else the thing alone."""
+    if arguments.json:
+        print_json(result)
+    else:
+        print(*result.values())
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -91,7 +102,7 @@ def _export(arguments: argparse.Namespace) -> int:
         include=arguments.include,
         serve=arguments.serve,
     )
-    print(arguments.context)
+    print_result(arguments, context=str(arguments.context))
     return 0
 
 

@@ -11,6 +11,7 @@ import gymnasium
 
 import openenv_gym
 from openenv_gym import registry
+from openenv_gym.cli.arguments import print_json
 from openenv_gym.cli.record import add_what_to_play, check_counts, play, reach
 from openenv_gym.errors import OptionError, missing_package
 
@@ -54,7 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
     finally:
         collector.close()
-    print(f"{arguments.dataset}: {arguments.episodes} episodes, {steps} steps")
+    if arguments.json:
+        counts = {"episodes": arguments.episodes, "steps": steps}
+        print_json({"dataset": arguments.dataset, **counts})
+    else:
+        print(f"{arguments.dataset}: {arguments.episodes} episodes, {steps} steps")
     return 0
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 
 from openenv_gym import registry
 from openenv_gym.cli import INCOMPLETE
+from openenv_gym.cli.arguments import add_json, print_json
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import (
     EngineMissingError,
@@ -21,6 +23,7 @@ from openenv_gym.testing.trajectory import Transition, play, same
 
 SEED = 2026
 TRANSPORTS = ("inprocess", "docker")
+HEAD = ("environment", "transport", "start-up", "steps", "a step", "reward", "same")
 NOT_HERE = (MissingDependencyError, EngineMissingError, ImageMissingError)
 """Errors which say that something is not installed, and nothing is wrong."""
 
@@ -39,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=list(TRANSPORTS),
         help=f"how they run ({' '.join(TRANSPORTS)}); the first is what the others must equal",
     )
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         an episode failed. 3: nothing is wrong, but what some need is not installed here.
     """
     begun = time.monotonic()
+    log = sys.stderr if arguments.json else sys.stdout
     names = arguments.environment or list(registry.ENVIRONMENTS)
     entries = [registry.environment(name) for name in names]
     transports = [registry.transport(name).name for name in arguments.transport]
@@ -58,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     for entry in entries:
         first: Played | None = None
         for transport in transports:
-            print(f"{entry.name} over {transport} ...", flush=True)
+            print(f"{entry.name} over {transport} ...", file=log, flush=True)
             try:
                 played = Played(entry, transport)
             except OpenEnvGymError as error:
@@ -69,20 +74,24 @@ def run(arguments: argparse.Namespace) -> int:
             equal = same(played.trajectory, first.trajectory)
             differing += not equal
             rows.append(played.row("" if played is first else "yes" if equal else "NO"))
-    _print(("environment", "transport", "start-up", "steps", "a step", "reward", "same"), rows)
+    failed = sum(not isinstance(why, NOT_HERE) for _, why in troubles)
+    code = 1 if differing or failed else INCOMPLETE if troubles else 0
+    if arguments.json:
+        reasons = {what: f"{_verdict(why)}: {why}" for what, why in troubles}
+        episodes = [dict(zip(HEAD, row, strict=True)) for row in rows]
+        print_json({"episodes": episodes, "troubles": reasons})
+        return code
+    _print(HEAD, rows)
     alike: dict[tuple[str, str], list[str]] = {}  # one missing engine concerns all
     for what, why in troubles:
         alike.setdefault((_verdict(why), str(why)), []).append(what)
     for (verdict, reason), those in alike.items():
         print(f"\n{verdict.capitalize()}: {', '.join(those)}. {reason}")
-    failed = sum(not isinstance(why, NOT_HERE) for _, why in troubles)
     print(
         f"\n{len(rows) - len(troubles)} of {len(rows)} episodes shown, {differing} differ, "
         f"{failed} failed; {time.monotonic() - begun:.0f} s"
     )
-    if differing or failed:
-        return 1
-    return INCOMPLETE if troubles else 0
+    return code
 
 
 def _verdict(error: OpenEnvGymError) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import re
@@ -16,6 +15,7 @@ from importlib import metadata
 import openenv_gym
 from openenv_gym import registry
 from openenv_gym.cli import INCOMPLETE
+from openenv_gym.cli.arguments import add_json, print_json
 from openenv_gym.errors import MissingDependencyError, OpenEnvGymError, missing_package
 from openenv_gym.registry import Entry
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and an image to build on. Shows what works, and how to get what does not. Exit code "
         f"{INCOMPLETE} where something is missing."
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             print(f"{'ok  ' if finding.works else 'MISS'}  {finding.what:<24} {finding.text}")
     if arguments.json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        print_json([asdict(finding) for finding in findings])
     else:
         missing = sum(not finding.works for finding in findings)
         print(f"\n{len(findings) - missing} of {len(findings)} work here")

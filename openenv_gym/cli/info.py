@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import textwrap
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
 from openenv_gym import registry
-from openenv_gym.cli.arguments import add_options, options_of
+from openenv_gym.cli.arguments import add_json, add_options, options_of, print_json
 from openenv_gym.errors import OpenEnvGymError
 
 _SHOWN = 5  # variants
@@ -25,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("environment", help="name, id, module:Class or folder of the environment")
     add_options(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what the environment has."""
     info = describe(arguments.environment, options_of(arguments.option))
     if arguments.json:
-        print(json.dumps(info, indent=2, default=repr))
+        print_json(info)
     else:
         _print(info)
     return 0

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
+from openenv_gym.cli.arguments import add_json, print_json
 from openenv_gym.errors import OptionError
 
 TEMPLATE = "template"
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with a workflow of GitHub that tests it, and publishes its image with its contents "
         "(SBOM) and its provenance; the folder is then the repository",
     )
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,13 +55,18 @@ def run(arguments: argparse.Namespace) -> int:
         )
     _check_free(arguments.name)
     template = importlib.resources.files("openenv_gym.cli") / TEMPLATE
+    written: list[str] = []
     for path, text in sorted(filled(template, names)):
         if path.startswith(_GITHUB) and not arguments.github:
             continue
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, "utf-8")
-        print(target)
+        written.append(str(target))
+    if arguments.json:
+        print_json({"folder": str(folder), "files": written})
+        return 0
+    print(*written, sep="\n")
     path = shlex.quote(str(folder) if folder.is_absolute() else f"./{folder}")
     print(
         f"\nIt works as it is:\n"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from openenv_gym import registry
+from openenv_gym.cli.arguments import add_json, print_json
 from openenv_gym.registry import ENVIRONMENTS, TRANSPORTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--all", action="store_true", help="with the ids of all variants")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
                 for entry in transports
             ],
         }
-        print(json.dumps(listed, indent=2))
+        print_json(listed)
         return 0
     print("Environments")
     for entry in environments:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 
+from openenv_gym.cli.arguments import add_json, print_json
 from openenv_gym_transports.running import containers, processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what runs."""
     found = processes() + containers()
     if arguments.json:
-        print(json.dumps([asdict(one) for one in found], indent=2))
+        print_json([asdict(one) for one in found])
         return 0
     if not found:
         print("Nothing runs that a transport has started.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from openenv_gym.cli.build import add_what_to_build, build, progress_bar
+from openenv_gym.cli.build import add_what_to_build, build, print_result, progress_bar
 from openenv_gym.errors import OptionError
 
 
@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     name = arguments.name or name_at(arguments.registry, arguments.environment)
     image = arguments.image or build(arguments, name)
     with progress_bar(f"pushing {name}") as progress:
-        print(push_image(image, name, progress=progress))
+        pushed = push_image(image, name, progress=progress)
+    print_result(arguments, image=pushed)
     return 0
 
 
@@ -58,13 +59,12 @@ def _push_space(arguments: argparse.Namespace) -> int:
         raise OptionError(f"The hub builds the image of a Space: leave --{wrong[0]} out.")
     from openenv_gym_transports.images.space import push_space
 
-    print(
-        push_space(
-            arguments.environment,
-            arguments.repo_id,
-            private=arguments.private,
-            base_image=arguments.base_image,
-            include=arguments.include,
-        )
+    space = push_space(
+        arguments.environment,
+        arguments.repo_id,
+        private=arguments.private,
+        base_image=arguments.base_image,
+        include=arguments.include,
     )
+    print_result(arguments, space=space)
     return 0

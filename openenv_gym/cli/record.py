@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from openenv_gym.cli.arguments import add_options, add_server, options_of
+from openenv_gym.cli.arguments import add_json, add_options, add_server, options_of, print_json
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.env.record import record
 from openenv_gym.errors import OptionError
@@ -39,6 +39,7 @@ def add_what_to_play(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=int, default=STEPS, metavar="N", help=f"end an episode after N ({STEPS})"
     )
+    add_json(parser)
 
 
 def check_counts(arguments: argparse.Namespace) -> None:
@@ -101,5 +102,9 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         env.close()
     size = arguments.file.stat().st_size
-    print(f"{arguments.file}: {arguments.episodes} episodes, {steps} steps, {size} bytes")
+    if arguments.json:
+        counts = {"episodes": arguments.episodes, "steps": steps, "bytes": size}
+        print_json({"file": str(arguments.file), **counts})
+    else:
+        print(f"{arguments.file}: {arguments.episodes} episodes, {steps} steps, {size} bytes")
     return 0

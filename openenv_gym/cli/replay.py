@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from openenv_gym.cli.arguments import add_json, print_json
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import OpenEnvGymError
 from openenv_gym.wire.codec import encode_value
@@ -24,17 +24,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="a recording: game.oeg")
     parser.add_argument("--check", action="store_true", help="play the environment, and compare")
     parser.add_argument("--transport", help="how it runs for --check")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the recording, or check the environment against it."""
     recording = read_recording(arguments.file)
     if arguments.check:
-        return _check(recording, arguments.transport)
+        steps, difference = _check(recording, arguments.transport)
+        if arguments.json:
+            print_json({"steps": steps, "same": not difference, "difference": difference or None})
+        elif difference:
+            print(f"step {steps}: {difference}")
+        else:
+            print(f"{steps} steps, the same bit for bit")
+        return 1 if difference else 0
     if arguments.json:
         shown = {"head": recording.head, "steps": [*map(_row, _played(recording))]}
-        print(json.dumps(shown, indent=2, default=repr))
+        print_json(shown)
         return 0
     for name, value in recording.head.items():
         print(f"{name}: {value}")
@@ -69,8 +76,8 @@ def _row(exchange: tuple[Any, Reply]) -> dict[str, Any]:
     return {**row, "reward": reply.reward, **ends}
 
 
-def _check(recording: Recording, transport: str | None) -> int:
-    """Play the environment as it was recorded; 1 where an outcome differs."""
+def _check(recording: Recording, transport: str | None) -> tuple[int, str]:
+    """Play the environment as it was recorded; return the steps, and where an outcome differs."""
     made = recording.request
     env = OpenEnvGym(
         recording.head["environment"],
@@ -90,12 +97,10 @@ def _check(recording: Recording, transport: str | None) -> int:
                 reply = Failure.of(error)
             difference = _difference(recorded, reply)
             if difference:
-                print(f"step {steps}: {difference}")
-                return 1
+                return steps, difference
     finally:
         env.close()
-    print(f"{steps} steps, the same bit for bit")
-    return 0
+    return steps, ""
 
 
 def _difference(recorded: Reply, reply: Reply) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 
-from openenv_gym.cli.arguments import add_options, add_server, options_of
+from openenv_gym.cli.arguments import add_json, add_options, add_server, options_of, print_json
 from openenv_gym.errors import OptionError
 from openenv_gym.server.process import check_limit
 from openenv_gym.testing.checks import Finding, check_server
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"end the environment where one call of it takes longer ({LIMIT:g})",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.json:
         report = {"passed": found.passed, "checks": [asdict(finding) for finding in found.all]}
-        print(json.dumps(report, indent=2))
+        print_json(report)
     else:
         failed = sum(finding.verdict == "failed" for finding in found.all)
         print(f"{len(found.all)} checks, {failed} failed")

@@ -38,7 +38,7 @@ from openenv_gym.server.openenv_protocol.websocket import OpenEnvWebSocket, RpcW
 from openenv_gym.server.operations import operations
 from openenv_gym.server.process import check_alone
 from openenv_gym.server.sessions import Sessions
-from openenv_gym.server.web import WebRoutes
+from openenv_gym.server.web import Dashboard, WebRoutes
 from openenv_gym.wire.token import sendable_token
 
 _DESCRIPTION = f"""
@@ -168,6 +168,7 @@ def create_app(
         *openenv.routes(),
         *operations(sessions),
         *(WebRoutes(lobby, openenv).routes() if web else ()),
+        *(Dashboard(sessions, has_token=token is not None).routes() if web else ()),
     ]
     return app
 

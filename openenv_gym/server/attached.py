@@ -19,11 +19,11 @@ from openenv_gym.errors import (
     ServerClosingError,
     SessionLostError,
 )
-from openenv_gym.server.exchange import CarryOut, carry_out
-from openenv_gym.server.meter import Meter
+from openenv_gym.server.exchange import CarryOut, carry_out, unforeseen
+from openenv_gym.server.meter import Meter, MeteredSession
 from openenv_gym.sessions.session import Session
 from openenv_gym.wire.envelope import Envelope
-from openenv_gym.wire.messages import Close, Request, Step, StepVector
+from openenv_gym.wire.messages import Close, Frame, Render, Request, Step, StepVector
 
 STEPS = (Step, StepVector)
 """Requests that an inline environment carries out on the event loop."""
@@ -54,6 +54,10 @@ class AttachedSession(ABC):
         unwanted: Its client wants it no longer: it ends without a connection.
         ending: It is being closed, whatever its client says.
         closing: The server ends, and carries out no further request.
+        began: When it began.
+        number: Which of the server's sessions it is, counted from 1; unlike its id it is no secret.
+        steps: Its steps, of all lanes.
+        seconds: How long they took.
     """
 
     def __init__(
@@ -67,7 +71,10 @@ class AttachedSession(ABC):
         self._reply: Any = b""  # or its future
         self.line: Line | None = None
         self.left: float | None = None
-        self.used = monotonic()
+        self.used = self.began = monotonic()
+        self.number = 0
+        self.steps = 0
+        self.seconds = 0.0
         self.unwanted = False
         self.ending = False
         self.closing = False
@@ -93,6 +100,11 @@ class AttachedSession(ABC):
     @abstractmethod
     async def close(self, limit: float) -> bool:
         """Close the environment; False where that takes more than so many seconds."""
+
+    @property
+    @abstractmethod
+    def failures(self) -> int:
+        """How many of its requests failed."""
 
     @property
     def busy(self) -> bool:
@@ -145,9 +157,24 @@ class AttachedSession(ABC):
             self._meter.pending += 1
             reply.add_done_callback(partial(self._check, kind, began))
         else:
-            self._meter.observe(kind, perf_counter() - began, self.lanes)
+            self._observe(kind, perf_counter() - began)
         self._last = request.id
         return reply
+
+    def _observe(self, kind: type[Any], seconds: float) -> None:
+        self._meter.observe(kind, seconds, self.lanes)
+        if kind in STEPS:
+            self.steps += self.lanes
+            self.seconds += seconds
+
+    def picture(self) -> asyncio.Future[Any] | None:
+        """Draw what the session shows, between two of its requests.
+
+        Returns:
+            When it is drawn, the picture, (height, width, 3) uint8, or a text, or an error, as a
+            future; None where there is nothing to see, or not without its client noticing.
+        """
+        return None
 
     def end(self) -> Any:
         """Closes the environment after the requests so far; if it hangs, the reaper gives it up."""
@@ -157,7 +184,7 @@ class AttachedSession(ABC):
     def _check(self, kind: type[Any], began: float, reply: asyncio.Future[Any]) -> None:
         self.used = monotonic()
         self._meter.pending -= 1
-        self._meter.observe(kind, perf_counter() - began, self.lanes)
+        self._observe(kind, perf_counter() - began)
         if not self.is_open and not self.busy:
             self._over()
 
@@ -183,7 +210,7 @@ class ThreadSession(AttachedSession):
 
     def __init__(
         self,
-        session: Session,
+        session: MeteredSession,
         lanes: int,
         over: Callable[[], None],
         meter: Meter,
@@ -193,11 +220,13 @@ class ThreadSession(AttachedSession):
         super().__init__(lanes, over, meter, numbered=numbered)
         self._session = session
         self._worker = CallThread()
+        self._drawing: asyncio.Future[Any] | None = None
 
     @property
     def inline(self) -> bool:
-        """Implements AttachedSession.inline."""
-        return self._session.inline
+        """Implements AttachedSession.inline; not while its thread draws a picture."""
+        drawing = self._drawing is not None and not self._drawing.done()
+        return self._session.inline and not drawing
 
     @property
     def is_open(self) -> bool:
@@ -212,6 +241,20 @@ class ThreadSession(AttachedSession):
         arrived = perf_counter_ns() if request.timed else 0
         return self._worker.run(carry_out, self._session, request, arrived)
 
+    @property
+    def failures(self) -> int:
+        """Implements AttachedSession.failures."""
+        return self._session.failures
+
+    def picture(self) -> asyncio.Future[Any] | None:
+        """Implements AttachedSession.picture, on the session's thread: a step waits meanwhile."""
+        # A list of pictures is the client's, and whoever takes it leaves an empty one.
+        if self._session.render_mode not in ("rgb_array", "ansi"):
+            return None
+        if self._drawing is None or self._drawing.done():
+            self._drawing = self._worker.run(_draw, self._session)
+        return self._drawing
+
     def finish(self) -> None:
         """Implements AttachedSession.finish: let the thread end."""
         self._worker.finish()
@@ -221,6 +264,18 @@ class ThreadSession(AttachedSession):
         closed = self._worker.run(_close, self._session)
         done, _ = await asyncio.wait({closed}, timeout=limit)
         return bool(done)
+
+
+def _draw(session: Session) -> Any:
+    try:
+        # Past what counts failures: this is nothing that its client asked for.
+        reply = Session.handle(session, Render())
+    except OpenEnvGymError as error:
+        return error
+    except BaseException as error:
+        return unforeseen(error)
+    assert isinstance(reply, Frame)
+    return reply.frame
 
 
 def _close(session: Session) -> None:

@@ -90,6 +90,7 @@ class BackedSession(AttachedSession):
         self._timer: asyncio.TimerHandle | None = None
         self._reason = ""  # why it was killed
         self._over_now = False
+        self._failures = 0
         self._opening: asyncio.Task[None] | None = None
         self._thread: CallThread | None = CallThread()
 
@@ -102,6 +103,11 @@ class BackedSession(AttachedSession):
     def is_open(self) -> bool:
         """Implements AttachedSession.is_open: also while it is being opened."""
         return not self._over_now
+
+    @property
+    def failures(self) -> int:
+        """Implements AttachedSession.failures."""
+        return self._failures
 
     def _carry_out(self, request: Request | Envelope, carry_out: CarryOut) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -206,6 +212,7 @@ class BackedSession(AttachedSession):
             return
         if isinstance(outcome, OpenEnvGymError):
             self._meter.failed(outcome)
+            self._failures += 1
         if pending.kind is Close:
             self._end()
         result: Any = outcome

@@ -19,7 +19,9 @@ from starlette.responses import JSONResponse
 from openenv_gym.server.events import App, Receive, Scope, Send
 from openenv_gym.wire.names import HEALTH_PATH, OPENAPI_PATH, READY_PATH
 
-OPEN = frozenset({"/", "/web", HEALTH_PATH, READY_PATH, "/docs", "/redoc", OPENAPI_PATH})
+OPEN = frozenset(
+    {"/", "/web", "/web/sessions", HEALTH_PATH, READY_PATH, "/docs", "/redoc", OPENAPI_PATH}
+)
 """Paths that need no token: they reveal nothing about the sessions. The page asks for one."""
 
 

@@ -7,9 +7,11 @@ a step costs no lock. Prometheus' package is only needed to show them
 
 from __future__ import annotations
 
+import math
 import threading
 from bisect import bisect_left
 from collections import Counter
+from itertools import accumulate
 from typing import Any
 
 from openenv_gym.errors import OpenEnvGymError
@@ -39,6 +41,17 @@ class Histogram:
         self.counts = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
         self.lanes = 0
+
+    def quantile(self, part: float) -> float | None:
+        """Return the seconds that a part of the requests, such as 0.99, did not exceed.
+
+        That is the bound of a bucket; infinity where it has none, None before the first request.
+        """
+        wanted = part * sum(self.counts)
+        if not wanted:
+            return None
+        reached = accumulate(self.counts)
+        return next(b for b, n in zip((*BOUNDS, math.inf), reached, strict=True) if n >= wanted)
 
 
 class Meter:
@@ -93,11 +106,15 @@ class MeteredSession(Session):
     Args:
         meter: Where they are counted.
         **keywords: Those of Session.
+
+    Attributes:
+        failures: How many of its requests failed.
     """
 
     def __init__(self, meter: Meter, **keywords: Any) -> None:
         super().__init__(**keywords)
         self._meter = meter
+        self.failures = 0
 
     def handle(self, request: Request) -> Reply:
         """Like the base method, but counts a failure."""
@@ -105,4 +122,5 @@ class MeteredSession(Session):
             return Session.handle(self, request)  # quicker than super(), on each step
         except BaseException as error:
             self._meter.failed(error)
+            self.failures += 1
             raise

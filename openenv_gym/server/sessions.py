@@ -114,11 +114,16 @@ class Sessions:
         self._sessions: dict[str, AttachedSession] = {}
         self._reaper: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
+        self._count = 0  # of sessions that were begun
         self._closed = False
         self._stepping = False, 0.0
 
     def __contains__(self, id: str) -> bool:
         return id in self._sessions
+
+    def listed(self) -> list[AttachedSession]:
+        """Return the sessions that there are, in the order of their numbers."""
+        return list(self._sessions.values())
 
     @property
     def backend(self) -> Backend | None:
@@ -213,8 +218,10 @@ class Sessions:
             raise
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._reap())
-        self._sessions[id] = self._attached(id, make_adapter, lanes, numbered)
+        attached = self._sessions[id] = self._attached(id, make_adapter, lanes, numbered)
         self.meter.opened += lanes
+        self._count += 1
+        attached.number = self._count
 
     def _check_room(self, lanes: int) -> None:
         if self.draining:

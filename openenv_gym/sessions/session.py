@@ -154,6 +154,11 @@ class Session(ImmediateLink):
         return self._adapter is not None or self._lanes is not None
 
     @property
+    def render_mode(self) -> str | None:
+        """How one environment is rendered; None of lanes."""
+        return None if self._adapter is None else self._adapter.render_mode
+
+    @property
     def is_closed(self) -> bool:
         """It was closed, and answers no more."""
         return self._closed

@@ -37,6 +37,9 @@ CLOSE_LIMIT = 5.0
 SERVER_ENDED = 4001
 """Code by which a server of ours closes a WebSocket when it ends, and all its sessions with it."""
 
+NOT_FINITE_HEADER = "X-Not-Finite-As-Text"
+"""Header by which our page asks for "NaN" where OpenEnv's protocol has null."""
+
 CLIENT_ADDRESS = "X-Client-Address"
 """Header with the client's own address: the server sees the same where nothing is between them."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import openenv_gym
-from openenv_gym.cli import _COMMANDS, main
+from openenv_gym.cli import COMMANDS, main
 from openenv_gym.cli.arguments import options_of
 from openenv_gym.errors import OptionError
 from openenv_gym.registry import ENVIRONMENTS, TRANSPORTS
@@ -50,7 +50,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     said = capsys.readouterr().out
-    assert all(f"    {name} " in said for name in _COMMANDS)
+    assert all(name in said.split() for name in COMMANDS)
     assert "exit codes:" in said
 
 
@@ -59,6 +59,78 @@ def test_a_command_that_is_misspelt(capsys: pytest.CaptureFixture[str]) -> None:
         main(["vaildate", "echo"])
     assert caught.value.code == 2
     assert "Did you mean 'validate'?" in capsys.readouterr().err
+
+
+def test_a_flag_that_is_misspelt(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["list", "--jason"])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert "usage: openenv-gym list" in error
+    assert "unrecognized arguments: --jason. Did you mean '--json'?" in error
+
+
+COMPLETED = {
+    "openenv-gym vali": "validate",
+    "openenv-gym list --": "--all --help --json",
+    "openenv-gym serve conn": "connect4",
+    "openenv-gym record echo --transport webs": "websocket",
+    "openenv-gym completion f": "fish",
+}
+
+
+def test_bash_completes(tmp_path: Path) -> None:
+    """In a real bash, which asks for nothing but the script."""
+    done = subprocess.run(
+        [sys.executable, "-m", "openenv_gym.cli", "completion", "bash"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100.0,
+    )
+    (tmp_path / "completion").write_text(done.stdout)
+    ask = """
+        source completion
+        for line in "$@"; do
+            read -ra COMP_WORDS <<<"$line"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()
+            _shtab_openenv_gym
+            echo $(printf '%s\n' "${COMPREPLY[@]}" | sort)
+        done
+    """
+    found = subprocess.run(
+        ["bash", "-c", ask, "bash", *COMPLETED],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100.0,
+    )
+    assert dict(zip(COMPLETED, found.stdout.splitlines(), strict=True)) == COMPLETED
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_scripts_of_other_shells(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(command in script for command in COMMANDS)
+
+
+def test_what_is_written_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def printed(*words: str) -> dict[str, object]:
+        assert main([*words, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert isinstance(found, dict)
+        return found
+
+    file = str(tmp_path / "game.oeg")
+    recorded = printed("record", "connect4", file, "--steps", "3")
+    assert (recorded["file"], recorded["episodes"], recorded["steps"]) == (file, 1, 3)
+    assert printed("replay", file, "--check") == {"steps": 3, "same": True, "difference": None}
+    made = printed("init", "odd_thing_env", "--output-dir", str(tmp_path))
+    assert str(tmp_path / "odd_thing_env" / "models.py") in str(made["files"])
+    [episode] = printed("demo", "connect4", "--transport", "inprocess")["episodes"]  # type: ignore[misc]
+    assert episode["environment"] == "connect4"
 
 
 def test_an_option_that_is_misspelt(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +223,7 @@ def test_wrong_usage_exits_with_2(words: list[str], capsys: pytest.CaptureFixtur
     assert "usage: openenv-gym" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", _COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

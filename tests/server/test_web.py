@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from openenv_gym.cli import main
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.server.web.routes import png
 from tests.environments import FAIL, SECRET, THREADED
 from tests.openenv.counterparts import NESTED
+from tests.server.pages import overflow, serious_findings
 from tests.servers import Served, eventually, process, serving
-
-CHROMIUM = ("chromium-headless-shell", "chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    assert path is not None, "the tests need Debian's chromium-headless-shell"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which no script fails."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    errors: list[Any] = []
-    page.on("pageerror", lambda error: errors.append(error))
-    yield page
-    context.close()
-    assert not errors
 
 
 def visit(page: Page, served: Served) -> None:
@@ -183,7 +153,8 @@ def test_only_what_is_legal_and_used_is_offered_by_name_and_key(page: Page) -> N
         expect(page.locator("#count")).to_have_text("1")
         expect(page.locator("#sum")).to_have_text("4")
         choose(page, "NOOP", 2)
-        expect(page.locator("#reward")).to_have_text("not finite")  # not 0
+        expect(page.locator("#reward")).to_have_text("NaN")  # not 0, and not null
+        expect(page.locator("#observation")).to_contain_text("slope: NaN")
         page.get_by_label("Options").fill("{")
         page.get_by_role("button", name="Reset").click()
         expect(page.get_by_role("alert")).to_contain_text("options are not valid JSON")
@@ -227,25 +198,9 @@ def test_a_narrow_screen_and_a_screen_reader(page: Page, tmp_path: Path) -> None
             assert page.title() == environment.rpartition("/")[2]
             reset(page)
             page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
-            wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            assert page.evaluate(wide) == 0
+            assert overflow(page) == 0
             assert serious_findings(page) == []
             page.goto("about:blank")
-
-
-def serious_findings(page: Page) -> list[Any]:
-    axe = os.environ.get("OPENENV_GYM_AXE")
-    if axe is None:
-        found = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
-        axe = str(next(Path(found.__path__[0]).rglob("axe.min.js")))
-    page.evaluate(Path(axe).read_text("utf-8"))
-    report = page.evaluate("axe.run()")
-    assert len(report["passes"]) > 10  # it has looked
-    return [
-        (one["id"], [node["html"] for node in one["nodes"]])
-        for one in report["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 def test_two_tabs_have_sessions_of_their_own(browser: Browser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from openenv_gym.environment import Environment
@@ -19,6 +20,7 @@ class Turn(Action):
 
 class Place(Observation):
     place: Annotated[float, Box(-9, 9, ())]
+    slope: Annotated[float, Box(-np.inf, np.inf, ())] = 0.0
     allowed: Annotated[list[int], LegalActions()]
 
 
@@ -32,7 +34,8 @@ class Walk(Environment[Turn, Place, State]):
     def step(self, action: Turn) -> Place:
         self._place += (0, -1, 1)[action.turn]
         reward = float("nan") if action.turn == 0 else float(self._place)
-        return Place(place=self._place, allowed=[0, 1, 2], reward=reward)
+        slope = float("nan") if action.turn == 0 else 1.0
+        return Place(place=self._place, slope=slope, allowed=[0, 1, 2], reward=reward)
 
     def metadata(self) -> dict[str, Any]:
         return {**super().metadata(), "render_modes": ["ansi"], "action_meanings": NAMES}

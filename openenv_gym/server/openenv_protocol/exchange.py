@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic_core import PydanticSerializationError, to_json
@@ -45,14 +46,14 @@ def plain(value: Any) -> Any:
     raise TypeError(f"JSON has no {type(value).__module__}.{type(value).__qualname__}")
 
 
-def written(value: Any) -> bytes:
-    """A reply's value as JSON; infinity and NaN are null.
+def written(value: Any, not_finite: Literal["null", "strings"] = "null") -> bytes:
+    """A reply's value as JSON; infinity and NaN are null, or texts.
 
     Raises:
         EnvironmentFailedError: It holds what JSON does not.
     """
     try:
-        return to_json(value, fallback=plain, inf_nan_mode="null")
+        return to_json(value, fallback=plain, inf_nan_mode=not_finite)
     except PydanticSerializationError as error:
         raise EnvironmentFailedError(
             "What the environment returned is not valid JSON, though the request was carried "
@@ -110,15 +111,18 @@ def error_body(error: OpenEnvGymError) -> tuple[int, bytes]:
     return status_of(error), json.dumps(body).encode()
 
 
-def _body(reply: Reply) -> tuple[int, bytes]:
+def _body(reply: Reply, not_finite: Literal["null", "strings"] = "null") -> tuple[int, bytes]:
     if isinstance(reply, Result):
         data = result_data(reply)
         data["reward"] = None if reply.reward is None else float(reply.reward)
         data["metadata"] = reply.info or None
-        return 200, written(data)
+        return 200, written(data, not_finite)
     assert isinstance(reply, StateReply)
-    return 200, written(reply.state)
+    return 200, written(reply.state, not_finite)
 
 
 BODY = carrier(_body, error_body)
 """Carries out a request; gives status and body."""
+
+PAGE_BODY = carrier(partial(_body, not_finite="strings"), error_body)
+"""Likewise for our page, which shows "NaN" and "Infinity" where the protocol has null."""

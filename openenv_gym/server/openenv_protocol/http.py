@@ -17,7 +17,13 @@ from openenv_gym.errors import OpenEnvGymError, OptionError, SessionLostError
 from openenv_gym.server.exchange import CarryOut
 from openenv_gym.server.http import body_of, too_large
 from openenv_gym.server.openenv_protocol import mcp, openapi
-from openenv_gym.server.openenv_protocol.exchange import BODY, carrier, error_body, written
+from openenv_gym.server.openenv_protocol.exchange import (
+    BODY,
+    PAGE_BODY,
+    carrier,
+    error_body,
+    written,
+)
 from openenv_gym.server.openenv_protocol.lobby import Lobby
 from openenv_gym.server.openenv_protocol.problems import problems_of
 from openenv_gym.server.openenv_protocol.requests import (
@@ -35,6 +41,7 @@ from openenv_gym.wire.names import (
     MCP_PATH,
     MCP_SESSION_HEADER,
     METADATA_PATH,
+    NOT_FINITE_HEADER,
     OPENAPI_PATH,
     RESET_PATH,
     SCHEMA_PATH,
@@ -130,17 +137,18 @@ class OpenEnvRoutes:
         id = self._session(request)
         if id is None:
             id = await self._lobby.open()
-        response = await self._ask(id, asked.request())
+        response = await self._ask(request, id, asked.request())
         response.set_cookie(SESSION_COOKIE, id, httponly=True, samesite="lax")
         response.headers[_HEADER] = id
         return response
 
     async def _step(self, request: Request) -> Response:
         asked = await _read(request, StepData)
-        return await self._ask(self.session_of(request), messages.Step(asked.action))
+        step = messages.Step(asked.action)
+        return await self._ask(request, self.session_of(request), step)
 
     async def _state(self, request: Request) -> Response:
-        return await self._ask(self.session_of(request), messages.GetState())
+        return await self._ask(request, self.session_of(request), messages.GetState())
 
     def _session(self, request: Request) -> str | None:
         """The id of the client's session, if it has one.
@@ -166,8 +174,9 @@ class OpenEnvRoutes:
             raise self._lobby.sessions.lost()
         raise _Refused(JSONResponse({"detail": _NO_SESSION, "code": "SESSION_ERROR"}, 400))
 
-    async def _ask(self, id: str, request: messages.Request) -> Response:
-        status, body = await self.reply(id, request, BODY)
+    async def _ask(self, asked: Request, id: str, request: messages.Request) -> Response:
+        carry_out = PAGE_BODY if NOT_FINITE_HEADER in asked.headers else BODY
+        status, body = await self.reply(id, request, carry_out)
         return Response(body, status, media_type="application/json")
 
     async def reply(self, id: str, request: messages.Request, carry_out: CarryOut) -> Any:

@@ -1,5 +1,6 @@
-"""The web page of an environment: one static page that plays it by OpenEnv's routes."""
+"""The pages of a server: to play its environment by hand, and what its sessions do."""
 
+from openenv_gym.server.web.dashboard import Dashboard
 from openenv_gym.server.web.routes import WebRoutes
 
-__all__ = ["WebRoutes"]
+__all__ = ["Dashboard", "WebRoutes"]

@@ -26,7 +26,7 @@ class Refused extends Error {
 }
 
 async function ask(path, options = {}) {
-  const headers = { "Content-Type": "application/json" };
+  const headers = { "Content-Type": "application/json", "X-Not-Finite-As-Text": "1" };
   if (session) headers["X-Session-ID"] = session;
   if (token) headers.Authorization = `Bearer ${token}`;
   const reply = await fetch(root + path, { credentials: "omit", ...options, headers });
@@ -247,8 +247,8 @@ function nameOf(action) {
 
 // Takes an outcome into the history, and shows it.
 async function add(reply, asked, what) {
-  // JSON has no NaN and no infinity: a step has null for them. A reset has no reward.
-  const reward = reply.reward === null && steps ? NaN : reply.reward || 0;
+  // JSON has no NaN and no infinity: they come as texts. A reset has no reward.
+  const reward = reply.reward === null ? 0 : Number(reply.reward);
   sum += reward;
   const truncated = (reply.metadata || {})["TimeLimit.truncated"];
   const phase = running ? "running" : truncated ? "truncated" : "over";
@@ -351,11 +351,11 @@ function literal(value) {
 }
 
 const number = (value) =>
-  Number.isFinite(value) ? String(Math.round(value * 1e6) / 1e6) : "not finite";
+  String(Number.isFinite(value) ? Math.round(value * 1e6) / 1e6 : value);
 const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
 function brief(value) {
-  const text = shown(value);
+  const text = typeof value === "string" ? value : shown(value).replace(/"(NaN|-?Infinity)"/g, "$1");
   if (text.length <= LONGEST || typeof value === "string") return text;
   const size = Array.isArray(value) ? `  (${value.length} items)` : "";
   return `${text.slice(0, LONGEST)} ...${size}`;

@@ -53,9 +53,7 @@ class WebRoutes:
         return RedirectResponse(request.scope.get("root_path", "") + PATH)
 
     async def _page(self, request: Request) -> Response:
-        text, policy = _page()
-        headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
-        return Response(text, media_type="text/html", headers=headers)
+        return page("page")
 
     async def _about(self, request: Request) -> Response:
         description = await self._lobby.description()
@@ -107,12 +105,19 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
 
 
+def page(name: str) -> Response:
+    """Return a page: ``NAME.html`` with ``NAME.js`` and the style that all have."""
+    text, policy = _page(name)
+    headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
+    return Response(text, media_type="text/html", headers=headers)
+
+
 @cache
-def _page() -> tuple[str, str]:
+def _page(name: str) -> tuple[str, str]:
     """The page, and what a browser may do for it: nothing but this script and this server."""
     folder = importlib.resources.files("openenv_gym.server.web")
-    style, script, page = (
-        (folder / f"page.{kind}").read_text("utf-8") for kind in ("css", "js", "html")
+    style, script, text = (
+        (folder / file).read_text("utf-8") for file in ("page.css", f"{name}.js", f"{name}.html")
     )
     policy = {
         "default-src": "'none'",
@@ -124,8 +129,8 @@ def _page() -> tuple[str, str]:
         "form-action": "'none'",
         "frame-ancestors": "'none'",
     }
-    page = page.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
-    return page, "; ".join(f"{name} {value}" for name, value in policy.items())
+    text = text.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
+    return text, "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
 def _hash(text: str) -> str:
