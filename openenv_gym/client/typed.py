@@ -346,15 +346,15 @@ def _fields_getter(
 ) -> Callable[[Any, dict[str, Any]], dict[str, Any]]:
     """How a value of the observation space and its info become the observation's fields."""
     from_space, in_info = observations.from_space, observations.info_fields
-    legal = observations.legal_actions
+    legal, keys = observations.legal_actions, observations.keys
     beside = frozenset({*in_info, "action_mask"})
 
     def fields(value: Any, info: dict[str, Any]) -> dict[str, Any]:
         reported: dict[str, Any] = from_space(value)
         reported["metadata"] = {name: item for name, item in info.items() if name not in beside}
-        reported.update({name: info[name] for name in in_info if name in info})
+        reported.update({keys[name]: info[name] for name in in_info if name in info})
         if legal is not None and "action_mask" in info:
-            reported[legal] = legal_values(info["action_mask"])
+            reported[keys[legal]] = legal_values(info["action_mask"])
         return reported
 
     if legal is None:

@@ -27,8 +27,8 @@ def action_maker(actions: ModelSpace) -> Callable[[Any], BaseModel]:
     from_space = actions.from_space
     if actions.only is not None:  # inlined: saves one call per step
         name, part = actions.only
-        from_value = part.converter.from_space
-        return lambda value: validate({name: from_value(value)})
+        key, from_value = actions.keys[name], part.converter.from_space
+        return lambda value: validate({key: from_value(value)})
     return lambda value: validate(from_space(value))
 
 
@@ -37,8 +37,8 @@ def actions_maker(actions: ModelSpace) -> Callable[[list[Any]], Sequence[Any]]:
     validate = TypeAdapter[Any](list[actions.model]).validator.validate_python  # type: ignore[name-defined]
     if actions.only is not None:  # inlined: saves one call for each
         name, part = actions.only
-        from_value = part.converter.from_space
-        return lambda values: validate([{name: from_value(value)} for value in values])
+        key, from_value = actions.keys[name], part.converter.from_space
+        return lambda values: validate([{key: from_value(value)} for value in values])
     from_space = actions.from_space
     return lambda values: validate([from_space(value) for value in values])
 

@@ -16,12 +16,22 @@ from openenv_gym.models import Action, Info, LegalActions, Observation
 from openenv_gym.spaces import convert
 from openenv_gym.spaces.convert import Converter
 from openenv_gym.spaces.fields import Spaced as Spaced
-from openenv_gym.spaces.fields import fields_converter, spaced_field
+from openenv_gym.spaces.fields import fields_converter, input_keys, spaced_field
 
 T = TypeVar("T")
 
 _LEGAL_ACTIONS = "legal_actions"
-_BASE_FIELDS = frozenset(Action.model_fields) | frozenset(Observation.model_fields)
+_OF_ACTIONS = frozenset(Action.model_fields)
+_OF_OBSERVATIONS = frozenset(Observation.model_fields) | _OF_ACTIONS
+
+
+def base_fields(model: type[BaseModel]) -> frozenset[str]:
+    """Return the fields that have no Space, since every model of the side has them.
+
+    An action may have fields of its own that are called ``done`` or ``reward``.
+    """
+    is_action = any(base.__name__ == "Action" for base in model.__mro__[1:])
+    return _OF_ACTIONS if is_action else _OF_OBSERVATIONS
 
 
 class ModelSpace:
@@ -36,7 +46,8 @@ class ModelSpace:
         legal_actions: Name of the field marked ``LegalActions()``, if there is one.
         to_space: Converts an instance of the model to a value of the Space; raises SpaceError if a
             field's value does not fit its Space.
-        from_space: Converts a value of the Space to the fields of the model.
+        from_space: Converts a value of the Space to the fields of the model, by their keys.
+        keys: The keys under which the model takes its fields, by name.
     """
 
     def __init__(
@@ -56,8 +67,11 @@ class ModelSpace:
             if only
             else spaces.Dict([(name, part.space) for name, part in fields.items()])
         )
+        self.keys = input_keys(model)
         self.to_space, self.from_space = (
-            _field_converter(*only) if only else fields_converter(fields)
+            _field_converter(*only, self.keys[only[0]])
+            if only
+            else fields_converter(fields, self.keys)
         )
 
 
@@ -95,8 +109,9 @@ def derive(
     info_fields: list[str] = []
     legal_actions: str | None = None
     problems: dict[str, SpaceError] = {}
+    base = base_fields(model)
     for name, field in model.model_fields.items():
-        if name in _BASE_FIELDS and name not in overrides:
+        if name in base and name not in overrides:
             continue
         if _marked(field, Info) or (name in overrides and overrides[name] is None):
             info_fields.append(name)
@@ -195,12 +210,11 @@ def fitted(model: type[BaseModel], space: Space[Any], without: Collection[str] =
 
 
 def _spaced_names(model: type[BaseModel]) -> list[str]:
+    base = base_fields(model)
     return [
         name
         for name, field in model.model_fields.items()
-        if name not in _BASE_FIELDS
-        and not _marked(field, Info)
-        and not _marked(field, LegalActions)
+        if name not in base and not _marked(field, Info) and not _marked(field, LegalActions)
     ]
 
 
@@ -216,10 +230,10 @@ def _marked(field: FieldInfo, kind: type) -> bool:
     return any(isinstance(mark, kind) or mark is kind for mark in field.metadata)
 
 
-def _field_converter(name: str, only: Spaced) -> Converter:
+def _field_converter(name: str, only: Spaced, key: str) -> Converter:
     to_space, from_space = only.converter
     if to_space is convert.identity:
-        return Converter(operator.attrgetter(name), lambda value: {name: from_space(value)})
+        return Converter(operator.attrgetter(name), lambda value: {key: from_space(value)})
     return Converter(
-        lambda model: to_space(getattr(model, name)), lambda value: {name: from_space(value)}
+        lambda model: to_space(getattr(model, name)), lambda value: {key: from_space(value)}
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import annotated_types
@@ -17,7 +17,7 @@ import numpy as np
 from annotated_types import MinLen
 from gymnasium import spaces
 from gymnasium.spaces import Space
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 from openenv_gym.errors import SpaceError
@@ -277,15 +277,30 @@ def _from_model(model: type[BaseModel], beside: frozenset[str] = frozenset()) ->
     if errors:
         raise errors[0]
     space = spaces.Dict([(name, part.space) for name, part in fields.items()])
-    return Spaced(space, fields_converter(fields))
+    return Spaced(space, fields_converter(fields, input_keys(model)))
 
 
-def fields_converter(fields: dict[str, Spaced]) -> Converter:
-    """Return the converter between a model, or its fields by name, and a value of their Dict."""
-    parts = [(name, part.converter) for name, part in fields.items()]
+def input_keys(model: type[BaseModel]) -> dict[str, str]:
+    """Return the keys under which a model takes its fields, by name: their aliases, if any."""
+    by_name = any(map(model.model_config.get, ("populate_by_name", "validate_by_name")))
+    return {
+        name: name if by_name else _alias(field) or name
+        for name, field in model.model_fields.items()
+    }
+
+
+def _alias(field: FieldInfo) -> str | None:
+    alias = field.validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return next((choice for choice in choices if isinstance(choice, str)), None)
+
+
+def fields_converter(fields: dict[str, Spaced], keys: Mapping[str, str]) -> Converter:
+    """Return the converter between a model, or its fields by key, and a value of their Dict."""
+    parts = [(name, keys[name], part.converter) for name, part in fields.items()]
     return Converter(
-        lambda model: {name: part.to_space(getattr(model, name)) for name, part in parts},
-        lambda value: {name: part.from_space(value[name]) for name, part in parts},
+        lambda model: {name: part.to_space(getattr(model, name)) for name, _, part in parts},
+        lambda value: {key: part.from_space(value[name]) for name, key, part in parts},
     )
 
 

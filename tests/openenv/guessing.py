@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from openenv.core import create_app
 from openenv.core.env_server.interfaces import Environment
@@ -77,12 +77,41 @@ class Flat(Growing):
         return FlatObservation(heat=[0.5 * grown] * (2 + grown % 2))
 
 
+class AliasedAction(Action):
+    move: int = Field(alias="moveTo", ge=0, le=3)
+    done: bool = False
+    """Whether the player is done: the field of an action, not of its outcome."""
+
+
+class AliasedObservation(Observation):
+    model_config = ConfigDict(extra="allow")
+
+    moved: int = Field(default=0, ge=0, le=3)
+    board: int = Field(default=0, alias="theBoard", ge=0, le=3)
+
+
+class Aliased(Growing):
+    """Takes and observes fields with aliases, and observes one that its model does not have."""
+
+    def reset(self, seed: int | None = None, episode_id: str | None = None) -> Any:
+        return AliasedObservation(beside=[0])
+
+    def step(self, action: Any) -> Any:
+        seen = AliasedObservation(moved=action.move, theBoard=action.move, beside=[action.move])
+        seen.done = action.done
+        return seen
+
+
 def served() -> FastAPI:
-    """Return an application with both, each below its name."""
+    """Return an application with all, each below its name."""
     app = FastAPI()
-    for kind, seen in ((Growing, GrowingObservation), (Flat, FlatObservation)):
+    for kind, taken, seen in (
+        (Growing, GrowingAction, GrowingObservation),
+        (Flat, GrowingAction, FlatObservation),
+        (Aliased, AliasedAction, AliasedObservation),
+    ):
         name = kind.__name__.lower()
-        made = create_app(kind, GrowingAction, seen, env_name=name, max_concurrent_envs=16)
+        made = create_app(kind, taken, seen, env_name=name, max_concurrent_envs=16)
         app.mount(f"/{name}", made)
     return app
 

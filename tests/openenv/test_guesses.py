@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete, OneOf
+from gymnasium.spaces import Box, Dict, Discrete, OneOf
 
 from openenv_gym.errors import DefaultSpacesWarning, OpenEnvServerWarning
 from openenv_gym.spaces.numbers import Numbers
@@ -99,3 +99,33 @@ def test_in_our_hands(options: dict[str, Any], peer: PeerPython) -> None:
     assert played["lengths"] == [[3, 3], [4, 3], [5, 4], [6, 5]]
     assert played["warnings"] == 1
     assert played["actions"].startswith("Discrete(10")
+
+
+def test_an_action_has_fields_of_its_own_and_more_is_in_the_info(server: PeerServer) -> None:
+    with pytest.warns(OpenEnvServerWarning):
+        env = gymnasium.make(REMOTE, url=f"{server.ws_url}/aliased")
+    with closing(env), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DefaultSpacesWarning)
+        assert env.action_space == Dict({"moveTo": Discrete(4, start=0), "done": Discrete(2)})
+        assert env.reset(seed=0)[1]["beside"] == [0]
+        assert not env.step({"moveTo": 2, "done": 0})[2]
+        observation, _, terminated, _, info = env.step({"moveTo": 3, "done": 1})
+        assert terminated
+        assert observation["moved"] == 3
+        assert info["beside"] == [3]
+
+
+@pytest.mark.parametrize("transport", ["inprocess", "process"])
+def test_aliases_in_our_hands(transport: str, peer: PeerPython) -> None:
+    models = [f"tests.openenv.guessing:Aliased{side}" for side in ("Action", "Observation")]
+    given = {"environment": "tests.openenv.guessing:Aliased"}
+    given |= dict(zip(("action", "observation"), models, strict=True))
+    peer.call(f"{ADAPTED}:register", id="peer/Aliased-v0", **given)
+    actions = [{"move": 2, "done": 0}, {"move": 3, "done": 1}]
+    options = {"transport": transport}
+    played = peer.call(f"{ADAPTED}:play", id="peer/Aliased-v0", actions=actions, options=options)
+    assert played["spaces"][0] == "Dict('move': Discrete(4), 'done': Discrete(2))"
+    assert [result[:2] for result in played["results"]] == [
+        [{"moved": number, "board": number}, {"beside": [number]}] for number in (0, 2, 3)
+    ]
+    assert [result[3] for result in played["results"]] == [False, False, True]

@@ -346,3 +346,24 @@ def test_a_nested_field_is_named() -> None:
 def test_a_model_without_a_space() -> None:
     with pytest.raises(SpaceError, match="no field"):
         derive(create_model("Empty", __base__=Action))
+
+
+def test_a_model_takes_its_fields_by_their_aliases() -> None:
+    class Move(Action):
+        move: Annotated[int, Discrete(3)] = Field(alias="moveTo")
+        done: bool = False
+        by_name: Annotated[int, Discrete(3)] = Field(
+            default=0, validation_alias=pydantic.AliasChoices("byName", "by")
+        )
+
+    derived = derive(Move)
+    value = {"move": 2, "done": 1, "by_name": 1}
+    assert derived.space.contains(value)
+    model = Move(**derived.from_space(value))
+    assert (model.move, model.done, model.by_name) == (2, True, 1)
+    assert derived.to_space(model) == value
+
+    class Only(Action):
+        move: Annotated[int, Discrete(3)] = Field(alias="moveTo")
+
+    assert Only(**derive(Only).from_space(2)).move == 2

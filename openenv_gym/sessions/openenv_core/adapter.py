@@ -17,7 +17,7 @@ from openenv_gym.sessions.model_adapter import ModelAdapter
 from openenv_gym.sessions.openenv_core.loop import EventLoop
 from openenv_gym.sessions.openenv_core.models import Models, models_of, overrides
 from openenv_gym.sessions.openenv_core.rubric import RubricScores
-from openenv_gym.sessions.openenv_core.spaces import CoreSpaces, check_spaces
+from openenv_gym.sessions.openenv_core.spaces import CoreSpaces, check_spaces, dumped
 from openenv_gym.spaces.derive import ModelSpace
 from openenv_gym.spaces.guesses import split_mode
 from openenv_gym.wire.messages import Description, StepOutcome
@@ -74,6 +74,9 @@ class OpenEnvCoreAdapter(ModelAdapter):
         terminated = is_terminated(done=observation.done, terminated=None, truncated=truncated)
         self._widen(observation)
         value = self._to_space(observation)
+        more = getattr(observation, "model_extra", None)
+        if more:
+            info |= dumped(more)
         self._add(observation, info)
         scores = self._scores.take()
         if scores:

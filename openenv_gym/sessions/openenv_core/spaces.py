@@ -16,8 +16,15 @@ from openenv_gym.registry import Entry
 from openenv_gym.sessions.openenv_core.models import Models
 from openenv_gym.spaces.advice import advised_space
 from openenv_gym.spaces.convert import Converter
-from openenv_gym.spaces.derive import ModelSpace, Spaced, derive, empty
+from openenv_gym.spaces.derive import (
+    ModelSpace,
+    Spaced,
+    base_fields,
+    derive,
+    empty,
+)
 from openenv_gym.spaces.describe import parse
+from openenv_gym.spaces.fields import input_keys
 from openenv_gym.spaces.guesses import split_mode
 from openenv_gym.spaces.json.fields import LEGAL_ACTIONS, Fields, FieldSpace, lists_legal_actions
 from openenv_gym.spaces.json.given import Given
@@ -57,7 +64,7 @@ class CoreSpaces:
         self._unbounded = {
             side: unbounded_fields(model, self._given[side]) for side, model in self._models.items()
         }
-        self._schemas = {side: _schema(model) for side, model in self._models.items()}
+        self._schemas = {side: _schema(model, side) for side, model in self._models.items()}
         self._found: EnvironmentSpaces | None = None
         self._guessed: FieldSpace | None = None
         self.sources: dict[str, str] = {}
@@ -153,7 +160,7 @@ def unbounded_fields(
 
 
 def _own(model: type[BaseModel]) -> list[str]:
-    base = ("metadata", "done", "reward", "truncated", "terminated")
+    base = base_fields(model)
     return [name for name in model.model_fields if name not in base]
 
 
@@ -174,11 +181,21 @@ def _plain(value: Any) -> Any:
     return vars(value) if hasattr(value, "__dict__") else str(value)
 
 
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
+def _schema(model: type[BaseModel], side: str) -> dict[str, Any]:
+    """Return the schema of a model, with its fields by name.
+
+    Fields of nested models are by alias in an action, which takes them so, and by name in an
+    observation, as :func:`dumped` gives them.
+    """
     try:
-        return model.model_json_schema()
+        schema = model.model_json_schema(by_alias=side == "action")
     except PydanticInvalidForJsonSchema:  # a field has a type that JSON does not know
         return {"properties": dict.fromkeys(model.model_fields, True)}
+    names = {key: name for name, key in input_keys(model).items()} if side == "action" else {}
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    schema["properties"] = {names.get(key, key): part for key, part in properties.items()}
+    schema["required"] = [names.get(key, key) for key in required]
+    return schema
 
 
 def given_spaces(models: Models, entry: Entry) -> GivenSpaces:

@@ -29,7 +29,10 @@ from openenv_gym.spaces.json.values import defaults
 from openenv_gym.spaces.json.widen import Change, replaced, wider
 
 LEGAL_ACTIONS = "legal_actions"
-BASE_FIELDS = frozenset({"metadata", "done", "reward", "truncated", "terminated"})
+BASE_FIELDS: Mapping[Side, frozenset[str]] = {
+    "action": frozenset({"metadata"}),
+    "observation": frozenset({"metadata", "done", "reward", "truncated", "terminated"}),
+}
 
 _NAMED = {"type": "Dict", "spaces": {"<field>": {"type": ...}}}
 
@@ -181,10 +184,10 @@ class FieldReader:
         self._sample = sample
         self._found = found or {}
         observed = sample if side == "observation" else None
-        if observed and (schema is None or not (given.strict or _own_fields(schema))):
+        if observed and (schema is None or not (given.strict or _own_fields(side, schema))):
             schema = infer_schema(dict(observed))
         self._schema = schema or {}
-        self._properties = {n: v for n, v in _own_fields(schema).items() if n not in left}
+        self._properties = {n: v for n, v in _own_fields(side, schema).items() if n not in left}
         self.names = None if schema is None else list(self._properties)
         self._given_spaces = given.fields(side, self.names)
         places = {place: space for place, space in self._given_spaces.items() if space is not None}
@@ -282,10 +285,10 @@ class FieldReader:
         )
 
 
-def _own_fields(schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the schemas of the fields that not all models have."""
+def _own_fields(side: Side, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the schemas of the fields that not all models of the side have."""
     properties = (schema or {}).get("properties") or {}
-    return {name: field for name, field in properties.items() if name not in BASE_FIELDS}
+    return {name: field for name, field in properties.items() if name not in BASE_FIELDS[side]}
 
 
 def _flat_shapes(sample: Fields) -> dict[str, tuple[int, ...]]:
@@ -364,7 +367,7 @@ def count_of_game(state: Fields) -> int:
 def game_fields(schema: Mapping[str, Any] | None, state: Fields) -> frozenset[str]:
     """Return the fields of an action that only name the game, which the state names too."""
     required = (schema or {}).get("required") or ()
-    names = {"game_name", "game_params"} & _own_fields(schema).keys() & state.keys()
+    names = {"game_name", "game_params"} & _own_fields("action", schema).keys() & state.keys()
     return frozenset(names - {*required})
 
 
