@@ -31,6 +31,9 @@ _KNOWN = (
     Text, Tuple, Utf8,
 )  # fmt: skip
 
+_MAKERS = ("gymnasium", __name__.partition(".")[0])
+"""Packages whose Spaces need nothing in their places."""
+
 _stand_ins: dict[type, Callable[[Any], Space[Any]]] = {}
 
 
@@ -48,7 +51,8 @@ def register_space(kind: type[SpaceT], stand_in: Callable[[SpaceT], Space[Any]])
     Raises:
         SpaceError: The class is not that of a Space, or is one that needs nothing in its place.
     """
-    if not (isinstance(kind, type) and issubclass(kind, Space)) or kind in _KNOWN:
+    is_space = isinstance(kind, type) and issubclass(kind, Space)
+    if not is_space or kind.__module__.partition(".")[0] in _MAKERS:
         raise SpaceError(
             f"register_space({kind!r}, ...): give a class of Spaces that is neither gymnasium's "
             "nor this package's."

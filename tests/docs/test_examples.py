@@ -30,6 +30,7 @@ HERE = {
     "own_environment.py",
     "pettingzoo_self_play.py",
     "remote_tls.py",
+    "torchforge_style_grpo.py",
     "vector_failures.py",
 }
 
@@ -92,6 +93,12 @@ def test_a_server_with_tls_refuses_the_wrong_token(tmp_path: Path) -> None:
 def test_an_agent_plays_against_itself(tmp_path: Path) -> None:
     words = ("--games", "10", "--evaluate", "4")
     assert "of 4 games against" in run("pettingzoo_self_play.py", *words, folder=tmp_path)
+
+
+def test_rollouts_and_training_run_at_the_same_time(tmp_path: Path) -> None:
+    words = ("--updates", "2", "--transport", "process")
+    printed = run("torchforge_style_grpo.py", *words, folder=tmp_path)
+    assert "mean reward of the first quarter" in printed
 
 
 def test_stockfish_plays_a_match(tmp_path: Path) -> None:

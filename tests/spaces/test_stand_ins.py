@@ -14,6 +14,7 @@ from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import OptionError, SpaceError
 from openenv_gym.spaces import stand_ins
 from openenv_gym.spaces.describe import describe
+from openenv_gym.spaces.pattern_text import PatternText
 
 
 class Mission(Space[str]):
@@ -119,7 +120,7 @@ def test_registered_for_all() -> None:
 
 @pytest.mark.usefixtures("_forget")
 def test_what_cannot_be_registered() -> None:
-    for kind in (Box, Utf8, int):
+    for kind in (Box, Utf8, PatternText, int):
         with pytest.raises(SpaceError, match="neither gymnasium's nor"):
             register_space(kind, lambda space: Utf8(1))  # type: ignore[type-var]
     register_space(Mission, lambda space: Mission())
