@@ -6,7 +6,9 @@ than that, and does harm where it is the sender that needs the core. Both show i
 message did not come while the process was awake. So :class:`Habit` counts how often it came.
 
 In between it lets others run: two ends may share a core though another is free, until the scheduler
-parts them. Where others want the core as well they get it for milliseconds, so that shows too.
+parts them. Where others want the core as well they get it for milliseconds; one that wakes up does
+not wait in their queue. So such a loss is set against what the messages save that come in time, and
+where more processes compute than there are cores, it sleeps.
 """
 
 from __future__ import annotations
@@ -33,7 +35,11 @@ LANES_LIMIT = 500e-6
 _TRUST = 1 / 64  # seconds that messages may be late by before it sleeps
 _TRIAL = _TRUST / 4  # the same, after a pause
 _MOST = 1e-3  # of those for one message
+_SAVED = 40e-6  # seconds that a message is earlier by where nobody has to wake up
+_TURN = 500e-6  # seconds from which on others have had the core, and not the other end
+_LONGEST_TURN = _TRUST / 2
 _SHORTEST, _LONGEST = 1 / 16, 1.0  # seconds of a pause
+_LONGEST_BUSY = 8.0  # seconds of one where others want the core
 
 _let_others_run = getattr(os, "sched_yield", lambda: None)
 
@@ -57,23 +63,31 @@ class Habit:
         self._pause = _SHORTEST
         self._wakes = 0.0 if self.awake else math.inf  # when the pause ends
 
-    def learn(self, began: float, ended: float) -> None:
-        """Notes how long a wait took, by ``perf_counter``, and decides about the next one."""
+    def learn(self, began: float, ended: float, lost: float = 0.0) -> None:
+        """Notes how long a wait took, by ``perf_counter``, and decides about the next one.
+
+        Args:
+            began: When it began.
+            ended: When the message was there.
+            lost: Seconds of it in which others had the core.
+        """
         if not self.awake:
             self.awake = ended >= self._wakes
         elif ended - began < self.limit:
             if self._trust < _TRUST:
-                self._trust += LIMIT
+                self._trust += _SAVED
                 if self._trust >= _TRUST:
                     self._pause = _SHORTEST
         else:
-            self._trust -= min(ended - began, _MOST)
+            self._trust -= min(lost, _LONGEST_TURN) or min(ended - began, _MOST)
             if self._trust <= 0:
                 self.awake = False
                 self._trust = _TRIAL
                 # Of moments that divide by a long pause all divide by the shorter ones.
+                if lost:
+                    self._pause = max(self._pause, _LONGEST)
                 self._wakes = ended - ended % self._pause + self._pause
-                self._pause = min(2 * self._pause, _LONGEST)
+                self._pause = min(2 * self._pause, _LONGEST_BUSY if lost else _LONGEST)
 
 
 class AwakeSocket:
@@ -96,24 +110,33 @@ class AwakeSocket:
     def recv_into(self, buffer: memoryview, /) -> int:
         """Receive what comes next, as that of a socket."""
         began: float = perf_counter()
-        if self.habit.awake:
-            self._stay_awake(began + self.habit.limit)
+        lost = self._stay_awake(began, began + self.habit.limit) if self.habit.awake else 0.0
         got = self._recv_into(buffer)
-        self.habit.learn(began, perf_counter())
+        self.habit.learn(began, perf_counter(), lost)
         return got
 
     def rest_into(self, buffer: memoryview, /) -> int:
         """Receive what is on its way already: some of it awake, or all of it asleep."""
         if self.habit.awake:
-            self._stay_awake(perf_counter() + LIMIT)
+            began: float = perf_counter()
+            self._stay_awake(began, began + LIMIT)
             return self._recv_into(buffer)
         return self._recv_into(buffer, 0, socket.MSG_WAITALL)
 
-    def _stay_awake(self, end: float) -> None:
-        """Until there is something to receive, or until then."""
+    def _stay_awake(self, now: float, end: float) -> float:
+        """Until there is something to receive, or until then.
+
+        Returns:
+            Seconds in which others had the core.
+        """
         ready: Any = self._ready
-        while not ready(0) and perf_counter() < end:
+        lost = 0.0
+        while not ready(0) and now < end:
             _let_others_run()
+            before, now = now, perf_counter()
+            if now - before > _TURN:
+                lost += now - before
+        return lost
 
 
 class AwakeLoop:

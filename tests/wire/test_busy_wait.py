@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from openenv_gym.wire.busy_wait import LANES_LIMIT, LIMIT, AwakeLoop, AwakeSocket, Habit
+from openenv_gym.wire.busy_wait import LANES_LIMIT, LIMIT, SPIN, AwakeLoop, AwakeSocket, Habit
 
 
 class Clock:
@@ -61,6 +61,39 @@ def test_it_learns_anew() -> None:
 def test_the_longer_it_is_of_no_use_the_less_it_is_tried() -> None:
     habit, clock = Habit(), Clock()
     assert clock.share_awake(habit, 1.3 * LIMIT) > clock.share_awake(habit, 1.3 * LIMIT) > 0
+
+
+def test_who_loses_the_core_to_others_sleeps_soon() -> None:
+    """Most messages come in time, but now and then another process has the core for long."""
+    habit, clock = Habit(), Clock()
+    count = 0
+    for number in range(1000):
+        count += habit.awake
+        seconds = LIMIT / 4
+        if number % 10 == 9 and habit.awake:
+            seconds = 3e-3
+        began, clock.now = clock.now, clock.now + seconds
+        habit.learn(began, clock.now, 3e-3 if seconds > LIMIT else 0.0)
+    assert count < 300
+
+
+def test_who_loses_it_rarely_stays_awake() -> None:
+    habit, clock = Habit(), Clock()
+    for _ in range(20):
+        assert clock.share_awake(habit, LIMIT / 4) == 1.0
+        began, clock.now = clock.now, clock.now + 3e-3
+        habit.learn(began, clock.now, 3e-3)
+    assert habit.awake
+
+
+@pytest.mark.parametrize(("value", "awake"), [("0", False), ("1", True), (None, True)])
+def test_a_variable_turns_it_off(
+    value: str | None, awake: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SPIN, raising=False)
+    if value is not None:
+        monkeypatch.setenv(SPIN, value)
+    assert (Clock().share_awake(Habit(), LIMIT / 4) > 0) is awake
 
 
 def test_one_long_wait_changes_nothing() -> None:
