@@ -68,10 +68,13 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     path = page.file.src_uri
     source = SOURCES.get(path, f"docs/{path}")
     parts = CODE.split(markdown)
-    return "".join(
+    text = "".join(
         part if number % 2 else LINK.sub(lambda link: _link(link, source, path), part)
         for number, part in enumerate(parts)
     )
+    folder, _, file = path.rpartition("/")
+    name = file.removesuffix(".md")
+    return with_picture(text, name) if folder == "environments" and name in ENVIRONMENTS else text
 
 
 def on_page_content(html: str, **_: Any) -> str:
@@ -92,6 +95,13 @@ def _link(link: re.Match[str], source: str, page: str) -> str:
     else:
         raise PluginError(f"{source}: the link to {target} leads nowhere")
     return f"[{text}]({posixpath.relpath(found, posixpath.dirname(page) or '.')}{anchor})"
+
+
+def with_picture(text: str, name: str) -> str:
+    """Return the page of an environment with its picture, which ``docs/pictures.py`` draws."""
+    title, _, rest = text.partition("\n")
+    shown = f"![{name} after a short episode](../assets/environments/{name}.png)"
+    return f"{title}\n\n{shown}\n{rest}"
 
 
 def environments() -> str:

@@ -42,6 +42,9 @@ def test_each_environment_has_a_page(site: Path) -> None:
     for name in ENVIRONMENTS:
         text = (site / "environments" / name / "index.html").read_text("utf-8")
         assert "What clients of a server may set" in text
+        assert f'src="../../assets/environments/{name}.png"' in text
+        picture = site / "assets" / "environments" / f"{name}.png"
+        assert picture.stat().st_size < 20_000, "python docs/pictures.py draws it"
 
 
 def test_each_error_is_explained(site: Path) -> None:
