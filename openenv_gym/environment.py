@@ -133,6 +133,10 @@ class Environment(ABC, Generic[ActionT, ObservationT, StateT]):
     def chosen_task(self, split: str | None, index: int | None) -> Mapping[str, Any] | None:
         """Return the task that a reset names; None where it names none.
 
+        Args:
+            split: Name of a part of the tasks: ``"train"``.
+            index: Number of the task in it, from 0.
+
         Raises:
             OptionError: There is no such task.
         """

@@ -381,6 +381,10 @@ def missing_package(
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """What a message on an unknown name goes on with: the known name nearest to it, if one is near.
 
+    Args:
+        name: The unknown name.
+        known: Those that there are.
+
     Returns:
         A sentence that begins with a space, or nothing.
     """

@@ -287,6 +287,10 @@ class ImmediateLink(Link):
 def expect(kind: type[ReplyT], reply: Reply) -> ReplyT:
     """Return the reply, if it is of the kind that answers the request.
 
+    Args:
+        kind: Class of the reply that is due.
+        reply: What came.
+
     Raises:
         ProtocolError: It is not.
     """

@@ -17,6 +17,11 @@ def lenient_reset(
 
     PettingZoo's own tests give an unknown option and require that it does no harm. Wrappers pass on
     an option that the user did not give as None, which causes no warning.
+
+    Args:
+        env: What is reset.
+        seed: As of its own reset.
+        options: Likewise.
     """
     given = options or {}
     try:

@@ -323,6 +323,9 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
 
         Returns:
             (num_envs, actions) bool, from the last observations, without a round trip.
+
+        Raises:
+            EpisodeError: Actions of this Space have no masks.
         """
         if self._joiner.mask is None:
             raise EpisodeError(f"There are no masks for the actions {self.single_action_space}.")

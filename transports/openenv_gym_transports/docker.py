@@ -268,6 +268,11 @@ class DockerTransport(Transport):
 
         Returns:
             The container, which the caller stops, the address of its server, and its token.
+
+        Raises:
+            OptionError: ``image`` is missing.
+            StartError: The server was not healthy within ``start_timeout`` seconds.
+            DockerError: The engine refused.
         """
         from openenv_gym_transports.containers.served import wait
 
