@@ -19,14 +19,15 @@ from openenv_gym.errors import (
     ServerClosingError,
     SessionLostError,
 )
-from openenv_gym.server.exchange import CarryOut, carry_out, unforeseen
+from openenv_gym.server.events import Deliver
+from openenv_gym.server.exchange import CarryOut, carry_out, read, unforeseen
 from openenv_gym.server.meter import Meter, MeteredSession
 from openenv_gym.sessions.session import Session
 from openenv_gym.wire.envelope import Envelope
 from openenv_gym.wire.messages import Close, Frame, Render, Request, Step, StepVector
 
 STEPS = (Step, StepVector)
-"""Requests that an inline environment carries out on the event loop."""
+"""Requests that are carried out, or passed on, where they arrive."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class AttachedSession(ABC):
         number: Which of the server's sessions it is, counted from 1; unlike its id it is no secret.
         steps: Its steps, of all lanes.
         seconds: How long they took.
+        deliver: Gets the reply that is due, where its future is not waited for.
     """
 
     def __init__(
@@ -78,11 +80,16 @@ class AttachedSession(ABC):
         self.unwanted = False
         self.ending = False
         self.closing = False
+        self.deliver: Deliver | None = None
 
-    @property
     @abstractmethod
-    def inline(self) -> bool:
-        """Its steps are carried out on the event loop."""
+    def read_step(self, data: Any) -> Request | Envelope | None:
+        """Return the request in the bytes, if it is a step that can begin on the event loop.
+
+        Raises:
+            CodecError: They are not a message of ours.
+            ProtocolError: They are a reply.
+        """
 
     @property
     @abstractmethod
@@ -223,10 +230,15 @@ class ThreadSession(AttachedSession):
         self._drawing: asyncio.Future[Any] | None = None
 
     @property
-    def inline(self) -> bool:
-        """Implements AttachedSession.inline; not while its thread draws a picture."""
+    def _inline(self) -> bool:
+        """Steps are carried out on the event loop; not while the thread draws a picture."""
         drawing = self._drawing is not None and not self._drawing.done()
         return self._session.inline and not drawing
+
+    def read_step(self, data: Any) -> Request | None:
+        """Implements AttachedSession.read_step: a step of an inline environment."""
+        request = read(data) if self._inline else None
+        return request if type(request) in STEPS else None
 
     @property
     def is_open(self) -> bool:
@@ -236,7 +248,7 @@ class ThreadSession(AttachedSession):
     def _carry_out(self, request: Any, carry_out: CarryOut) -> Any:
         # An inline environment says that its steps are short and that the thread is all one to
         # it. All else that it does may take its time, and stays on the session's thread.
-        if type(request) in STEPS and self.inline and not self.busy:
+        if type(request) in STEPS and self._inline and not self.busy:
             return carry_out(self._session, request, 0)
         arrived = perf_counter_ns() if request.timed else 0
         return self._worker.run(carry_out, self._session, request, arrived)

@@ -94,10 +94,10 @@ class BackedSession(AttachedSession):
         self._opening: asyncio.Task[None] | None = None
         self._thread: CallThread | None = CallThread()
 
-    @property
-    def inline(self) -> bool:
-        """Implements AttachedSession.inline."""
-        return False
+    def read_step(self, data: Any) -> Envelope | None:
+        """Implements AttachedSession.read_step: any step is passed on."""
+        envelope = read_envelope(data)
+        return envelope if envelope.kind in STEPS else None
 
     @property
     def is_open(self) -> bool:
@@ -139,9 +139,11 @@ class BackedSession(AttachedSession):
             if limit is not None:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(limit, self._too_late, limit)
-            if pending.kind in STEPS and self._opened is not None:
+            step = pending.kind in STEPS
+            if step and self._opened is not None:
                 self._opened.link.count_step()
-            self._conversation.send(pending.data)
+            alone = self._backend.is_alone(self) if step else False
+            self._conversation.send(pending.data, awake=alone)
 
     async def _open(self, request: Open | OpenVector) -> None:
         try:
@@ -151,7 +153,7 @@ class BackedSession(AttachedSession):
             if error is not None:
                 raise error
             self._opened = opened
-            self._conversation = await converse(opened.link, self._replied)
+            self._conversation = converse(opened.link, self._replied)
         except OpenEnvGymError as error:
             self._end()
             self._finish_current(self._shown(error))
@@ -222,8 +224,11 @@ class BackedSession(AttachedSession):
         elif not isinstance(outcome, bytes):
             answered: Any = _Answered(outcome)
             result = pending.carry_out(answered, Request(id=pending.id), 0)
+        deliver, self.deliver = self.deliver, None
         if not pending.future.done():
             pending.future.set_result(result)
+        if deliver is not None:
+            deliver(result)
         self._next()
 
     def _shown(self, error: OpenEnvGymError) -> OpenEnvGymError:

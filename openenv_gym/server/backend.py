@@ -67,6 +67,12 @@ class Backend:
     _making: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: bool = False
+    _last: object = None  # the session that stepped last
+
+    def is_alone(self, session: object) -> bool:
+        """Whether the session stepped last, too: others seem to have nothing to do. Notes it."""
+        last, self._last = self._last, session
+        return last is session
 
     def admit(self, request: Open | OpenVector, *, as_json: bool) -> Open | OpenVector:
         """Return what the session's process is asked for: with the server's own options.

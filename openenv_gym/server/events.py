@@ -13,8 +13,12 @@ Send = Callable[[Event], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-Answer = Callable[[Any], bytes | None]
-"""The reply to a binary message; None where the application must get the message itself."""
+Deliver = Callable[[bytes], None]
+"""Takes the reply to a message."""
+
+Answer = Callable[[Any, Deliver], bool]
+"""Takes a binary message, and delivers its reply, now or later; False where it takes none, so that
+the application must get the message itself."""
 
 ANSWER_FRAMES = "openenv_gym.frames"
 """An ASGI extension of a WebSocket: a function that takes an :data:`Answer`, once accepted."""

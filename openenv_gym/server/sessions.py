@@ -25,9 +25,10 @@ from openenv_gym.errors import (
     SessionLostError,
 )
 from openenv_gym.registry import Entry
-from openenv_gym.server.attached import STEPS, AttachedSession, Line, ThreadSession, closing
+from openenv_gym.server.attached import AttachedSession, Line, ThreadSession, closing
 from openenv_gym.server.backed_session import BackedSession
 from openenv_gym.server.backend import IN_THE_SERVER, Backend, BackendSettings
+from openenv_gym.server.events import Deliver
 from openenv_gym.server.exchange import CarryOut, read, refusal
 from openenv_gym.server.meter import Meter, MeteredSession
 from openenv_gym.server.process import check_limit
@@ -169,31 +170,38 @@ class Sessions:
         self.meter.failed(error)
         return refusal(error, id)
 
-    def step_at_once(self, id: str, line: Line, data: Any) -> bytes | None:
-        """Takes a request that is a step of an inline environment, and no other.
+    def step_at_once(self, id: str, line: Line, data: Any, deliver: Deliver) -> bool:
+        """Takes a request that is a step which needs no thread of this process, and no other.
 
         Args:
             id: Of the session.
             line: The connection that it came over.
             data: The encoded request.
+            deliver: Gets the encoded reply, before this returns or later.
 
         Returns:
-            The encoded reply; None for what only :meth:`submit` can take.
+            Whether the request was taken; else only :meth:`submit` can take it.
         """
         attached = self._sessions.get(id)
-        if attached is None or attached.line is not line or not attached.inline or attached.busy:
-            return None
+        if attached is None or attached.line is not line or attached.busy:
+            return False
         try:
-            request = read(data)
+            request = attached.read_step(data)
         except OpenEnvGymError:
-            return None
-        if type(request) not in STEPS:
-            return None
+            return False
+        if request is None:
+            return False
         try:
             reply = attached.submit(request)
         except OpenEnvGymError as error:
-            return self._refuse(error, request.id)
-        return reply if isinstance(reply, bytes) else None
+            reply = self._refuse(error, request.id)
+        if isinstance(reply, bytes):
+            deliver(reply)
+        elif reply.done():
+            deliver(reply.result())
+        else:
+            attached.deliver = deliver
+        return True
 
     def begin(
         self, id: str, make_adapter: MakeAdapter, lanes: int = 1, *, numbered: bool = False

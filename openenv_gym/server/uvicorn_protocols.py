@@ -2,9 +2,9 @@
 
 ASGI hands each message to the application's task: a queue, a switch of tasks, and reading from the
 socket stopped and begun again. For a step of a few microseconds that is most of its time.
-:class:`FrameProtocol` answers a WebSocket frame where it arrives, offered as an ASGI extension; on
-a server without it the application gets all messages as usual. :class:`RequestProtocol` waits
-awake for the next HTTP request of a client that steps.
+:class:`FrameProtocol` answers a WebSocket frame where it arrives, or passes it on to a worker. It
+offers that as an ASGI extension; on a server without it the application gets all messages as usual.
+:class:`RequestProtocol` waits awake for the next HTTP request of a client that steps.
 
 Both bound what uvicorn's own do not, and let a reply that is due go out before the server ends.
 Uvicorn's modules are private: :func:`unexpected` says what of them is not as this module needs it.
@@ -109,12 +109,23 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             return False
         if not self.writable.is_set():
             return False  # the client does not read what it was sent
-        reply = self._answer(unmasked(frame, start))
-        if reply is None:
-            return False
-        self.transport.writelines((head(len(reply)), reply))
+        self._owed = 1
+        if self._answer(unmasked(frame, start), self._deliver):
+            return True
+        self._owed = 0
+        return False
+
+    def _deliver(self, reply: bytes) -> None:
+        """Send the reply to a message that was answered here."""
+        if self.conn.state is OPEN and not self.transport.is_closing():
+            self.transport.writelines((head(len(reply)), reply))
+        self._replied()
+
+    def _replied(self) -> None:
+        self._owed -= 1
         self._awake.replied()
-        return True
+        if self._ending is not None and self._owed <= 0:
+            self._end()
 
     def send_receive_event_to_app(self) -> None:
         """Implements WebSocketsSansIOProtocol.send_receive_event_to_app."""
@@ -125,10 +136,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         """Implements WebSocketsSansIOProtocol.send."""
         await super().send(message)
         if message["type"] == "websocket.send":
-            self._owed -= 1
-            self._awake.replied()
-            if self._ending is not None and self._owed <= 0:
-                self._end()
+            self._replied()
 
     def pause_writing(self) -> None:
         """Implements WebSocketsSansIOProtocol.pause_writing: pings are not read either."""

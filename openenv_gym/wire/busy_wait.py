@@ -123,6 +123,14 @@ class AwakeSocket:
             return self._recv_into(buffer)
         return self._recv_into(buffer, 0, socket.MSG_WAITALL)
 
+    def wait(self) -> bool:
+        """Wait awake, if that pays, and never asleep; return whether there is something now."""
+        awake, began = self.habit.awake, perf_counter()
+        lost = self._stay_awake(began, began + self.habit.limit) if awake else 0.0
+        ended: float = perf_counter()
+        self.habit.learn(began, ended, lost)
+        return awake and ended - began < self.habit.limit
+
     def _stay_awake(self, now: float, end: float) -> float:
         """Until there is something to receive, or until then.
 
