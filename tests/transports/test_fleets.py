@@ -1,4 +1,4 @@
-"""Several servers of one environment: by a list of addresses, and behind a real HAProxy."""
+"""Several servers of one environment: by a list of addresses, and behind a real proxy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import gymnasium
 import numpy as np
@@ -27,7 +27,7 @@ from tests.servers import Served, process, serving
 
 FACES = ("websocket", "http")
 SCHEMES = {"websocket": "ws", "http": "http"}
-RECIPE = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
+RECIPES = Path(__file__).parents[2] / "deploy"
 
 
 def dead_port() -> int:
@@ -96,16 +96,44 @@ def test_addresses_that_are_not() -> None:
 
 @contextmanager
 def haproxy(folder: Path, *ports: int) -> Iterator[int]:
-    """HAProxy by the recipe of ``deploy/``, in front of servers on these ports; gives its own."""
+    """HAProxy by our recipe, in front of servers on these ports; gives its own."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         fd, port = listener.fileno(), listener.getsockname()[1]
-        lines = [line for line in RECIPE.read_text().splitlines() if "    server " not in line]
+        lines = (RECIPES / "haproxy.cfg").read_text().splitlines()
+        lines = [line for line in lines if "    server " not in line]
         lines += [f"    server s{each} 127.0.0.1:{each} check inter 100ms" for each in ports]
         recipe = folder / "haproxy.cfg"
         text = "\n".join(lines).replace("bind :8000", f"bind fd@{fd}").replace("20000", "200")
         recipe.write_text(text + "\n")
         command = ["haproxy", "-db", "-f", str(recipe)]
         proxy = subprocess.Popen(command, pass_fds=[fd], stderr=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        proxy.terminate()
+        proxy.wait(10.0)
+
+
+@contextmanager
+def nginx(folder: Path, *ports: int) -> Iterator[int]:
+    """Like :func:`haproxy`, for nginx: in one process, which may run as any user."""
+    port = dead_port()
+    text = (RECIPES / "nginx.conf").read_text().replace("listen 8000", f"listen 127.0.0.1:{port}")
+    servers = "".join(f"server 127.0.0.1:{each};" for each in ports)
+    text = re.sub(r"(\s+server server-\w+:8000;)+", servers, text)
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    folders = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    recipe = folder / "nginx.conf"
+    recipe.write_text(text.replace("http {", f"http {{ access_log off; {folders}"))
+    settings = f"daemon off; master_process off; pid {folder}/pid;"
+    log = folder / "log"
+    command = ["nginx", "-c", str(recipe), "-g", settings, "-e", str(log)]
+    proxy = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    pidfile, end = folder / "pid", monotonic() + 20.0
+    while not (pidfile.exists() and pidfile.read_text()):  # written once it listens
+        assert proxy.poll() is None, log.read_text()
+        assert monotonic() < end, "it does not start"
+        sleep(0.01)
     try:
         yield port
     finally:
@@ -120,18 +148,29 @@ def sessions_of(port: int) -> int:
     return int(float(found[1]))
 
 
-needs_haproxy = pytest.mark.skipif(not shutil.which("haproxy"), reason="there is no haproxy")
+Balance = Callable[..., AbstractContextManager[int]]
+behind_proxies = pytest.mark.parametrize(
+    "balance",
+    [
+        pytest.param(
+            balance,
+            id=name,
+            marks=pytest.mark.skipif(not shutil.which(name), reason=f"there is no {name}"),
+        )
+        for name, balance in (("haproxy", haproxy), ("nginx", nginx))
+    ],
+)
 
 
-@needs_haproxy
+@behind_proxies
 @pytest.mark.parametrize("transport", FACES)
-def test_behind_haproxy_through_cuts(tmp_path: Path, transport: str) -> None:
+def test_behind_a_proxy_through_cuts(tmp_path: Path, balance: Balance, transport: str) -> None:
     with gymnasium.make("openenv/Connect4-v0") as plain:
         expected = list(play(plain, seed=5, steps=40))
     with (
         serving("connect4") as one,
         serving("connect4") as two,
-        haproxy(tmp_path, one.port, two.port) as port,
+        balance(tmp_path, one.port, two.port) as port,
         Proxy(port) as cutting,
     ):
         url = f"{SCHEMES[transport]}://127.0.0.1:{cutting.port}"
@@ -146,13 +185,13 @@ def test_behind_haproxy_through_cuts(tmp_path: Path, transport: str) -> None:
     assert same(got, expected)
 
 
-@needs_haproxy
-def test_opening_waits_for_the_first_server(tmp_path: Path) -> None:
-    """HAProxy answers 503 as long as there is none."""
+@behind_proxies
+def test_opening_waits_for_the_first_server(tmp_path: Path, balance: Balance) -> None:
+    """The proxy answers 502 or 503 as long as there is none."""
     with (
         serving("connect4") as server,
         Proxy(dead_port()) as away,
-        haproxy(tmp_path, away.port) as port,
+        balance(tmp_path, away.port) as port,
     ):
         url = f"ws://127.0.0.1:{port}"
         with pytest.raises(ConnectError, match=r"HTTP 50[23]"):
@@ -164,12 +203,12 @@ def test_opening_waits_for_the_first_server(tmp_path: Path) -> None:
         started.join()
 
 
-@needs_haproxy
-def test_a_server_that_is_killed_costs_its_own_lanes(tmp_path: Path) -> None:
+@behind_proxies
+def test_a_server_that_is_killed_costs_its_own_lanes(tmp_path: Path, balance: Balance) -> None:
     with ExitStack() as stack:
         servers = [stack.enter_context(process("connect4")) for _ in range(2)]
         ports = [port for _, port in servers]
-        port = stack.enter_context(haproxy(tmp_path, *ports))
+        port = stack.enter_context(balance(tmp_path, *ports))
         envs = gymnasium.make_vec(
             "openenv/Connect4-v0",
             4,
