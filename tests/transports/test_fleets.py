@@ -182,7 +182,7 @@ def test_behind_a_proxy_through_cuts(tmp_path: Path, balance: Balance, transport
                 if number % 5 == 0:
                     cutting.drop()
         assert cutting.accepted > 5
-    assert same(got, expected)
+        assert same(got, expected)
 
 
 @behind_proxies
