@@ -16,6 +16,7 @@ from openenv_gym.errors import (
     OpenEnvGymError,
     SpaceError,
 )
+from openenv_gym.spaces.action_check import misfit
 
 __all__ = ["action_error", "failure", "hidden_failure"]
 
@@ -65,10 +66,11 @@ def action_error(action: Any, action_space: Space[Any]) -> ActionError:
     advice = ""
     if type(action).__module__.partition(".")[0] == "torch":
         advice = " Of a tensor pass action.numpy(), or action.item() for a Discrete action."
+    part = misfit(action_space, action)
     return ActionError(
         f"The action {shown[:200]} ({type(action).__name__}) is not in the action space "
-        f"{space[:200]}; the environment was not stepped. env.action_space.sample() shows one "
-        f"that is.{advice}",
+        f"{space[:200]}{part and f': {part}'}; the environment was not stepped. "
+        f"env.action_space.sample() shows one that is.{advice}",
         action=shown[:1000],
         space=space[:1000],
     )

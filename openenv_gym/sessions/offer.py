@@ -47,7 +47,7 @@ class Offer:
         if entry is None:
             raise OptionError(
                 "No environment was named, and this session serves any: name one, or connect to "
-                "what serves one, by url= or image=."
+                f"what serves one, by url= or image=.{_given(request)}"
             )
         if served is not None and entry.target != served.target:
             raise RegistryError(
@@ -74,6 +74,13 @@ class Offer:
             own = check_allowed(registry.load(entry), own, self.options, entry.name)
             given = {**own, **form}
         return {**self.options, **given}
+
+
+def _given(request: Open | OpenVector) -> str:
+    """Return which options there are: one may be a keyword that was misspelt."""
+    lanes = request.options if isinstance(request, OpenVector) else [request.options]
+    names = sorted({name for options in lanes for name in options})
+    return f" The options {names} would go to the environment." if names else ""
 
 
 def _served_as(served: Entry | None, name: str | None) -> Entry:

@@ -10,14 +10,16 @@ that is not the result of a tool, as that of a reset, has all of its fields and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from gymnasium import spaces
+from gymnasium.spaces import Space
 
 from openenv_gym.sessions.adapter import Adapter
 from openenv_gym.sessions.payload import Outcome, Payload, outcome
 from openenv_gym.sessions.tasks import METHODS
+from openenv_gym.spaces.guesses import TOOLS
 from openenv_gym.spaces.json_text import LONGEST, dump
 from openenv_gym.spaces.tools import CALL_TOOL, ToolActions, ToolSpec
 from openenv_gym.spaces.utf8 import Utf8
@@ -76,12 +78,22 @@ class ToolAdapter(Adapter):
         self.observation_space = spaces.Dict([(name, Utf8(n)) for name, n in texts.items()])
         self.sources = {
             **self.actions.sources,
-            **dict.fromkeys((f"observation.{name}" for name in texts), "default"),
+            **dict.fromkeys((f"observation.{name}" for name in texts), TOOLS),
         }
         self.metadata = {
             "render_modes": [],
             "actions": self.actions.form,
             "tools": [tool._asdict() for tool in self.actions.tools.values()],
+        }
+
+    def field_spaces(self) -> Mapping[str, Space[Any] | None]:
+        """Implements Adapter.field_spaces."""
+        sides = (("action", self.action_space), ("observation", self.observation_space))
+        return {
+            f"{side}.{name}": field
+            for side, whole in sides
+            if isinstance(whole, spaces.Dict)
+            for name, field in whole.items()
         }
 
     def reset(self, seed: int | None, options: dict[str, Any]) -> StepOutcome:

@@ -8,7 +8,7 @@ and every environment of gymnasium accepts; and it warns about a list instead of
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import singledispatch
 from typing import Any
 
@@ -17,6 +17,7 @@ from gymnasium import spaces
 from gymnasium.spaces import Space
 from gymnasium.vector.utils import iterate
 
+from openenv_gym.spaces.json_text import JsonText
 from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.numbers import Numbers
 
@@ -132,6 +133,47 @@ def _one_of(space: spaces.OneOf[Any]) -> Callable[[Any], bool]:
         )
 
     return admits
+
+
+def misfit(space: Space[Any], value: Any) -> str:
+    """Return the first part of a value that keeps it out of the Space; empty where it is whole.
+
+    Args:
+        space: The Space, of which the value is not.
+        value: The value.
+    """
+    if isinstance(space, spaces.Dict) and isinstance(value, Mapping):
+        if value.keys() != space.keys():
+            missing, unknown = (
+                sorted(map(repr, keys))
+                for keys in (space.keys() - value.keys(), value.keys() - space.keys())
+            )
+            return "; ".join(
+                f"{what} {', '.join(keys)}"
+                for what, keys in (("it lacks", missing), ("it must not have", unknown))
+                if keys
+            )
+        parts: Iterable[tuple[Any, Space[Any], Any]] = (
+            (key, sub, value[key]) for key, sub in space.items()
+        )
+    elif isinstance(space, spaces.Tuple) and isinstance(value, tuple):
+        if len(value) != len(space):
+            return f"it has {len(value)} parts, not {len(space)}"
+        parts = ((i, sub, value[i]) for i, sub in enumerate(space))
+    elif isinstance(space, spaces.OneOf) and isinstance(value, tuple) and len(value) == 2:
+        chosen = value[0]
+        if not isinstance(chosen, int | np.integer) or not 0 <= chosen < len(space.spaces):
+            return f"its first part is a choice from 0 to {len(space.spaces) - 1}"
+        parts = ((1, space.spaces[int(chosen)], value[1]),)
+    else:
+        return ""
+    for key, sub, part in parts:
+        if not admission(sub)(part):
+            hint = "; json.dumps() makes one" if isinstance(sub, JsonText) else ""
+            return misfit(sub, part) or (
+                f"its {key!r} is {part!r:.100}, which is not in {sub!r:.100}{hint}"
+            )
+    return ""
 
 
 def batch_admission(space: Space[Any]) -> Callable[[Any], bool]:

@@ -14,6 +14,9 @@ MODE = "*"
 MODES = ("auto", "strict")
 
 
+TOOLS = "tools"
+"""Source of the observation's Spaces where actions call tools: they are the same for all tools."""
+
 GUESSED = ("default", "probe")
 """Sources of Spaces that neither a schema nor the caller bounds."""
 
@@ -72,7 +75,12 @@ def guesses_text(sources: Mapping[str, str]) -> str:
         )
     if probe and "model" not in sources.values():
         said.append(f"These Spaces were seen in one observation, and widen if need be: {probe}.")
-    if said:
+    if said and TOOLS in sources.values():
+        said.append(
+            'Actions call tools, which env.unwrapped.metadata["tools"] lists; their Spaces cannot '
+            "be given."
+        )
+    elif said:
         said.append(
             'Give better ones in spaces=; spaces="strict" is an error that says what to write.'
         )

@@ -283,3 +283,30 @@ def test_the_client_of_an_id(peer: PeerPython) -> None:
         f"{ADAPTED}:call_tool", id="peer/Desk-v0", name="echo", arguments={"message": "Hi"}
     )
     assert reported == {"client": "DeskEnv", "tools": ["echo", "fail", "nothing"], "result": "Hi"}
+
+
+@pytest.mark.parametrize("keyword", ["result", "action.arguments", "nothing"])
+@pytest.mark.filterwarnings("ignore::openenv_gym.errors.OpenEnvServerWarning")
+def test_spaces_of_tools_are_not_given(keyword: str, server: PeerServer, url: str) -> None:
+    for at in (f"{server.ws_url}/desk", url):
+        with pytest.raises(OptionError, match=f"spaces= .*{keyword}"):
+            gymnasium.make(REMOTE, url=at, spaces={keyword: None})
+
+
+def test_a_warning_that_can_be_followed(server: PeerServer) -> None:
+    with pytest.warns(OpenEnvServerWarning, match='metadata."tools"') as seen:
+        env = gymnasium.make(REMOTE, url=f"{server.ws_url}/desk")
+    assert not any("spaces=" in str(one.message) for one in seen)
+    with env:
+        assert "'echo'" in str(env.unwrapped.metadata["tools"])
+        env.reset(seed=0)
+        with pytest.raises(ActionError, match="its 'tool' is 'echo', which is not in"):
+            env.step({"tool": "echo", "arguments": "{}"})
+
+
+@pytest.mark.filterwarnings("ignore::openenv_gym.errors.OpenEnvServerWarning")
+def test_misspelt_keywords_are_named(server: PeerServer) -> None:
+    with pytest.raises(OptionError, match="actions= takes 'oneof' or 'json'"):
+        gymnasium.make(REMOTE, url=f"{server.ws_url}/desk", actions="one")
+    with pytest.raises(OptionError, match=r"\['ulr'\] would go to the environment"):
+        gymnasium.make(REMOTE, ulr=f"{server.ws_url}/desk")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -11,7 +12,8 @@ from gymnasium import spaces
 from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space
 from hypothesis import given, settings
 
-from openenv_gym.spaces.action_check import admission
+from openenv_gym.spaces.action_check import admission, misfit
+from openenv_gym.spaces.json_text import JsonText
 from openenv_gym.spaces.nonempty import NonEmpty
 from openenv_gym.spaces.utf8 import Utf8
 from tests.spaces.strategies import every, seeds
@@ -200,3 +202,24 @@ def test_lists_of_integers_as_gymnasium_has_it(space: Space[Any]) -> None:
     assert admitted(space, [0, 1])
     assert not admitted(space, [0, 2])
     assert not admitted(space, np.array([0, 2], space.dtype))
+
+
+TOOL = spaces.Dict({"tool": Discrete(3), "arguments": JsonText({"type": "object"})})
+
+
+@pytest.mark.parametrize(
+    ("space", "value", "words"),
+    [
+        (TOOL, {"tool": "look", "arguments": "{}"}, "its 'tool' is 'look', which is not in"),
+        (TOOL, {"tool": 1, "arguments": {"a": 1}}, "its 'arguments' is .*json.dumps"),
+        (TOOL, {"tool": 1, "argument": "{}"}, "it lacks 'arguments'; it must not have 'argument'"),
+        (TOOL, (1, "{}"), "^$"),
+        (spaces.Dict({"a": spaces.Tuple([TOOL])}), {"a": ({"tool": 7, "arguments": "{}"},)}, "7"),
+        (spaces.Tuple([Discrete(2)]), (1, 1), "it has 2 parts, not 1"),
+        (spaces.OneOf([Discrete(2)]), (1, 1), "from 0 to 0"),
+        (spaces.OneOf([Discrete(2)]), (0, 5), "its 1 is 5, which is not in Discrete"),
+    ],
+)
+def test_what_does_not_fit_is_named(space: Space[Any], value: Any, words: str) -> None:
+    assert not admission(space)(value)
+    assert re.search(words, misfit(space, value))

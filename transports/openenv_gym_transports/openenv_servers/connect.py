@@ -125,11 +125,11 @@ def _open(link: OpenEnvServerLink, request: Open | OpenVector, warning: str) -> 
         request: The request that opens the session.
         warning: What the server cannot do; it is completed by the Spaces that are defaults.
     """
+    if not link.calls_tools:  # whose Spaces are not for the caller to give, which the session says
+        request = structs.replace(request, spaces=None, action_space=None, observation_space=None)
     try:
         try:
-            link.handle(
-                structs.replace(request, spaces=None, action_space=None, observation_space=None)
-            )
+            link.handle(request)
         finally:  # a refusal may be due to what the warning says
             _warn(f"{warning} {guesses_text(link.space_sources)}".strip())
     except BaseException:

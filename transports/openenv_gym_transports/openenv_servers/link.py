@@ -23,6 +23,7 @@ from openenv_gym.sessions.session import Session
 from openenv_gym.sessions.tasks import METHODS
 from openenv_gym.sessions.tools import ToolAdapter
 from openenv_gym.spaces.json.given import Given
+from openenv_gym.spaces.tools import calls_tools
 from openenv_gym.transport import Link
 from openenv_gym.wire.messages import Answer, Open, OpenVector, Query, Reply, Request, StepOutcome
 from openenv_gym.wire.timing import Stopwatch, Timing
@@ -83,6 +84,11 @@ class OpenEnvServerLink(Session):
         """Implements Link.space_sources."""
         return dict(self._sources)
 
+    @property
+    def calls_tools(self) -> bool:
+        """Whether actions of the server's environment call tools."""
+        return calls_tools(self._schemas.action)
+
     def _query(self, request: Query) -> Answer:
         if request.subject not in METHODS:
             return super()._query(request)
@@ -131,10 +137,11 @@ class OpenEnvServerLink(Session):
     def _check_options(self, entry: Entry, options: Mapping[str, Any]) -> None:
         """Check that no options are asked for but those that the id of a variant stands for."""
         if options and options not in entry.variants.values():
+            form = "actions= takes 'oneof' or 'json'. " if "actions" in options else ""
             raise OptionError(
                 f"The options {sorted(options)} cannot be set: the server at {self._url} is "
-                "OpenEnv's own, whose environment is set up at the server. Leave them out; options "
-                "of a reset belong in reset(options=...).",
+                f"OpenEnv's own, whose environment is set up at the server. {form}Leave them out; "
+                "options of a reset belong in reset(options=...).",
                 options=sorted(options),
             )
 
