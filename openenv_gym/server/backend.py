@@ -88,8 +88,9 @@ class Backend:
         else:
             request.options = self.offer.merge(entry, request.options)
             request.as_json = as_json
+        given = None if self.offer.owner else request.spaces or {}
         request.environment, request.spaces = entry.name, spaces
-        request.actions, request.for_stranger = entry.actions, not self.offer.owner
+        request.actions, request.for_stranger = entry.actions, given
         return request
 
     def open(self, request: Open | OpenVector) -> Opened:

@@ -221,7 +221,8 @@ def check_spaces(adapter: Adapter, request: Open | OpenVector, name: str) -> Non
                 f"{space!r:.200}. Leave it out to take that.",
                 environment=name,
             )
-    given, _ = split_mode(request.spaces)
+    stranger = request.for_stranger
+    given, _ = split_mode(request.spaces if stranger is None else stranger)
     fields = adapter.field_spaces() if given else {}
     for field, reported in given.items():
         places = [place for place in fields if field in (place, place.partition(".")[2])]

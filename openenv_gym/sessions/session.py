@@ -176,7 +176,7 @@ class Session(ImmediateLink):
 
     def _open(self, request: Open) -> Description:
         entry = self._entry(request)
-        self._owner = self._offer.owner and not request.for_stranger
+        self._owner = self._offer.owner and request.for_stranger is None
         adapter = self._make(entry, request.options, request)
         self._parse = adapter.action_parser()
         self._admits = admission(adapter.action_space)

@@ -52,7 +52,9 @@ class Open(Request):
         as_json: Actions and observations are JSON of the environment's models, as in OpenEnv's own
             protocol: a server asks that of the process in which its session runs.
         for_stranger: A server opens the session in another process, for a client who is not its
-            owner: what the client may reach and restore later is limited like at the server.
+            owner, and who gave these descriptions of Spaces: another Space is an error, and what
+            the client may reach and restore later is limited like at the server. None: for the
+            owner.
     """
 
     environment: str | None
@@ -63,7 +65,7 @@ class Open(Request):
     observation_space: dict[str, Any] | None = None
     actions: str | None = None
     as_json: bool = False
-    for_stranger: bool = False
+    for_stranger: dict[str, Any] | None = None
 
 
 class OpenVector(Request):
@@ -96,7 +98,7 @@ class OpenVector(Request):
     action_space: dict[str, Any] | None = None
     observation_space: dict[str, Any] | None = None
     actions: str | None = None
-    for_stranger: bool = False
+    for_stranger: dict[str, Any] | None = None
 
 
 class ResetVector(Request):
