@@ -45,6 +45,7 @@ from __future__ import annotations
 
 import difflib
 import pickle
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -376,6 +377,24 @@ def missing_package(
         extra=extra,
         **fields,
     )
+
+
+_LONGEST_SHOWN = 200
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it, however large it is, and whatever its repr does."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def shown_url(url: str) -> str:
+    """Return an address as an error shows it: without what may be a user's name and password."""
+    plain = re.sub(r"(^|//)[^/]*@", r"\1...@", url)
+    return shown(re.sub(r"[?#].*", "?...", plain, flags=re.DOTALL))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

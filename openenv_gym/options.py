@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import re
+import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any, NamedTuple, NotRequired, Required
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic takes typing's own from 3.12 on
 
-from openenv_gym.errors import OptionError, UnknownOptionError, did_you_mean
+from openenv_gym.errors import OptionError, UnknownOptionError, did_you_mean, shown
 from openenv_gym.models import ClientOption
 from openenv_gym.spaces.convert import strip
+
+_SECRET = re.compile("token|secret|password|api_?key", re.IGNORECASE)
+"""Names of options whose values no error shows."""
 
 _UNKNOWN = "extra_forbidden"
 """What pydantic calls a keyword that there is not."""
@@ -45,14 +51,15 @@ def checked(
         return signature.options.validate_python(dict(given))
     except ValidationError as error:
         details = error.errors()
-        problems = [_problem(detail) for detail in details]
+        secret: Collection[str] = getattr(function, "secrets", ())
+        problems = [_problem(detail, secret) for detail in details]
         unknown = [str(detail["loc"][0]) for detail in details if detail["type"] == _UNKNOWN]
         hint = did_you_mean(unknown[0], known) if unknown else ""
         raise (UnknownOptionError if unknown else OptionError)(
             f"Options of {what}: {'; '.join(problems)}.{hint} {_listing(signature.parameters)}",
             options=sorted(given),
             known=known,
-        ) from error
+        ) from None  # pydantic's shows the values, secrets too
 
 
 def options_schema(function: Callable[..., Any], *, reserved: frozenset[str]) -> dict[str, Any]:
@@ -145,13 +152,14 @@ def unknown_option(name: str) -> str:
     return f"{name!r} is unknown (an unexpected keyword argument {name!r})"
 
 
-def _problem(detail: Any) -> str:
+def _problem(detail: Any, secret: Collection[str]) -> str:
     name = detail["loc"][0] if detail["loc"] else "?"
     if detail["type"] == _UNKNOWN:
         return unknown_option(str(name))
     if detail["type"] == "missing":
         return f"{name!r} must be given"
-    return f"{name}={detail['input']!r}: {detail['msg']}"
+    value = "..." if name in secret or _SECRET.search(str(name)) else shown(detail["input"])
+    return f"{name}={value}: {detail['msg']}"
 
 
 def _listing(parameters: Mapping[str, inspect.Parameter]) -> str:
@@ -215,10 +223,7 @@ def _signature(function: Callable[..., Any], reserved: frozenset[str]) -> _Signa
     # A dataclass has its fields' annotations, each to be understood where its class is.
     if isinstance(function, type) and "__dataclass_fields__" not in vars(function):
         hinted = hinted.__init__
-    try:
-        hints = typing.get_type_hints(hinted, include_extras=True)
-    except NameError:  # of names that only a type checker knows
-        hints = {}
+    hints = _hints(hinted)
     parameters: dict[str, inspect.Parameter] = {}
     extra: typing.Literal["allow", "forbid"] = "forbid"
     for name, parameter in inspect.signature(function).parameters.items():
@@ -239,3 +244,19 @@ def _signature(function: Callable[..., Any], reserved: frozenset[str]) -> _Signa
     options = make("options", kinds)
     options.__pydantic_config__ = ConfigDict(extra=extra, arbitrary_types_allowed=True)
     return _Signature(parameters, TypeAdapter(options), extra == "allow")
+
+
+def _hints(hinted: Any) -> dict[str, Any]:
+    """Return the annotations of a class or function; not those that only a type checker knows."""
+    try:
+        return typing.get_type_hints(hinted, include_extras=True)
+    except NameError:
+        pass
+    found: dict[str, Any] = {}
+    for owner in reversed(getattr(hinted, "__mro__", (hinted,))):
+        names = vars(sys.modules[owner.__module__])
+        for name, hint in inspect.get_annotations(owner).items():
+            alone = types.SimpleNamespace(__annotations__={name: hint})
+            with contextlib.suppress(NameError, TypeError):  # a ClassVar is not an option either
+                found |= typing.get_type_hints(alone, names, include_extras=True)
+    return found

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from openenv_gym import registry
-from openenv_gym.errors import OptionError, RegistryError
+from openenv_gym.errors import OptionError, RegistryError, shown_url
 from openenv_gym.transport import STEP_TIMEOUT, Transport
 from openenv_gym.wire.isolation import check_isolation, guarantees
 
@@ -67,12 +67,17 @@ def _make_transport(
     name: str | None, url: str | Sequence[str] | None, keywords: dict[str, Any]
 ) -> Transport:
     first = url if isinstance(url, str) else next(iter(url or ()), "")
-    scheme = urlsplit(first).scheme
+    try:
+        scheme = urlsplit(first).scheme
+    except ValueError as error:
+        raise OptionError(
+            f"url={shown_url(first)} is not an address ({error}): give one such as "
+            "'ws://host:8000'.",
+        ) from None
     if name is None and url and scheme not in _BY_SCHEME:
         raise OptionError(
-            f"url={url!r} does not say how to get there: begin it with "
+            f"url={shown_url(first)} does not say how to get there: begin it with "
             f"{', '.join(f'{known}://' for known in _BY_SCHEME)}, as in 'ws://host:8000'.",
-            url=url,
         )
     chosen = name or _BY_SCHEME.get(scheme) or os.environ.get(TRANSPORT_VARIABLE) or "inprocess"
     cls = registry.load(registry.transport(chosen))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from openenv_gym.env.closed_link import ClosedLink
 from openenv_gym.env.guesses import Guesses, warn_of_guesses
 from openenv_gym.env.human import HumanView
+from openenv_gym.env.keyword_types import check_keywords
 from openenv_gym.env.keywords import resolve_keywords
 from openenv_gym.env.remote import RemoteEnv
 from openenv_gym.errors import (
@@ -155,9 +156,11 @@ class OpenEnvGym(RemoteEnv):
         self.link: Link = ClosedLink()
         self._failure: BaseException | None = None
         self._mask: NDArray[np.int8] | None = None
+        check_keywords({"render_mode": render_mode, "timing": timing})
         asked = resolve_keywords(
             environment,
-            {**further, **(options or {})},
+            further,
+            options=options,
             transport=transport,
             url=url,
             image=image,

@@ -10,11 +10,12 @@ from gymnasium.spaces import Space
 
 from openenv_gym import registry
 from openenv_gym.env.choose_transport import choose_transport
+from openenv_gym.env.keyword_types import check_keywords
 from openenv_gym.spaces.describe import described
 from openenv_gym.spaces.guesses import requested_spaces
 from openenv_gym.transport import STEP_TIMEOUT, Transport
 from openenv_gym.wire.messages import ACTION_FORMS
-from openenv_gym.wire.time_limits import TimeLimits
+from openenv_gym.wire.time_limits import TimeLimits, check_seconds
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class Asked:
 
 def resolve_keywords(
     environment: str | Callable[..., Any] | None,
-    options: Mapping[str, Any],
+    further: Mapping[str, Any],
     *,
+    options: Mapping[str, Any] | None,
     transport: str | Transport | None,
     transport_options: dict[str, Any] | None,
     timeout: float | None,
@@ -60,7 +62,8 @@ def resolve_keywords(
 
     Args:
         environment: Its name, id or class; None for what the server has.
-        options: Options of the environment, however they were given.
+        further: Options of the environment that were given as keywords.
+        options: Options of the environment of any name.
         transport: Its name, or an object.
         transport_options: Further keywords of the transport.
         timeout: Seconds to wait for a reply; None waits forever.
@@ -81,7 +84,23 @@ def resolve_keywords(
         OptionError: A keyword, or an option, is unknown or wrong.
         RegistryError: There is no such environment or transport.
     """
-    form, options = form_and_options(actions, {**options})
+    check_keywords(
+        {
+            "options": options,
+            "transport": transport,
+            "transport_options": transport_options,
+            "url": url,
+            "image": image,
+            "token": token,
+            "require_isolation": require_isolation,
+            "action_space": action_space,
+            "observation_space": observation_space,
+            "spaces": spaces,
+        }
+    )
+    check_seconds("timeout", timeout, "None to wait forever")
+    check_seconds("start_timeout", start_timeout, "leave it out")
+    form, every = form_and_options(actions, {**further, **(options or {})})
     settings = {
         "url": url,
         "image": image,
@@ -102,7 +121,7 @@ def resolve_keywords(
         "observation_space": observation_space,
         "spaces": spaces,
     }
-    name, every_option = registry.resolve(environment, options, given)
+    name, every_option = registry.resolve(environment, every, given)
     return Asked(
         name,
         every_option,
@@ -122,6 +141,6 @@ def form_and_options(actions: Any, options: dict[str, Any]) -> tuple[str | None,
 
     An environment may have an option of that name itself, as BrowserGym does.
     """
-    if actions is None or actions in ACTION_FORMS:
+    if actions is None or (isinstance(actions, str) and actions in ACTION_FORMS):
         return actions, options
     return None, {**options, "actions": actions}

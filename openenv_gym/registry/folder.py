@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
@@ -36,7 +37,10 @@ def folder_entry(path: str) -> Entry:
         RegistryError: It is not the folder of an environment, or does not say which class that is.
         MissingDependencyError: There is no YAML parser.
     """
-    folder = Path(path).expanduser().resolve()
+    try:
+        folder = Path(os.path.realpath(os.path.expanduser(path)))  # without an error for ~nobody
+    except ValueError as error:
+        raise RegistryError(f"{path!r} is not a path: {error}.") from error
     manifest = read(folder)
     classes = dict(_environment_classes(folder))
     app = _app(folder)

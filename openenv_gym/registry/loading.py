@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from openenv_gym.errors import RegistryError, missing_package
+from openenv_gym.errors import RegistryError, missing_package, shown
 from openenv_gym.registry.bundled import ENVIRONMENTS
 from openenv_gym.registry.manifest import Entry
 
@@ -139,9 +139,9 @@ def name_of(target: str | Callable[..., Any]) -> str:
     name = getattr(target, "__qualname__", None)
     if not callable(target) or not isinstance(module, str) or not isinstance(name, str):
         raise RegistryError(
-            f"{target!r:.200} is not an environment's class, nor a function that makes one, nor "
+            f"{shown(target)} is not an environment's class, nor a function that makes one, nor "
             "the name of one: 'module:Class'.",
-            target=repr(target),
+            target=shown(target),
         )
     found: Any = sys.modules.get(module)
     for part in name.split("."):

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from openenv_gym.errors import OptionError
+from openenv_gym.errors import OptionError, shown
 
 
 def check_counts(
@@ -35,9 +35,9 @@ def check_counts(
             lane_options=len(lane_options),
             num_envs=num_envs,
         )
-    if on_failure not in ("raise", "restart"):
+    if not isinstance(on_failure, str) or on_failure not in ("raise", "restart"):
         raise OptionError(
-            f"on_failure={on_failure!r}: take 'raise' or 'restart'.", on_failure=on_failure
+            f"on_failure={shown(on_failure)}: take 'raise' or 'restart'.", on_failure=on_failure
         )
 
 
@@ -49,10 +49,10 @@ def autoreset(wanted: str | AutoresetMode) -> AutoresetMode:
     """
     try:
         return AutoresetMode(wanted)
-    except ValueError:
+    except (ValueError, TypeError):
         known = ", ".join(repr(mode.value) for mode in AutoresetMode)
         raise OptionError(
-            f"autoreset_mode={wanted!r}: take one of {known}.", autoreset_mode=wanted
+            f"autoreset_mode={shown(wanted)}: take one of {known}.", autoreset_mode=wanted
         ) from None
 
 

@@ -18,6 +18,7 @@ from gymnasium.vector.utils import batch_space, iterate
 from numpy.typing import NDArray
 
 from openenv_gym.env.guesses import warn_of_guesses
+from openenv_gym.env.keyword_types import check_keywords
 from openenv_gym.env.keywords import resolve_keywords
 from openenv_gym.errors import (
     ClosedError,
@@ -124,11 +125,23 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         options: Mapping[str, Any] | None = None,
         **further: Any,
     ) -> None:
+        check_keywords(
+            {
+                "num_envs": num_envs,
+                "workers": workers,
+                "max_episode_steps": max_episode_steps,
+                "lane_options": lane_options,
+                "max_restarts": max_restarts,
+                "copy": copy,
+                "render_mode": render_mode,
+            }
+        )
         check_counts(num_envs, workers, lane_options, on_failure)
         mode = autoreset(autoreset_mode)
         asked = resolve_keywords(
             environment,
-            {**further, **(options or {})},
+            further,
+            options=options,
             transport=transport,
             url=url,
             image=image,

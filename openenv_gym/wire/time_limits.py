@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 
-from openenv_gym.errors import OptionError
+from openenv_gym.errors import OptionError, shown
 from openenv_gym.wire.messages import (
     Call,
     Close,
@@ -92,7 +92,7 @@ def check_seconds(name: str, limit: object, otherwise: str) -> None:
     known = isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit <= LONGEST
     if not known:
         raise OptionError(
-            f"{name}={limit!r}: give seconds, more than 0 and at most {LONGEST:.0e}, or "
+            f"{name}={shown(limit)}: give seconds, more than 0 and at most {LONGEST:.0e}, or "
             f"{otherwise}.",
             **{name: limit},
         )

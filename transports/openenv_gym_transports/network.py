@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import re
 import secrets
 import ssl
 from abc import abstractmethod
@@ -19,6 +20,8 @@ from openenv_gym.errors import (
     OptionError,
     ServerClosingError,
     ServerFullError,
+    shown,
+    shown_url,
 )
 from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
 from openenv_gym.wire.messages import Open, OpenVector
@@ -30,6 +33,9 @@ from openenv_gym_transports.links.hub import check_space, find_space, is_space
 from openenv_gym_transports.links.server import OwnedServer, Server, UnavailableError
 from openenv_gym_transports.links.tls import Cert, Verify, make_context
 
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_PATH = re.compile(r"[\x21-\x7e]*")
 _LONGEST_PAUSE = 1.0  # seconds between two rounds of the addresses
 
 
@@ -88,6 +94,13 @@ class NetworkTransport(Transport):
             make_context(self.verify, self.cert)  # which says what is wrong with them
         if self.token is not None:
             object.__setattr__(self, "token", sendable_token(self.token, "token="))
+        for name, value in (self.headers or {}).items():
+            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise OptionError(
+                    f"headers= has {shown(name)}, which HTTP does not carry: its name, or its "
+                    "value, which is not shown, has a character such as a line break or a letter "
+                    "with an accent."
+                )
 
     @property
     def side_by_side(self) -> int:
@@ -189,12 +202,18 @@ class NetworkTransport(Transport):
 
     def _endpoint(self, url: str) -> str:
         """Return the address of the face, from that of the server."""
-        parts = urlsplit(url)
-        if parts.scheme not in self.schemes or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+            host.encode("idna")  # as connecting does
+            known = parts.scheme in self.schemes and bool(host) and parts.port != 0
+            known = known and _PATH.fullmatch(parts.path) is not None
+        except ValueError:
+            known = False
+        if not known:
             raise OptionError(
-                f"The transport {self.name} takes {self.schemes[0]}://host:port, not {url!r}. "
-                f"{self.other}",
-                url=url,
+                f"The transport {self.name} takes {self.schemes[0]}://host:port, not "
+                f"{shown_url(url)}. {self.other}",
             )
         if parts.username or parts.query or parts.fragment:
             raise OptionError(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from openenv_gym.errors import AuthenticationError, ConnectError, OptionError
+from openenv_gym.errors import AuthenticationError, ConnectError, OptionError, shown_url
 from openenv_gym_transports.links.server import Server
 
 _SCHEME = "hf://"
@@ -47,9 +47,8 @@ def check_space(url: str) -> str:
     found = _SPACE.fullmatch(url)
     if found is None:
         raise OptionError(
-            f"url={url!r} does not name a Space: write hf://owner/name; the token belongs in the "
-            "variable HF_TOKEN.",
-            url=url,
+            f"url={shown_url(url)} does not name a Space: write hf://owner/name; the token belongs "
+            "in the variable HF_TOKEN.",
         )
     return found[1]
 
