@@ -13,12 +13,39 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces import Space
-from gymnasium.vector.utils import concatenate, create_empty_array
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
 Batch = Callable[[Sequence[Any]], Any]
 
 Empty = Callable[[tuple[int, ...], Any], Any]
 """Makes an array of a shape and a dtype, like ``numpy.empty``."""
+
+
+def space_of_lanes(space: Space[Any], lanes: int) -> Space[Any]:
+    """Return gymnasium's ``batch_space``, with the bounds that the Space of a lane does not have.
+
+    A Box of integers without bounds has those of its dtype in the batch, of which ``sample()``
+    gives nothing but the lowest, or fails.
+
+    Args:
+        space: The Space of a lane.
+        lanes: Number of lanes.
+    """
+    batched = batch_space(space, lanes)
+    _leave_unbounded(space, batched)
+    return batched
+
+
+def _leave_unbounded(space: Space[Any], batched: Space[Any]) -> None:
+    if isinstance(space, spaces.Box) and isinstance(batched, spaces.Box):
+        batched.bounded_below = np.broadcast_to(space.bounded_below, batched.shape)
+        batched.bounded_above = np.broadcast_to(space.bounded_above, batched.shape)
+    elif isinstance(space, spaces.Dict) and isinstance(batched, spaces.Dict):
+        for key, part in space.spaces.items():
+            _leave_unbounded(part, batched.spaces[key])
+    elif isinstance(space, spaces.Tuple) and isinstance(batched, spaces.Tuple):
+        for part, of_lanes in zip(space.spaces, batched.spaces, strict=True):
+            _leave_unbounded(part, of_lanes)
 
 
 @singledispatch

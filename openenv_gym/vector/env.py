@@ -14,7 +14,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Space
 from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space, iterate
+from gymnasium.vector.utils import iterate
 from numpy.typing import NDArray
 
 from openenv_gym.env.guesses import warn_of_guesses
@@ -27,6 +27,7 @@ from openenv_gym.errors import (
     OptionError,
     TransportError,
 )
+from openenv_gym.spaces.batch import space_of_lanes
 from openenv_gym.transport import STEP_TIMEOUT, Transport, expect
 from openenv_gym.vector.arguments import autoreset, check_counts, reset_mask, seeds_of
 from openenv_gym.vector.frames import mode_of_lanes
@@ -201,8 +202,8 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         self._spaces = WorkerSpaces(self._workers)
         self.single_action_space = self._spaces.actions
         self.single_observation_space = self._spaces.observations
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = space_of_lanes(self.single_action_space, num_envs)
+        self.observation_space = space_of_lanes(self.single_observation_space, num_envs)
         self.metadata = {**description.metadata, "autoreset_mode": mode}
         self.autoreset_mode = mode
         self._take_render_mode(render_mode)
@@ -324,8 +325,8 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
         """Take over Spaces that became wider, with one warning."""
         self.single_action_space = self._spaces.actions
         self.single_observation_space = self._spaces.observations
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = space_of_lanes(self.single_action_space, self.num_envs)
+        self.observation_space = space_of_lanes(self.single_observation_space, self.num_envs)
         self._joiner.widen(self.single_action_space, self.single_observation_space)
 
     def _rows(self, actions: Any) -> Any:
