@@ -18,6 +18,7 @@ from openenv_gym.env.remote import RemoteEnv
 from openenv_gym.errors import (
     EpisodeError,
     ExchangeTimeoutError,
+    OptionError,
     SessionLostError,
     TransportError,
 )
@@ -346,10 +347,19 @@ class OpenEnvGym(RemoteEnv):
         Raises:
             OptionError: The environment has no tasks, or no such split.
         """
-        if split is not None:
-            return self._query("list_tasks", split=split)
-        splits = [one["name"] for one in self._query("list_splits")]
-        return {name: self._query("list_tasks", split=name) for name in splits}
+        try:
+            if split is not None:
+                return self._query("list_tasks", split=split)
+            splits = [one["name"] for one in self._query("list_splits")]
+            return {name: self._query("list_tasks", split=name) for name in splits}
+        except OptionError as error:
+            if "unsupported" not in error.fields:
+                raise
+            raise OptionError(
+                f"{error}: it has no tasks. Begin its episodes by reset(seed=...), without split "
+                "and index.",
+                **error.fields,
+            ) from error
 
     def _query(self, subject: str, **arguments: Any) -> Any:
         return expect(Answer, self._exchange(Query(subject, arguments))).value
