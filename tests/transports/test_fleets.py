@@ -11,13 +11,15 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
+import yaml
 
 from openenv_gym.errors import ConnectError, OptionError, ServerFullError
 from openenv_gym.testing import Env, play, same
@@ -141,6 +143,41 @@ def nginx(folder: Path, *ports: int) -> Iterator[int]:
         proxy.wait(10.0)
 
 
+@contextmanager
+def envoy(folder: Path, *ports: int) -> Iterator[int]:
+    """Like :func:`haproxy`, for Envoy."""
+    port = dead_port()
+    recipe: Any = yaml.safe_load((RECIPES / "envoy.yaml").read_text())
+    [listener], [cluster] = (recipe["static_resources"][key] for key in ("listeners", "clusters"))
+    listener["address"]["socket_address"].update(address="127.0.0.1", port_value=port)
+    addresses = [{"address": "127.0.0.1", "port_value": each} for each in ports]
+    cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = [
+        {"endpoint": {"address": {"socket_address": address}}} for address in addresses
+    ]
+    cluster["health_checks"][0].update(interval="0.1s", no_traffic_interval="0.1s")
+    path = folder / "envoy.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    command = ["envoy", "-c", str(path), "--concurrency", "1", "--use-dynamic-base-id"]
+    with (folder / "log").open("w") as log:
+        proxy = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_for(port, proxy, folder / "log")
+        yield port
+    finally:
+        proxy.terminate()
+        proxy.wait(30.0)
+
+
+def wait_for(port: int, proxy: subprocess.Popen[bytes], log: Path) -> None:
+    end = monotonic() + 30.0
+    while True:
+        assert proxy.poll() is None, log.read_text()
+        assert monotonic() < end, "it does not start"
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        sleep(0.01)
+
+
 def sessions_of(port: int) -> int:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as reply:
         found = re.search(rb"^openenv_gym_sessions{.*} (\S+)", reply.read(), re.MULTILINE)
@@ -157,7 +194,7 @@ behind_proxies = pytest.mark.parametrize(
             id=name,
             marks=pytest.mark.skipif(not shutil.which(name), reason=f"there is no {name}"),
         )
-        for name, balance in (("haproxy", haproxy), ("nginx", nginx))
+        for name, balance in (("haproxy", haproxy), ("nginx", nginx), ("envoy", envoy))
     ],
 )
 
