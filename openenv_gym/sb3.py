@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium
@@ -51,6 +51,7 @@ def make_vec_env(
     *,
     seed: int | None = None,
     monitor: bool = True,
+    env_kwargs: Mapping[str, Any] | None = None,
     **make_keywords: Any,
 ) -> VecEnv:
     """Makes environments for Stable-Baselines3.
@@ -62,15 +63,17 @@ def make_vec_env(
         monitor: Record returns and lengths of episodes, by SB3's ``VecMonitor``.
         **make_keywords: The other keywords of ``gymnasium.make_vec``: ``transport``, ``workers``,
             ``on_failure``, options of the environment.
+        env_kwargs: Further such keywords, as Stable-Baselines3's function of this name takes them.
 
     Raises:
         OptionError: The id is not one of ours, or a keyword is wrong.
         TransportError: The transport could not be started or connected.
     """
+    make_keywords = {**(env_kwargs or {}), **make_keywords}
     if "autoreset_mode" in make_keywords:
         raise OptionError(
             "autoreset_mode= cannot be chosen here: Stable-Baselines3 resets in the same step. "
-            "Leave it away.",
+            "Leave it out.",
             autoreset_mode=make_keywords["autoreset_mode"],
         )
     spec = gymnasium.registry.get(id.rpartition(":")[2])

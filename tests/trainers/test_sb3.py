@@ -177,6 +177,12 @@ class TestVecEnv:
         made.close()
 
 
+def test_keywords_as_stable_baselines3_takes_them() -> None:
+    with_kwargs = make_vec_env("openenv/Gymnasium-v0", 2, env_kwargs={"env_id": "Pendulum-v1"})
+    assert with_kwargs.action_space == gymnasium.make("Pendulum-v1").action_space
+    with_kwargs.close()
+
+
 def _alike(one: Any, other: Any) -> None:
     """The same, but for the order of keys."""
     if isinstance(other, dict):
