@@ -76,7 +76,7 @@ def _are_texts(values: Iterable[Any]) -> bool:
 
 def _check_number(name: str, value: Any, least: int, most: int) -> None:
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not least <= value <= most:
+    if not whole or not least <= int(value) <= most:
         raise OptionError(
             f"{name}={shown(value)}: give a whole number from {max(least, 0)} to {most}.",
             option=name,

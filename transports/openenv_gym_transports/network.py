@@ -11,7 +11,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from openenv_gym.errors import (
     ConnectError,
@@ -202,15 +202,8 @@ class NetworkTransport(Transport):
 
     def _endpoint(self, url: str) -> str:
         """Return the address of the face, from that of the server."""
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname or ""
-            host.encode("idna")  # as connecting does
-            known = parts.scheme in self.schemes and bool(host) and parts.port != 0
-            known = known and _PATH.fullmatch(parts.path) is not None
-        except ValueError:
-            known = False
-        if not known:
+        parts = self._split(url)
+        if parts is None:
             raise OptionError(
                 f"The transport {self.name} takes {self.schemes[0]}://host:port, not "
                 f"{shown_url(url)}. {self.other}",
@@ -222,3 +215,14 @@ class NetworkTransport(Transport):
             )
         path = parts.path.rstrip("/").removesuffix(self.path) + self.path
         return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+    def _split(self, url: str) -> SplitResult | None:
+        """Return the parts of an address that this transport can connect to; None of any other."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+            host.encode("idna")  # as connecting does
+            known = parts.scheme in self.schemes and bool(host) and parts.port != 0
+        except ValueError:
+            return None
+        return parts if known and _PATH.fullmatch(parts.path) else None
