@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import jsonschema
@@ -18,6 +19,7 @@ from openenv_gym.spaces.guesses import guesses_text, requested_spaces
 from openenv_gym.spaces.json.default_reader import DefaultReader
 from openenv_gym.spaces.json.given import Given
 from openenv_gym.spaces.json.read_environment import EnvironmentSpaces, read_environment
+from openenv_gym.spaces.json.read_schema import SchemaReader
 from openenv_gym.spaces.json_text import JsonText
 from openenv_gym.spaces.numbers import Numbers
 from openenv_gym.spaces.utf8 import Utf8
@@ -241,3 +243,29 @@ def test_what_is_said() -> None:
     assert "defaults: action.x." in text
     assert "observation.y" in text
     assert 'spaces="strict"' in text
+
+
+def fields(inner: Schema) -> Schema:
+    return {"type": "object", "properties": dict.fromkeys("abcdefgh", inner)}
+
+
+def items(inner: Schema) -> Schema:
+    return {"type": "array", "prefixItems": [inner] * 8, "minItems": 8, "maxItems": 8}
+
+
+def kinds(inner: Schema) -> Schema:
+    return {"anyOf": [inner] * 8}
+
+
+@pytest.mark.parametrize("nest", [fields, items, kinds])
+@pytest.mark.parametrize("observed", [True, False])
+def test_a_few_references_that_make_billions_of_parts(
+    nest: Callable[[Schema], Schema], observed: bool
+) -> None:
+    definitions = {f"D{level}": nest({"$ref": f"#/$defs/D{level + 1}"}) for level in range(12)}
+    schema = {"$defs": {**definitions, "D12": {"type": "boolean"}}}
+    found = DefaultReader(schema, observed=observed).read({"$ref": "#/$defs/D0"}, "x")
+    assert isinstance(found.space, JsonText)
+    reader = SchemaReader(schema, observed=observed)
+    reader.read({"$ref": "#/$defs/D0"}, "x")
+    assert "more than 4096 parts" in reader.problems[-1].reason

@@ -30,6 +30,7 @@ from openenv_gym.spaces.utf8 import Utf8
 _MOST_ITEMS = 1 << 26  # items of a list of one length
 _MOST_LENGTHS = 64  # lengths of a list in an action, each of which is a Space
 _LONGEST_CHAIN = 8  # references to references
+_MOST_PARTS = 4096  # schemas in all fields of a model; a few nested references may make billions
 _TOO_WIDE = 2**63  # values of a Discrete
 _WIDEST = 1e308  # bound of a Box that can be sampled
 
@@ -103,6 +104,7 @@ class SchemaReader:
         self._given = given or {}
         self._shapes = shapes or {}
         self._following: list[str] = []
+        self._parts = 0
         self._readers: Mapping[str, Callable[[dict[str, Any], str, Any], Spaced]] = {
             "null": self._null,
             "boolean": self._boolean,
@@ -143,6 +145,7 @@ class SchemaReader:
             return self._problem(place, reason, _ANY)
 
     def _read(self, schema: Any, place: str, sample: Any = MISSING) -> Spaced:
+        self._count_part()
         given = self._given.get(place)
         if given is not None and (isinstance(given, spaces.OneOf) or not self._nullable(schema)):
             return self._use_given(schema, given, place)
@@ -167,6 +170,11 @@ class SchemaReader:
         if kind is None:
             return self._untyped(place, sample)
         return self._readers[kind](schema, place, sample)
+
+    def _count_part(self) -> None:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise ValueError(f"with the other fields it has more than {_MOST_PARTS} parts")
 
     def _constrained(self, schema: dict[str, Any], place: str) -> Spaced:
         text = self._text(schema, schema.get("maxLength"))
