@@ -268,4 +268,4 @@ def test_a_few_references_that_make_billions_of_parts(
     assert isinstance(found.space, JsonText)
     reader = SchemaReader(schema, observed=observed)
     reader.read({"$ref": "#/$defs/D0"}, "x")
-    assert "more than 4096 parts" in reader.problems[-1].reason
+    assert "more than 2048 parts" in reader.problems[-1].reason

@@ -30,7 +30,7 @@ from openenv_gym.spaces.utf8 import Utf8
 _MOST_ITEMS = 1 << 26  # items of a list of one length
 _MOST_LENGTHS = 64  # lengths of a list in an action, each of which is a Space
 _LONGEST_CHAIN = 8  # references to references
-_MOST_PARTS = 4096  # schemas in all fields of a model; a few nested references may make billions
+_MOST_PARTS = 2048  # schemas in all fields of a model; a few nested references may make billions
 _TOO_WIDE = 2**63  # values of a Discrete
 _WIDEST = 1e308  # bound of a Box that can be sampled
 
