@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from openenv_gym.errors import (
-    EnvironmentFailedError,
     ExchangeTimeoutError,
     OpenEnvGymError,
     SessionLostError,
@@ -233,9 +232,9 @@ class BackedSession(AttachedSession):
 
     def _shown(self, error: OpenEnvGymError) -> OpenEnvGymError:
         """Return the error as the client may see it."""
-        if self._backend.offer.reveal or not isinstance(error, EnvironmentFailedError):
+        kind = error.fields.get("error")  # of an exception that its code raised
+        if self._backend.offer.reveal or kind is None:
             return error
-        kind = error.fields.get("error", "an error")
         _log.error("the environment raised %s", error.fields.get("traceback") or error)
         known = ("error", "lane")
         fields = {name: value for name, value in error.fields.items() if name in known}
