@@ -216,6 +216,10 @@ class Link(ABC):
         """
         self.close()
 
+    def give_up(self, reason: str) -> None:
+        """End the session, which does not answer, and what runs it, unless others share that."""
+        self.kill(reason)
+
     def ready(self, timeout: float) -> bool:
         """Return whether a reply is there for :meth:`receive`; waits for it as long as that."""
         return True

@@ -268,12 +268,17 @@ class BackedSession(AttachedSession):
             )
         )
 
-    def _kill(self) -> None:
-        """End what runs the session, which may take a moment, on its thread."""
+    def _kill(self, *, spare_others: bool = False) -> None:
+        """End what runs the session, which may take a moment, on its thread.
+
+        Args:
+            spare_others: Sessions that share it go on, if they can.
+        """
         opened, thread = self._opened, self._thread
         self._end()
         if opened is not None and thread is not None:
-            thread.run(_quietly, opened.link.kill, self._reason)
+            end = opened.link.give_up if spare_others else opened.link.kill
+            thread.run(_quietly, end, self._reason)
 
     def _end(self) -> None:
         """Hang up: from now on there is no environment."""
@@ -304,7 +309,7 @@ class BackedSession(AttachedSession):
         await asyncio.wait({future}, timeout=limit)
         if not future.done():
             self._reason = "The session was to end, and its environment did not close in time."
-            self._kill()
+            self._kill(spare_others=True)
             self._finish_current(self._lost())
         return True
 

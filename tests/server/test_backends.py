@@ -23,7 +23,7 @@ from openenv_gym.errors import (
 )
 from openenv_gym.server.backend import LIMITS, BackendSettings
 from openenv_gym.testing import Env, Transition, play, same
-from openenv_gym.wire.messages import Call, Restore, Snapshot
+from openenv_gym.wire.messages import Call, Restore, Snapshot, Step
 from openenv_gym_transports.websocket import WebSocketTransport
 from tests.environments import COUNT, FAIL, SECRET
 from tests.faults.proxy import Proxy
@@ -31,6 +31,7 @@ from tests.servers import Served, eventually, is_running, kill, serving
 from tests.troubles import AT_ONCE, HANG, LEAVE, TROUBLE
 from tests.troubles import COUNT as GO_ON
 
+HOLDING = "tests.server.test_watcher:Holding"
 COUNTING = "tests.environments:Counting"
 FACES = ["websocket", "http"]
 
@@ -139,6 +140,50 @@ def test_a_step_that_hangs_costs_its_own_worker_only() -> None:
                 again.reset()
                 assert again.step(GO_ON)[0] == 1
             assert other.step(GO_ON)[0] == 2
+
+
+def test_a_client_that_leaves_a_long_step_ends_no_session_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("openenv_gym.server.sessions._GONE_BUSY", 0.5)
+    monkeypatch.setattr("openenv_gym.server.sessions.CLOSE_LIMIT", 0.5)
+    with serving(TROUBLE, backend=BackendSettings(workers=1)) as server:
+        pool: Any = server.sessions.backend
+        leaving, other = connect(server), connect(server)
+        with leaving, other:
+            leaving.reset()
+            other.reset()
+            [worker] = pool.transport.statistics()["workers"]
+            leaving.unwrapped.link.send(Step(HANG))
+            leaving.unwrapped.link._hang_up()
+            eventually(lambda: len(server.sessions) == 1)  # its slot is free
+            with connect(server) as again:  # in a fresh worker
+                again.reset()
+                assert again.step(GO_ON)[0] == 1
+            assert other.step(GO_ON)[0] == 1
+            assert is_running(worker["pid"])
+        eventually(lambda: not is_running(worker["pid"]))  # with its last session
+
+
+def test_a_client_that_leaves_a_step_which_holds_the_lock_ends_its_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("openenv_gym.server.sessions._GONE_BUSY", 0.5)
+    monkeypatch.setattr("openenv_gym.server.sessions.CLOSE_LIMIT", 0.5)
+    with serving(HOLDING, backend=BackendSettings(workers=1)) as server:
+        leaving, other = connect(server), connect(server)
+        leaving.reset()
+        other.reset()
+        # Only once the worker was asked whether it still answers.
+        monkeypatch.setattr("openenv_gym_transports.links.pipe.HANDSHAKE_LIMIT", 1.0)
+        leaving.unwrapped.link.send(Step(0))
+        leaving.unwrapped.link._hang_up()
+        with pytest.raises(SessionLostError):
+            other.reset()
+        with connect(server) as again:
+            again.reset()
+        leaving.close()
+        other.close()
 
 
 def test_a_worker_that_dies_is_replaced() -> None:

@@ -93,6 +93,14 @@ class Worker:
             return 0
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
+    def answers(self) -> bool:
+        """Return whether it takes a connection: its sessions' steps leave each other a turn."""
+        try:
+            self._connect(0.0).close()
+        except (OpenEnvGymError, OSError):
+            return False
+        return True
+
     def fate(self) -> str:
         """Return what became of it, with the last lines that it wrote."""
         fate = "" if self._child is None else self._child.fate()
@@ -174,6 +182,15 @@ class WorkerLink(PipeLink):
         """Implements Link.kill: end the worker, with all of its sessions."""
         self._seat.worker.kill(reason)
         self.close()
+
+    def give_up(self, reason: str) -> None:
+        """Implements Link.give_up: the worker ends with its other sessions, if these can go on."""
+        worker = self._seat.worker
+        worker.retired = True
+        if worker.seats == 1 or not worker.answers():
+            worker.kill(reason)
+        self._hang_up()
+        self._seat.stop(0.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
