@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from openenv_gym.errors import (
+    CodecError,
     ExchangeTimeoutError,
     OpenEnvGymError,
+    OptionError,
     SessionLostError,
     StepTimeoutError,
 )
@@ -31,6 +33,7 @@ from openenv_gym.wire.messages import (
     Reply,
     Request,
     Reset,
+    Step,
 )
 
 _log = logging.getLogger(__name__)
@@ -115,7 +118,7 @@ class BackedSession(AttachedSession):
             data: Any = request.data
         else:
             kind = type(request)
-            data = request if isinstance(request, Open | OpenVector) else encode(request)
+            data = request if isinstance(request, Open | OpenVector) else _encoded(request)
         self._waiting.append(_Pending(kind, request.id, data, carry_out, future))
         self._next()
         return future
@@ -127,6 +130,8 @@ class BackedSession(AttachedSession):
         self._current = pending = self._waiting.popleft()
         if self._over_now:
             self._finish_current(self._lost())
+        elif isinstance(pending.data, OptionError):
+            self._finish_current(pending.data)
         elif isinstance(pending.data, Open | OpenVector):
             self._opening = asyncio.get_running_loop().create_task(self._open(pending.data))
         elif self._conversation is None:
@@ -312,6 +317,16 @@ class BackedSession(AttachedSession):
             self._kill(spare_others=True)
             self._finish_current(self._lost())
         return True
+
+
+def _encoded(request: Request) -> bytes | OptionError:
+    """Return the bytes of a request of a client of JSON, which may have what cannot travel."""
+    try:
+        return encode(request)
+    except CodecError as error:
+        if isinstance(request, Step):  # refused in its turn, since no model takes null
+            return encode(Step(None, id=request.id))
+        return OptionError(str(error))
 
 
 def _attempt(call: Callable[..., Any], *arguments: Any) -> tuple[Any, Exception | None]:
