@@ -38,7 +38,7 @@ _KINDS: Mapping[str, _Kind] = {
     "copy": _Kind((bool,), "True or False"),
     "lane_options": _Kind((list, tuple), "a list with a dict for each lane", is_shown=False),
 }
-_ANY = -(1 << 62)
+_ANY = -(1 << 62)  # too few are refused where what they count is known
 _BOUNDS: Mapping[str, tuple[int, int]] = {
     "num_envs": (_ANY, 1 << 20),
     "workers": (_ANY, 1 << 20),
@@ -55,9 +55,11 @@ def check_keywords(keywords: Mapping[str, Any]) -> None:
         OptionError: One has another type, or is a number out of its bounds.
     """
     for name, value in keywords.items():
-        if name in _BOUNDS and not (value is None and name == "max_episode_steps"):
-            _check_number(name, value, *_BOUNDS[name])
-        if value is None or name in _BOUNDS:
+        if name in _BOUNDS:
+            if value is not None or name != "max_episode_steps":
+                _check_number(name, value, *_BOUNDS[name])
+            continue
+        if value is None:
             continue
         kind = _KINDS[name]
         fits = isinstance(value, kind.types)

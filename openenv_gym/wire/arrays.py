@@ -85,9 +85,7 @@ def view(data: memoryview) -> np.ndarray[Any, Any]:
     Raises:
         Exception: Any at all; there is none.
     """
-    end = 1 + data[0]
-    head = bytes(data[:end])
-    dtype, shape, size = _shapes.get(head) or _read_head(head)
+    dtype, shape, size, end = split_head(data)
     if len(data) - end != size:
         raise ValueError(f"{len(data) - end} bytes for an array of {size}")
     return np.ndarray(shape, dtype, data, end)

@@ -132,8 +132,7 @@ class Stream:
 
     def receive(self, timeout: float | None) -> bytearray | memoryview:
         """Set the limit, and receive one message."""
-        if timeout != self._timeout:
-            self.set_timeout(timeout)
+        self.set_timeout(timeout)
         return self.recv_bytes()
 
     def recv_bytes(self, limit: int = MAX_MESSAGE) -> bytearray | memoryview:

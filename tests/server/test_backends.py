@@ -142,11 +142,22 @@ def test_a_step_that_hangs_costs_its_own_worker_only() -> None:
             assert other.step(GO_ON)[0] == 2
 
 
-def test_a_client_that_leaves_a_long_step_ends_no_session_beside_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers wait half a second for a client that left, and as long for a step to end."""
     monkeypatch.setattr("openenv_gym.server.sessions._GONE_BUSY", 0.5)
     monkeypatch.setattr("openenv_gym.server.sessions.CLOSE_LIMIT", 0.5)
+
+
+def leave(env: Env, action: int) -> None:
+    """Send a step, and hang up."""
+    link = env.unwrapped.link
+    link.send(Step(action))
+    link._hang_up()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_client_that_leaves_a_long_step_ends_no_session_beside_it() -> None:
     with serving(TROUBLE, backend=BackendSettings(workers=1)) as server:
         pool: Any = server.sessions.backend
         leaving, other = connect(server), connect(server)
@@ -154,8 +165,7 @@ def test_a_client_that_leaves_a_long_step_ends_no_session_beside_it(
             leaving.reset()
             other.reset()
             [worker] = pool.transport.statistics()["workers"]
-            leaving.unwrapped.link.send(Step(HANG))
-            leaving.unwrapped.link._hang_up()
+            leave(leaving, HANG)
             eventually(lambda: len(server.sessions) == 1)  # its slot is free
             with connect(server) as again:  # in a fresh worker
                 again.reset()
@@ -165,19 +175,17 @@ def test_a_client_that_leaves_a_long_step_ends_no_session_beside_it(
         eventually(lambda: not is_running(worker["pid"]))  # with its last session
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_client_that_leaves_a_step_which_holds_the_lock_ends_its_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("openenv_gym.server.sessions._GONE_BUSY", 0.5)
-    monkeypatch.setattr("openenv_gym.server.sessions.CLOSE_LIMIT", 0.5)
     with serving(HOLDING, backend=BackendSettings(workers=1)) as server:
         leaving, other = connect(server), connect(server)
         leaving.reset()
         other.reset()
         # Only once the worker was asked whether it still answers.
         monkeypatch.setattr("openenv_gym_transports.links.pipe.HANDSHAKE_LIMIT", 1.0)
-        leaving.unwrapped.link.send(Step(0))
-        leaving.unwrapped.link._hang_up()
+        leave(leaving, 0)
         with pytest.raises(SessionLostError):
             other.reset()
         with connect(server) as again:

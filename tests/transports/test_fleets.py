@@ -25,7 +25,7 @@ from openenv_gym.errors import ConnectError, OptionError, ServerFullError
 from openenv_gym.testing import Env, play, same
 from tests.environments import COUNT, THREADED
 from tests.faults.proxy import Proxy
-from tests.servers import Served, process, serving
+from tests.servers import Served, ended, process, serving
 
 FACES = ("websocket", "http")
 SCHEMES = {"websocket": "ws", "http": "http"}
@@ -109,11 +109,8 @@ def haproxy(folder: Path, *ports: int) -> Iterator[int]:
         recipe.write_text(text + "\n")
         command = ["haproxy", "-db", "-f", str(recipe)]
         proxy = subprocess.Popen(command, pass_fds=[fd], stderr=subprocess.DEVNULL)
-    try:
+    with ended(proxy):
         yield port
-    finally:
-        proxy.terminate()
-        proxy.wait(10.0)
 
 
 @contextmanager
@@ -132,15 +129,12 @@ def nginx(folder: Path, *ports: int) -> Iterator[int]:
     command = ["nginx", "-c", str(recipe), "-g", settings, "-e", str(log)]
     proxy = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     pidfile, end = folder / "pid", monotonic() + 20.0
-    while not (pidfile.exists() and pidfile.read_text()):  # written once it listens
-        assert proxy.poll() is None, log.read_text()
-        assert monotonic() < end, "it does not start"
-        sleep(0.01)
-    try:
+    with ended(proxy):
+        while not (pidfile.exists() and pidfile.read_text()):  # written once it listens
+            assert proxy.poll() is None, log.read_text()
+            assert monotonic() < end, "it does not start"
+            sleep(0.01)
         yield port
-    finally:
-        proxy.terminate()
-        proxy.wait(10.0)
 
 
 @contextmanager
@@ -160,12 +154,9 @@ def envoy(folder: Path, *ports: int) -> Iterator[int]:
     command = ["envoy", "-c", str(path), "--concurrency", "1", "--use-dynamic-base-id"]
     with (folder / "log").open("w") as log:
         proxy = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
+    with ended(proxy):
         wait_for(port, proxy, folder / "log")
         yield port
-    finally:
-        proxy.terminate()
-        proxy.wait(30.0)
 
 
 def wait_for(port: int, proxy: subprocess.Popen[bytes], log: Path) -> None:
