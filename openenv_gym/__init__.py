@@ -141,12 +141,14 @@ def register_environment(
 
     Raises:
         OptionError: An option is called like a keyword of ``make``, and is not in ``options``.
-        RegistryError: The class cannot be imported by its name.
+        RegistryError: The class cannot be imported by its name, or there is no such environment
+            or folder. A module that is missing is known at ``make`` only.
     """
     environment = _registry.name_of(entry_point)
     if action or observation:
         models = (_registry.name_of(model or "") for model in (action, observation))
         environment = f"{environment}[{','.join(models)}]"
+    _registry.environment(environment)  # a wrong name is an error here, not at make()
     kwargs = _registry.make_keywords({**further}, options, id)
     if spaces is not None:
         from openenv_gym.spaces.guesses import requested_spaces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from openenv_gym.cli.arguments import add_options, options_of
 from openenv_gym.errors import OpenEnvGymError, OptionError, RegistryError, missing_package
 
 _ID_FLAGS = ("--env-id", "--env_id", "--gym-id", "--gym_id")
+_OUR_FLAGS = ("--option", "--flatten", "--no-flatten")
 _VIDEO_FLAGS = ("--capture-video", "--capture_video")
 _WRONG_USAGE = 2
 
@@ -103,13 +105,24 @@ def _check(script: Path, arguments: Sequence[str], options: Mapping[str, Any]) -
     """What can be known to be wrong before a script has imported torch and made its folders.
 
     Raises:
-        OptionError: There is no such script.
+        OptionError: There is no such script, or a flag of ours stands behind it.
         RegistryError: There is no environment of that id.
         MissingDependencyError: Videos are asked for and cannot be written.
     """
     if not script.is_file():
         hint = " Options of ours come as --option NAME=VALUE." if "=" in script.name else ""
         raise OptionError(f"There is no script {script}.{hint}", script=str(script))
+    source = script.read_text(encoding="utf-8", errors="replace")
+    for flag in _OUR_FLAGS:
+        name = flag.removeprefix("--").removeprefix("no-")
+        # As argparse, or as the field of a dataclass that tyro reads.
+        own = re.search(rf"--{name}\b|^\s+{name}\s*:", source, re.MULTILINE)
+        if own is None and any(word.partition("=")[0] == flag for word in arguments):
+            raise OptionError(
+                f"{flag} stands behind the script, where it is the script's own, and {script.name} "
+                f"has none of that name. Write it before the script: {flag} ... {script}.",
+                script=str(script),
+            )
     id = _value_of(_ID_FLAGS, arguments)
     if id is not None:
         try:

@@ -133,6 +133,16 @@ def test_what_has_no_name_that_others_can_import() -> None:
     assert "openenv-test/Wrong-v0" not in gymnasium.registry
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("acme.maze.Maze", "'module:Class'"), ("conect4", "connect4"), ("./nowhere", "openenv.yaml")],
+)
+def test_a_wrong_name_is_known_when_it_is_registered(name: str, said: str) -> None:
+    with pytest.raises(RegistryError, match=said):
+        openenv_gym.register_environment("openenv-test/Wrong-v0", name)
+    assert "openenv-test/Wrong-v0" not in gymnasium.registry
+
+
 IMPORTS = {
     "a name that is not there": ("from numpy import nope\n", "ImportError: cannot import name"),
     "relative, without a package": ("from .other import X\n", "ImportError: attempted relative"),

@@ -241,6 +241,8 @@ def test_a_script_runs_as_under_python() -> None:
         (["nope.py"], "no script nope.py"),
         (["opponent=random", PPO], "--option NAME=VALUE"),
         (["--option", "opponent", PPO], "write NAME=VALUE"),
+        ([PPO, "--option", "opponent=random"], "Write it before the script"),
+        ([PPO, "--no-flatten"], "Write it before the script"),
         ([PPO, "--env-id", "openenv/Conect4-v0"], "Did you mean: `Connect4`"),
         ([PPO, "--env-id=openenv/Connect4-v9"], "Connect4"),
         ([PPO, "--env_id", "no_such_module:a/B-v0"], "no_such_module"),
