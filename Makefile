@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Written by .ci/engine where it prepared a base image and wheels for building without a network.
 -include .build/docker.mk
 
-.PHONY: demo demo-all test soak compat lint generate docs bench install clean
+.PHONY: demo demo-all test soak compat gymnasium lint generate docs bench install clean
 
 # Each stage installs what the one before has not; the last one names everything that must fit
 # together. pip is quiet, so that a stage is one line.
@@ -53,6 +53,10 @@ soak: install
 # A short program of each trainer that is installed, here or by .ci/trainers.
 compat: install
 	$(BIN)/python .ci/compat
+
+# The contract under the other versions of gymnasium that are allowed.
+gymnasium: install
+	.ci/gymnasium
 
 lint: install
 	$(BIN)/ruff check .
