@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.openenv.peers import OPENENV, ROOT
+from tests.openenv.peers import OPENENV, ROOT, WITHOUT_GRADIO
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -81,7 +81,8 @@ def gallery_image(client: DockerClient) -> str:
 
 def _image(client: DockerClient, kind: str, app: str, files: dict[str, str]) -> str:
     """Return an image with an application and files of this folder, at their paths there."""
-    contents = {"app.py": app.encode()}
+    gradio = "gradio.py"
+    contents = {"app.py": app.encode(), gradio: (WITHOUT_GRADIO / gradio).read_bytes()}
     for name, path in files.items():
         contents[path] = (ROOT / "tests" / "openenv" / name).read_bytes()
     release = OPENENV.release.replace(" ", "-")

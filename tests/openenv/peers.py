@@ -64,6 +64,7 @@ class Peer:
         return (self.folder / self.marker).exists()
 
 
+WITHOUT_GRADIO = Path(__file__).with_name("without_gradio")
 OPENENV = Peer("openenv 0.10.0", ROOT / ".build" / "openenv-venv", ".with-openenv-gym")
 """The current protocol; openenv-gym is installed there too, from this checkout."""
 
@@ -83,10 +84,9 @@ def missing() -> str | None:
 def peer_environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """Environment variables of a peer's process: the tests can be imported there."""
     inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    # Its import of gradio must not ask the network for news.
     # All three source roots: what is installed there may be another copy of them.
-    roots = os.pathsep.join(map(str, (ROOT, ROOT / "transports", ROOT / "envs")))
-    own = {"PYTHONPATH": roots, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+    paths = (WITHOUT_GRADIO, ROOT, ROOT / "transports", ROOT / "envs")
+    own = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "HF_HUB_OFFLINE": "1"}
     return {**inherited, **own, **(variables or {})}
 
 
