@@ -32,6 +32,10 @@ class SessionActor:
         """Return the machine and the number of this process."""
         return {"machine": socket.gethostname(), "pid": os.getpid()}
 
-    def exchange(self, data: bytes) -> bytes:
-        """Return the encoded reply to an encoded request; never raises."""
-        return answer(self._session, data)
+    def exchange(self, data: bytes, parts: int = 1) -> bytes | list[bytes]:
+        """Return the encoded reply to an encoded request, in so many parts; never raises."""
+        reply = answer(self._session, data)
+        if parts == 1:
+            return reply
+        size = -(-len(reply) // parts)
+        return [reply[size * part : size * (part + 1)] for part in range(parts)]

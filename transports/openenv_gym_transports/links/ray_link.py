@@ -21,6 +21,13 @@ from openenv_gym.transport import LinkSettings
 from openenv_gym.wire.messages import Close, Open, OpenVector, Reply, Request
 from openenv_gym_transports.links.wire_link import WireLink
 
+_PART = 80_000
+_MOST_PARTS = 4
+"""What Ray returns of less than 100 kB travels with the call's end; more goes through its object
+store, which costs a call more than twice as much. So a reply that is likely to be a little larger,
+as the last one was, comes in so many parts; of very large ones that would cost more than it saves.
+"""
+
 
 class RayLink(WireLink):
     """A session in an actor.
@@ -34,7 +41,8 @@ class RayLink(WireLink):
     def __init__(self, actor: Any, *, timeout: float | None, settings: LinkSettings) -> None:
         super().__init__(timeout, settings)
         self._actor: Any = actor
-        self._pending: Any = None  # what stands for the reply that is on its way
+        self._pending: list[Any] = []  # what stands for the parts of the reply that is on its way
+        self._parts = 1
         self._fate = ""
         self._whereabouts: dict[str, Any] = {}
 
@@ -72,21 +80,27 @@ class RayLink(WireLink):
         if self._actor is None:
             raise self._not_open()
         data = self._encode(request)
+        parts = self._parts
         with self._losses():
-            self._pending = self._actor.exchange.remote(data)
+            call = self._actor.exchange.options(num_returns=parts)
+            pending = call.remote(data, parts)
+        self._pending = pending if parts > 1 else [pending]
 
     def receive(self, timeout: float | None) -> Reply:
         """Implements Link.receive."""
         if self._actor is None:
             raise self._not_open()
-        if self._pending is None:
+        if not self._pending:
             raise EpisodeError("No request was sent: send() comes before receive().")
         with self._losses():
             try:
-                data: Any = ray.get(self._pending, timeout=timeout)
+                pieces: list[Any] = ray.get(self._pending, timeout=timeout)
             except GetTimeoutError as error:
                 raise self._late(timeout) from error
-        self._pending = None
+        self._pending = []
+        data = bytearray().join(pieces)  # arrays of it can be written
+        parts = -(-len(data) // _PART) or 1
+        self._parts = parts if parts <= _MOST_PARTS else 1
         reply = self._decode(data)
         if reply is None:
             raise ProtocolError("The actor answered with the number of another request.")
@@ -94,9 +108,9 @@ class RayLink(WireLink):
 
     def ready(self, timeout: float) -> bool:
         """Implements Link.ready."""
-        if self._pending is None or not ray.is_initialized():
+        if not self._pending or not ray.is_initialized():
             return True
-        return bool(ray.wait([self._pending], timeout=timeout)[0])
+        return bool(ray.wait(self._pending[:1], timeout=timeout)[0])
 
     def fate(self) -> str:
         """Implements Link.fate."""
