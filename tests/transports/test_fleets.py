@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -96,6 +97,12 @@ def test_addresses_that_are_not() -> None:
         connect("websocket", dead_port(), start_timeout=0.2)
 
 
+def program(name: str) -> str | None:
+    """Where a proxy is: a Debian package has it, or one of Python's."""
+    places = [os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")]
+    return shutil.which(name, path=os.pathsep.join(places))
+
+
 @contextmanager
 def haproxy(folder: Path, *ports: int) -> Iterator[int]:
     """HAProxy by our recipe, in front of servers on these ports; gives its own."""
@@ -151,7 +158,8 @@ def envoy(folder: Path, *ports: int) -> Iterator[int]:
     cluster["health_checks"][0].update(interval="0.1s", no_traffic_interval="0.1s")
     path = folder / "envoy.yaml"
     path.write_text(yaml.safe_dump(recipe))
-    command = ["envoy", "-c", str(path), "--concurrency", "1", "--use-dynamic-base-id"]
+    command = [str(program("envoy")), "-c", str(path), "--concurrency", "1"]
+    command += ["--use-dynamic-base-id"]  # beside others on this machine
     with (folder / "log").open("w") as log:
         proxy = subprocess.Popen(command, stdout=log, stderr=log)
     with ended(proxy):
@@ -183,7 +191,7 @@ behind_proxies = pytest.mark.parametrize(
         pytest.param(
             balance,
             id=name,
-            marks=pytest.mark.skipif(not shutil.which(name), reason=f"there is no {name}"),
+            marks=pytest.mark.skipif(not program(name), reason=f"there is no {name}"),
         )
         for name, balance in (("haproxy", haproxy), ("nginx", nginx), ("envoy", envoy))
     ],
