@@ -114,9 +114,15 @@ class AttachedSession(ABC):
         """How many of its requests failed."""
 
     @property
+    def running(self) -> asyncio.Future[Any] | None:
+        """The reply to the request that is being carried out, to come."""
+        reply = self._reply
+        return reply if isinstance(reply, asyncio.Future) and not reply.done() else None
+
+    @property
     def busy(self) -> bool:
         """A request is being carried out."""
-        return isinstance(self._reply, asyncio.Future) and not self._reply.done()
+        return self.running is not None
 
     @property
     def next(self) -> int:
@@ -150,7 +156,9 @@ class AttachedSession(ABC):
             return self._reply
         if self.closing:
             raise closing()
-        if request.id != self._last + 1:
+        kind = request.kind if type(request) is Envelope else type(request)
+        # A client that closes does not repeat what was not answered.
+        if request.id <= self._last or (request.id != self._last + 1 and kind is not Close):
             raise ProtocolError(
                 f"Request {request.id} is out of turn: {self._last + 1} was due, or {self._last} "
                 "once more. One client must use a session, and one thread at a time.",
@@ -159,7 +167,6 @@ class AttachedSession(ABC):
             )
         began = perf_counter()
         reply = self._reply = self._carry_out(request, carry_out)
-        kind = request.kind if type(request) is Envelope else type(request)
         if type(reply) is not bytes and isinstance(reply, asyncio.Future):
             self._meter.pending += 1
             reply.add_done_callback(partial(self._check, kind, began))

@@ -35,7 +35,7 @@ from openenv_gym.server.process import check_limit
 from openenv_gym.sessions.make import MakeAdapter, make_adapter
 from openenv_gym.sessions.offer import Offer
 from openenv_gym.wire.envelope import Envelope, read_envelope
-from openenv_gym.wire.messages import Open, OpenVector, Request
+from openenv_gym.wire.messages import Close, Open, OpenVector, Request
 from openenv_gym.wire.names import SESSION_HEADER
 
 _log = logging.getLogger(__name__)
@@ -161,7 +161,10 @@ class Sessions:
             if not attached.numbered:
                 raise self.lost()
             attached.attach(line)
+            running = attached.running
             carried_out: bytes | asyncio.Future[bytes] = attached.submit(request)
+            if running is not None and _is_close(request):
+                asyncio.get_running_loop().call_later(CLOSE_LIMIT, self._give_up, id, running)
             return carried_out
         except OpenEnvGymError as error:
             return self._refuse(error, request.id)
@@ -413,7 +416,7 @@ class Sessions:
         if attached is not None:
             attached.finish()
 
-    def _end(self, id: str, reason: str) -> None:
+    def _end(self, id: str, reason: str, *, at_once: bool = False) -> None:
         """Begins to end a session; its place is free when its environment is closed."""
         attached = self._sessions[id]
         if attached.ending:
@@ -421,17 +424,26 @@ class Sessions:
         attached.ending = True
         _log.info("a session ends: %s", reason)
         attached.hang_up(reason)
-        task = asyncio.create_task(self._finish(id, attached))
+        task = asyncio.create_task(self._finish(id, attached, 0.0 if at_once else CLOSE_LIMIT))
         self._endings.add(task)
         task.add_done_callback(self._endings.discard)
 
-    async def _finish(self, id: str, attached: AttachedSession) -> None:
-        if not await attached.close(CLOSE_LIMIT):
+    def _give_up(self, id: str, running: asyncio.Future[bytes]) -> None:
+        """End a session whose client closed it in the midst of a request, which still runs."""
+        if id in self._sessions and not running.done():
+            self._end(id, "its client closed it, but its last request does not end", at_once=True)
+
+    async def _finish(self, id: str, attached: AttachedSession, limit: float) -> None:
+        if not await attached.close(limit):
             # Its thread cannot be ended. Its place is given away all the same: a server must not
             # fill up with sessions that nobody can use.
             _log.error("a session was given up: its environment does not come back")
             self.stuck = True
         self._forget(id)
+
+
+def _is_close(request: Request | Envelope) -> bool:
+    return (request.kind if isinstance(request, Envelope) else type(request)) is Close
 
 
 def _read_for_backend(data: Any) -> Request | Envelope:

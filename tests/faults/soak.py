@@ -1,11 +1,14 @@
 """`make soak`: all kinds of faults for as long as wanted, and a table of what came of them.
 
-python -m tests.faults.soak [--minutes 60] [--only network kills strangers programs]
+python -m tests.faults.soak [--share 0.1] [--only websocket kills ...] [--seed 1]
+
+A share of it can be run by itself, and shares of different seeds added up.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import random
 import re
@@ -27,10 +30,7 @@ from tests.faults.steps import Steps, play
 from tests.faults.strangers import FACES, Toll, under_attack
 from tests.servers import process
 
-HOUR = 60.0
-"""Minutes in which all that the bars ask for is done; less time does a share of it."""
-
-STEPS, EACH = 100_000, 25
+STEPS, EACH = 100_000, 17
 TRAINERS, WITH_CONTAINERS = 300, 60
 MALFORMED, SLOW = 50_000, 1000
 
@@ -48,31 +48,45 @@ class Row:
         return f"| {self.what} | {self.bar} | {self.reached} | {'yes' if self.right else 'NO'} |"
 
 
-def network(share: float) -> Iterator[Row]:
-    """Yield what came of steps over a bad network."""
+def websocket(share: float, seed: int) -> Iterator[Row]:
+    """Yield what came of steps through WebSockets that break."""
+    yield _through_faults("websocket", share, seed)
+
+
+def http(share: float, seed: int) -> Iterator[Row]:
+    """Yield what came of steps through HTTP connections that break."""
+    yield _through_faults("http", share, seed)
+
+
+def pipe(share: float, seed: int) -> Iterator[Row]:
+    """Yield what came of steps in a process of their own."""
     steps = max(200, round(STEPS * share))
-    for transport in ("websocket", "http"):
-        done = [Steps(), Steps()]
-        for number, environment in enumerate((THREADED, INLINE)):
-            with process(environment) as (_, port):
-                done[number] = play(
-                    environment,
-                    transport,
-                    steps // 2,
-                    port=port,
-                    faults=(*CUTS, *CUTS, *DELIVERIES),
-                    each=EACH,
-                    seed=number,
-                    size=1 + 20_000 * number,
-                )
-        yield _steps(transport, done)
-    yield _steps("process", [play(THREADED, "process", steps)])
+    yield _steps("process", [play(THREADED, "process", steps, seed=seed)])
+
+
+def _through_faults(transport: str, share: float, seed: int) -> Row:
+    done = []
+    for number, environment in enumerate((THREADED, INLINE)):
+        with process(environment) as (_, port):
+            played = play(
+                environment,
+                transport,
+                max(100, round(STEPS * share / 2)),
+                port=port,
+                faults=(*CUTS, *CUTS, *DELIVERIES),
+                each=EACH,
+                seed=2 * seed + number,
+                size=1 + 20_000 * number,
+            )
+        done.append(played)
+    return _steps(transport, done)
 
 
 def _steps(transport: str, done: list[Steps]) -> Row:
     faults = sum(sum(each.faults.values()) for each in done)
+    cuts = sum(each.faults.get(cut, 0) for each in done for cut in CUTS)
     reached = (
-        f"{sum(each.steps for each in done):,} steps, {faults:,} faults: "
+        f"{sum(each.steps for each in done):,} steps, {cuts:,} cuts of {faults:,} faults: "
         f"{sum(each.differ for each in done)} differ, {sum(each.lost for each in done)} lost, "
         f"{sum(each.doubled for each in done)} doubled"
     )
@@ -80,16 +94,17 @@ def _steps(transport: str, done: list[Steps]) -> Row:
     return Row(f"steps over {transport}", "bit-identical; 0 lost, 0 doubled", reached, right)
 
 
-def kills(share: float) -> Iterator[Row]:
+def kills(share: float, seed: int) -> Iterator[Row]:
     """Yield what came of trainers that were killed."""
-    rng = random.Random(time.time_ns())
-    containers = round(WITH_CONTAINERS * share)
-    yield _killed(
-        "trainers killed",
-        list(cases(max(3, round((TRAINERS - WITH_CONTAINERS) * share)), _STARTING, rng)),
-    )
+    count = max(3, round((TRAINERS - WITH_CONTAINERS) * share))
+    yield _killed("trainers killed", list(cases(count, _STARTING, random.Random(seed))))
+
+
+def containers(share: float, seed: int) -> Iterator[Row]:
+    """Yield what came of trainers that were killed, whose environment was in a container."""
+    count = max(3, round(WITH_CONTAINERS * share))
     with stubborn_image() as image:
-        chosen = list(cases(max(3, containers), ("docker",), rng, image))
+        chosen = list(cases(count, ("docker",), random.Random(seed), image))
         yield _killed("trainers killed, with containers", chosen)
 
 
@@ -125,11 +140,12 @@ def stubborn_image() -> Iterator[str]:
         client.close()
 
 
-def strangers(share: float) -> Iterator[Row]:
+def strangers(share: float, seed: int) -> Iterator[Row]:
     """Yield what strangers cost a server."""
     for face in FACES:
         with process(THREADED, "--max-sessions", "64") as (server, port):
-            toll = under_attack(server.pid, port, face, round(MALFORMED * share), SLOW)
+            count = round(MALFORMED * share)
+            toll = under_attack(server.pid, port, face, count, SLOW, seed=seed)
             yield _toll(face, toll, alive=server.poll() is None)
 
 
@@ -144,7 +160,7 @@ def _toll(face: str, toll: Toll, *, alive: bool) -> Row:
     )
 
 
-def programs(share: float) -> Iterator[Row]:
+def programs(share: float, seed: int) -> Iterator[Row]:
     """Yield what came of hostile programs, and of hostile servers, whose tests know them."""
     for what, files in (
         ("hostile programs of Coding", ["tests/envs/test_coding_hostile.py"]),
@@ -179,9 +195,12 @@ def unfaulted_rate(seconds: float = 2.0) -> str:
             env.close()
 
 
-PARTS: dict[str, Callable[[float], Iterator[Row]]] = {
-    "network": network,
+PARTS: dict[str, Callable[[float, int], Iterator[Row]]] = {
+    "websocket": websocket,
+    "http": http,
+    "process": pipe,
     "kills": kills,
+    "containers": containers,
     "strangers": strangers,
     "programs": programs,
 }
@@ -190,15 +209,20 @@ PARTS: dict[str, Callable[[float], Iterator[Row]]] = {
 def main() -> int:
     """Run the parts and print the table; 1 where a bar is missed."""
     parser = argparse.ArgumentParser(prog="make soak")
-    parser.add_argument("--minutes", type=float, default=HOUR, help="about how long (60)")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of what the bars ask for; all takes about an hour"
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    print(f"load {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores; {unfaulted_rate()}\n")
+    logging.disable(logging.WARNING)  # thousands of lost connections
+    load = f"load {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores"
+    print(f"seed {arguments.seed}; {load}; {unfaulted_rate()}\n")
     print("| what | bar | reached | right |\n|---|---|---|---|", flush=True)
     right = True
     for name in arguments.only:
-        for row in PARTS[name](min(1.0, arguments.minutes / HOUR)):
+        for row in PARTS[name](arguments.share, arguments.seed):
             print(row, flush=True)
             right = right and row.right
     return 0 if right else 1

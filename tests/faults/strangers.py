@@ -213,7 +213,14 @@ def steps_per_second(env: OpenEnvGym, seconds: float) -> float:
 
 
 def under_attack(
-    pid: int, port: int, face: str, malformed: int, slow: int, *, seconds: float = 5.0
+    pid: int,
+    port: int,
+    face: str,
+    malformed: int,
+    slow: int,
+    *,
+    seconds: float = 5.0,
+    seed: int = 2,
 ) -> Toll:
     """Measure what strangers cost a server while a client of it makes steps.
 
@@ -224,6 +231,7 @@ def under_attack(
         malformed: How many of them.
         slow: How many connections send a byte now and then.
         seconds: How long the client makes steps, alone and beside them.
+        seed: That of the malformed requests.
     """
     env = OpenEnvGym(None, transport="websocket", url=f"ws://127.0.0.1:{port}")
     try:
@@ -234,7 +242,7 @@ def under_attack(
         with slow_connections(port, slow):
             time.sleep(1.0)
             beside = steps_per_second(env, seconds)
-        taken = send_malformed(port, face, malformed, seed=2)
+        taken = send_malformed(port, face, malformed, seed=seed)
         memory = resident(pid) - before
     finally:
         env.close()

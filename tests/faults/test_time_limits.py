@@ -18,7 +18,8 @@ from openenv_gym.errors import (
     StartError,
     StepTimeoutError,
 )
-from tests.environments import THREADED
+from openenv_gym.server.backend import BackendSettings
+from tests.environments import THREADED, WAIT
 from tests.servers import eventually, is_running, serving
 
 openenv_gym.register_environment("faults/Stubborn-v0", "stubborn:Stubborn")
@@ -133,6 +134,20 @@ def test_a_step_at_a_server_over_its_limit(transport: str) -> None:
             env.step(1)
         assert env.reset()[0]["count"] == 0
         env.close()
+
+
+@pytest.mark.parametrize("transport", ["websocket", "http"])
+def test_the_place_of_a_step_that_hangs_is_free_once_its_client_has_closed(transport: str) -> None:
+    backend = BackendSettings(workers=1)
+    with serving(THREADED, backend=backend, max_sessions=1, resume_timeout=600.0) as served:
+        url = served.url(transport)
+        env = OpenEnvGym(THREADED, transport=transport, url=url, delay=600.0, step_timeout=0.5)
+        env.reset()
+        with pytest.raises(StepTimeoutError):
+            env.step(WAIT)
+        env.close()
+        eventually(lambda: len(served.sessions) == 0)
+        OpenEnvGym(THREADED, transport=transport, url=url).close()
 
 
 @pytest.mark.parametrize("name", ["start", "reset", "step", "render", "close"])

@@ -323,6 +323,39 @@ def test_hung_session_is_given_up_and_its_place_free(monkeypatch: pytest.MonkeyP
     assert run(test, max_sessions=1, resume_timeout=0.1).stuck
 
 
+def test_session_that_is_closed_in_a_step_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CLOSE_LIMIT", 0.2)
+
+    async def test(sessions: Sessions) -> None:
+        client = await Client(sessions).open(delay=1.5)
+        client.submit(Step(WAIT))
+        closed = client.submit(Close())
+        await until(lambda: len(sessions) == 0)
+        assert not closed.done()
+        await Client(sessions).open()
+
+    assert run(test, max_sessions=1).stuck
+
+
+def test_session_that_is_closed_in_a_step_which_ends() -> None:
+    async def test(sessions: Sessions) -> None:
+        client = await Client(sessions).open(delay=0.3)
+        client.submit(Step(WAIT))
+        assert type(await client.ask(Close())) is Closed
+        assert len(sessions) == 0
+
+    assert not run(test).stuck
+
+
+def test_closing_skips_what_did_not_arrive() -> None:
+    async def test(sessions: Sessions) -> None:
+        client = await Client(sessions).open()
+        assert type(await client.ask(Close(), id=7)) is Closed
+        assert len(sessions) == 0
+
+    run(test)
+
+
 def test_nothing_opens_once_closed() -> None:
     async def test(sessions: Sessions) -> None:
         await sessions.close()

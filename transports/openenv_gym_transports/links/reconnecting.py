@@ -260,6 +260,9 @@ class NetworkLink(WireLink, Generic[ConnectionT]):
             # Whatever goes wrong here, the server ends the session by itself, if later.
             with contextlib.suppress(OpenEnvGymError):
                 self._closing, self.timeout = True, self._close_limit
+                if self._unanswered:  # nobody waits for it any more, and it may never end
+                    self._unanswered.clear()
+                    self._hang_up()
                 self.exchange(Close())
         self._closed, self._lost = True, self._not_open()
         self._end_connection()
