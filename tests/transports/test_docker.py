@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from openenv_gym.errors import (
     DockerError,
     EngineMissingError,
     ImageMissingError,
+    IsolationError,
     OptionError,
     SessionLostError,
     StartError,
@@ -95,20 +95,52 @@ class TestHardening:
         with open_link() as link:
             assert link.isolation["read_only"] is False
 
-    def test_the_folder_is_private(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        made: list[int] = []
-        listen = sandbox.listen
+    def test_an_engine_that_ignores_the_runtime(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As Podman does."""
+        monkeypatch.setattr(DockerTransport, "_runtime", lambda self: {})
+        with pytest.raises(IsolationError, match=r"reports 'runc'.*containers\.conf"):
+            open_link(runtime="runsc")
 
-        def watched(private: Path) -> socket.socket:
-            made.append(private.stat().st_mode & 0o777)
-            return listen(private)
+    @pytest.mark.parametrize("left", [[], ["KILL"]])
+    def test_capabilities_that_are_dropped_by_name(
+        self, left: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As Podman reports them: that none is left, the kernel knows."""
+        asked = sandbox.settings
+        dropped = [name for name in CAPABILITIES if name not in left]
+        monkeypatch.setattr(
+            sandbox, "settings", lambda *args: {**asked(*args), "cap_drop": dropped}
+        )
+        with open_link() as link:
+            assert link.isolation["cap_drop"] == (dropped if left else ["ALL"])
 
-        monkeypatch.setattr(sandbox, "listen", watched)
+    def test_the_folder_is_private(self) -> None:
         with open_link() as link:
             (mount,) = link.isolation["mounts"]
             assert not mount["writable"]
-            assert not Path(mount["source"]).parent.exists()  # nobody needs it any more
-        assert made == [0o700]
+            shared = Path(mount["source"])
+            assert shared.parent.stat().st_mode & 0o777 == 0o700
+            assert not [*shared.iterdir()]  # nobody else can connect
+        assert not shared.parent.exists()
+
+
+CAPABILITIES = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+]
+"""Those that a container has by default."""
 
 
 class TestNeeds:

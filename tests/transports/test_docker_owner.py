@@ -77,7 +77,7 @@ def start(image: str, then: str) -> tuple[subprocess.Popen[str], Path]:
     )
     assert child.stdout is not None
     folder = Path(child.stdout.readline().strip())
-    assert not folder.exists()  # it was needed until the container was connected
+    assert not [*folder.iterdir()]  # nobody else can connect
     return child, folder
 
 

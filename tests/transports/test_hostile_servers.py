@@ -10,7 +10,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ import pytest
 
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import (
+    CodecError,
     ExchangeTimeoutError,
     OpenEnvGymError,
     ProtocolError,
@@ -25,7 +26,7 @@ from openenv_gym.errors import (
     TransportError,
 )
 from openenv_gym.spaces import description_size
-from openenv_gym.wire.messages import Description
+from openenv_gym.wire.messages import Description, Result
 from openenv_gym.wire.names import CONTENT_TYPE
 from openenv_gym_transports.links import wire_link
 
@@ -155,19 +156,22 @@ def costs(transport: str, harm: Harm, error: type[Exception]) -> None:
         tracemalloc.start()
         try:
             with pytest.raises(error) as caught:
-                OpenEnvGym(
-                    "openenv_gym:any",
-                    transport=transport,
-                    url=f"{scheme}://127.0.0.1:{port}",
-                    timeout=limit,
-                    transport_options={"start_timeout": limit},
-                ).close()
+                _play(transport, f"{scheme}://127.0.0.1:{port}", limit)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
         assert isinstance(caught.value, OpenEnvGymError)
         assert time.monotonic() - began < LONG
         assert peak < MEMORY
+
+
+def _play(transport: str, url: str, limit: float) -> None:
+    options = {"start_timeout": limit}
+    env = OpenEnvGym(
+        "openenv_gym:any", transport=transport, url=url, timeout=limit, transport_options=options
+    )
+    with closing(env):
+        env.reset()
 
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -194,6 +198,12 @@ OVER_HTTP: dict[str, tuple[Harm, type[Exception]]] = {
         after(b"HTTP/1.1 200 OK\r\n", again(b"X-A: b\r\n", 0.1)),
         TransportError,
     ),
+    "a redirect": (
+        after(
+            b"HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", silence
+        ),
+        TransportError,
+    ),
     "100 Continue": (again(b"HTTP/1.1 100 Continue\r\n\r\n", 0.02), ExchangeTimeoutError),
     "an endless error": (
         after(b"HTTP/1.1 500 X\r\nContent-Length: 20000000000\r\n\r\n", again(BLOB)),
@@ -206,6 +216,11 @@ OVER_WEBSOCKET: dict[str, tuple[Harm, type[Exception]]] = {
         after(b"\x82\x7f" + struct.pack("!Q", (1 << 30) - 1), silence),
         ExchangeTimeoutError,
     ),
+    "a length of 8 EiB": (
+        after(b"\x82\x7f" + struct.pack("!Q", (1 << 63) - 1), silence),
+        TransportError,
+    ),
+    "a message of a million arrays": (after(frame(b"\x91" * 1_000_000), silence), CodecError),
     "fragments": (after(frame(b"x", 0x02), again(frame(BLOB, 0x00))), TransportError),
     "pings": (again(bytes([0x89, 100]) + b"x" * 100, 0.01), ExchangeTimeoutError),
     "replies to others": (
@@ -221,10 +236,61 @@ OVER_WEBSOCKET: dict[str, tuple[Harm, type[Exception]]] = {
 SPACES: dict[str, Any] = {
     "Box": {"type": "Box", "low": 0, "high": 1, "shape": [10**9], "dtype": "uint8"},
     "Box of texts": {"type": "Box", "low": 0, "high": 1, "shape": [1], "dtype": "S2000000000"},
+    "Box of objects": {"type": "Box", "low": 0, "high": 1, "shape": [1], "dtype": "O"},
+    "Box of bytes": {"type": "Box", "low": 0, "high": 1, "shape": [1], "dtype": "V1000000000"},
     "MultiBinary": {"type": "MultiBinary", "n": [10**5, 10**5]},
     "Utf8": {"type": "Utf8", "max_length": 2**40, "min_length": 2**39},
     "Text": {"type": "Text", "max_length": 10**12, "charset": "ab"},
 }
+
+
+def nested(code: int, depth: int) -> bytes:
+    """Return an extension type within an array, within an extension type, and so on."""
+    data = msgspec.msgpack.encode([])
+    for _ in range(depth):
+        data = b"\xc9" + struct.pack("!IB", len(data) + 1, code) + b"\x91" + data
+    return data
+
+
+def array(dtype: str, shape: tuple[int, ...]) -> bytes:
+    head = msgspec.msgpack.encode((dtype, shape))
+    return msgspec.msgpack.encode(msgspec.msgpack.Ext(1, bytes([len(head)]) + head + bytes(8)))
+
+
+def colliding(count: int) -> bytes:
+    """Return a set of numbers that all have the same hash."""
+    prime = (1 << 61) - 1
+    numbers = [(1 << 10) * prime + number * prime for number in range(count)]
+    members = [
+        msgspec.msgpack.Ext(6, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
+        for number in numbers
+    ]
+    return msgspec.msgpack.encode(msgspec.msgpack.Ext(4, msgspec.msgpack.encode(members)))
+
+
+VALUES = {
+    "nested tuples": nested(3, 1000),
+    "nested sets": nested(5, 1000),
+    "a set of one hash": colliding(20_000),
+    "an array of objects": array("|O", (1,)),
+    "an array of nothing, with a shape": array("f8", (0, 10**18)),
+    "an array with a shape of 2 EiB": array("u1", (2**31, 2**30)),
+    "a number of 9 MB": msgspec.msgpack.encode(msgspec.msgpack.Ext(6, b"\x7f" * 9_000_000)),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values(name: str) -> None:
+    result = msgspec.msgpack.encode(Result("its place", 0.0, False, False, {}, id=2))
+    reply = result.replace(msgspec.msgpack.encode("its place"), VALUES[name])
+
+    def harm(sock: socket.socket) -> None:
+        sock.sendall(frame(description(DISCRETE)))
+        sock.recv(1 << 16)  # Reset
+        sock.sendall(frame(reply))
+        silence(sock)
+
+    costs("websocket", harm, OpenEnvGymError)
 
 
 @pytest.mark.parametrize("name", OVER_HTTP)
@@ -253,6 +319,12 @@ def test_spaces_that_are_too_deep() -> None:
     for _ in range(150):
         space = {"type": "Tuple", "spaces": [space]}
     costs("websocket", after(frame(description(space)), silence), SpaceError)
+
+
+def test_metadata_that_are_too_many() -> None:
+    described = Description("evil", DISCRETE, DISCRETE, {"render_modes": ["x"] * 10**5}, id=1)
+    data = msgspec.msgpack.encode(described)
+    costs("websocket", after(frame(data), silence), OpenEnvGymError)
 
 
 def test_metadata_that_are_none() -> None:

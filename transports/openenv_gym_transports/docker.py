@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from openenv_gym.errors import ConnectError, OptionError, StartError
+from openenv_gym.errors import ConnectError, IsolationError, OptionError, StartError
 from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transport
 from openenv_gym.wire.isolation import check_isolation, guarantees
 from openenv_gym.wire.messages import Open, OpenVector
@@ -171,8 +171,8 @@ class DockerTransport(Transport):
                 ),
             )
         folder = sandbox.private_folder()
-        # Once the container is connected nobody needs the folder: its mount stays as it is.
-        with sandbox.removed_with_us(folder), sandbox.listen(folder) as listener:
+        owned.kept.enter_context(sandbox.removed_with_us(folder))
+        with sandbox.listening(folder) as listener:
             self._create(environment, needs, client, owned, sandbox.shared_folder(folder))
             self._start(client, owned, needs)
             return self._reach(
@@ -221,7 +221,19 @@ class DockerTransport(Transport):
         owner.remove_orphans(client)
         owner.remove_folders(sandbox.folders())
         owned.isolation = sandbox.isolation(container.inspect(), needs)
+        self._check_runtime(owned.isolation["runtime"])
         check_isolation(guarantees(self.require_isolation), owned.isolation, self.name)
+
+    def _check_runtime(self, found: str | None) -> None:
+        """Check that the engine took the runtime; Podman takes none from a client."""
+        if self.runtime not in (None, found):
+            raise IsolationError(
+                f"The engine did not take runtime={self.runtime!r}: it reports {found!r}. The "
+                "environment was not made. Podman takes its runtime from its own containers.conf: "
+                "set it there, and leave runtime= out.",
+                missing=["runtime"],
+                isolation={"runtime": found},
+            )
 
     def _reach(
         self, owned: OwnedContainer, environment: str, reach: Callable[[float], Stream]

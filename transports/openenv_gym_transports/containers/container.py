@@ -192,8 +192,10 @@ class Container:
                 except docker.errors.NotFound:
                     return
                 except docker.errors.APIError as exc:
-                    # The engine is at it already: until it has done it, ask again.
-                    if exc.status_code != 409:
+                    # The engine is at it already: until it has done it, ask again. Podman reports
+                    # that as a failure of its own.
+                    late = time.monotonic() + REMOVE_POLL > deadline
+                    if exc.status_code != 409 and (exc.status_code != 500 or late):
                         raise
                     time.sleep(REMOVE_POLL)
                 else:

@@ -25,7 +25,7 @@ __all__ = [
     "archive",
     "folders",
     "isolation",
-    "listen",
+    "listening",
     "private_folder",
     "removed_with_us",
     "serving_settings",
@@ -183,7 +183,7 @@ def isolation(attributes: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
         "privileged": host["Privileged"],
         "read_only": host["ReadonlyRootfs"],
         "cap_add": host["CapAdd"] or [],
-        "cap_drop": host["CapDrop"] or [],
+        "cap_drop": _dropped(attributes),
         "no_new_privileges": any(o in _NO_NEW_PRIVILEGES for o in options),
         "security_opt": options,
         "pids": host["PidsLimit"],
@@ -209,6 +209,20 @@ def isolation(attributes: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
 _NO_NEW_PRIVILEGES = ("no-new-privileges", "no-new-privileges:true")
 
 
+def _dropped(attributes: Mapping[str, Any]) -> list[str]:
+    """Return the capabilities that a container has not; ALL where it has none.
+
+    Podman lists those that its containers have by default, so its first process is looked at.
+    """
+    process = Path(f"/proc/{attributes['State']['Pid']}")
+    with contextlib.suppress(OSError):
+        # An engine on another machine has processes of its own.
+        ours = attributes["Id"] in (process / "cgroup").read_text()
+        if ours and "CapBnd:\t0000000000000000\n" in (process / "status").read_text():
+            return ["ALL"]
+    return attributes["HostConfig"]["CapDrop"] or []
+
+
 def _published(attributes: Mapping[str, Any]) -> int | None:
     ports = attributes["NetworkSettings"]["Ports"] or {}
     bound = [bindings[0]["HostPort"] for bindings in ports.values() if bindings]
@@ -223,7 +237,7 @@ def folders() -> Path:
 
 
 def private_folder() -> Path:
-    """Make a folder that nobody else on this host can enter, for :func:`listen`."""
+    """Make a folder that nobody else on this host can enter, for :func:`listening`."""
     return Path(tempfile.mkdtemp(prefix=owner.folder_prefix(), dir=folders()))
 
 
@@ -231,9 +245,12 @@ def private_folder() -> Path:
 def removed_with_us(folder: Path) -> Iterator[None]:
     """Remove a folder at the end of the block, also when this process is killed before that."""
     command = ["/bin/sh", "-c", 'read -r _; rm -rf -- "$0"', str(folder)]
-    # It reads until nobody holds the other end. In a session of its own, for Ctrl-C.
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
-        yield
+    # It reads a line, or until nobody holds the other end. In a session of its own, for Ctrl-C.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as remover:
+        try:
+            yield
+        finally:
+            remover.communicate(b"\n")  # a fork of this process may hold the other end too
 
 
 def shared_folder(private: Path) -> Path:
@@ -241,23 +258,21 @@ def shared_folder(private: Path) -> Path:
     return private / "s"  # as short as can be: see LONGEST_PARENT
 
 
-def listen(private: Path) -> socket.socket:
-    """Return a socket that listens in the shared folder of a private one, for one connection.
+@contextlib.contextmanager
+def listening(private: Path) -> Iterator[socket.socket]:
+    """Listen for one connection in the shared folder of a private one, which is empty afterwards.
 
     The user of the container may connect to it, and nobody else can reach it.
     """
     shared = shared_folder(private)
     shared.mkdir()
     shared.chmod(0o755)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(shared / SOCKET))
         (shared / SOCKET).chmod(0o666)
         listener.listen(1)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
+        yield listener
+    (shared / SOCKET).unlink()
 
 
 def archive(key: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from typing import Any
 
@@ -17,12 +18,14 @@ class OwnedContainer:
     Attributes:
         container: The container.
         isolation: What the engine said of it when it ran, not what was asked of it.
+        kept: What is there as long as it is.
     """
 
     def __init__(self, container: Container) -> None:
         self.container = container
         self.isolation: dict[str, Any] = {"boundary": "container"}
-        self._finalizer = weakref.finalize(self, container.remove)
+        self.kept = contextlib.ExitStack()
+        self._finalizer = weakref.finalize(self, _remove, container, self.kept)
 
     @property
     def log(self) -> list[str]:
@@ -44,3 +47,8 @@ class OwnedContainer:
     def stop(self, limit: float = 0.0) -> None:
         """Implements OwnedServer.stop: at once, since the session was closed."""
         self._finalizer()
+
+
+def _remove(container: Container, kept: contextlib.ExitStack) -> None:
+    with kept:
+        container.remove()
