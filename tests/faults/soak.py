@@ -166,7 +166,7 @@ def programs(share: float, seed: int) -> Iterator[Row]:
         ("hostile programs of Coding", ["tests/envs/test_coding_hostile.py"]),
         (
             "hostile commands and programs of Git",
-            ["tests/envs/test_git_refusals.py", "tests/envs/test_git_hostile.py"],
+            [f"tests/envs/test_git_{name}.py" for name in ("refusals", "hostile", "programs")],
         ),
         ("hostile programs in a container", ["tests/envs/test_sandbox_container.py"]),
         ("hostile servers", ["tests/transports/test_hostile_servers.py"]),

@@ -38,7 +38,8 @@ class OwnedContainer:
 
     def fate(self) -> str:
         """Implements OwnedServer.fate; it is of no use any more, and removed."""
-        return self.container.epitaph()
+        with self.kept:
+            return self.container.epitaph()
 
     def kill(self) -> None:
         """Implements OwnedServer.kill."""
