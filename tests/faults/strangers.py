@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from tests.environments import COUNT
 FACES = ("websocket", "http", "openenv websocket", "openenv http")
 
 _AHEAD = 20  # requests of one connection
+_AT_ONCE = 4  # connections
 _PATIENCE = 30.0
 
 _SHAKE = (
@@ -87,6 +89,15 @@ def _spoiled(rng: random.Random, data: bytes) -> bytes:
 
 def send_malformed(port: int, face: str, count: int, *, seed: int = 0) -> int:
     """Send so many malformed requests to a face of a server; return how many it took."""
+    shares = [count // _AT_ONCE + (number < count % _AT_ONCE) for number in range(_AT_ONCE)]
+    seeds = [seed * _AT_ONCE + number for number in range(_AT_ONCE)]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # one after another is answered after a pause
+        return sum(
+            pool.map(_send_some, itertools.repeat(port), itertools.repeat(face), shares, seeds)
+        )
+
+
+def _send_some(port: int, face: str, count: int, seed: int) -> int:
     rng, sent = random.Random(seed), 0
     while sent < count:
         batch = min(_AHEAD, count - sent)
