@@ -48,12 +48,30 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.server.closed:
             self._answer(401, {"WWW-Authenticate": 'Basic realm="registry"'})
+        elif self.path == "/v2/":
+            self._answer(200)
         else:
-            self._answer(200 if self.path == "/v2/" else 404)
+            self._send(body=True)
 
     def do_HEAD(self) -> None:
-        blob = self.server.blobs.get(self.path.rpartition("/")[2])
-        self._answer(404 if blob is None else 200)
+        self._send(body=False)
+
+    def _send(self, *, body: bool) -> None:
+        """Send what was pushed: a blob, or a manifest by its tag or digest."""
+        repository, _, name = self.path.removeprefix("/v2/").rpartition("/")
+        found, kind = self.server.blobs.get(name), "application/octet-stream"
+        if found is None:
+            tagged = f"{repository.removesuffix('/manifests')}:{name}"
+            named = {_digest(one): one for one in self.server.manifests.values()}
+            found = self.server.manifests.get(tagged, named.get(name))
+            kind = "" if found is None else json.loads(found)["mediaType"]
+        if found is None:
+            self._answer(404)
+            return
+        headers = {"Content-Length": str(len(found)), "Content-Type": kind}
+        self._answer(200, {**headers, "Docker-Content-Digest": _digest(found)})
+        if body:
+            self.wfile.write(found)
 
     def do_POST(self) -> None:
         upload = f"{self.path.partition('?')[0].rstrip('/')}/{len(self.server.uploads)}"

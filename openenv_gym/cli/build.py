@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from openenv_gym.cli.arguments import add_json, print_json
 from openenv_gym.errors import OptionError
-
-if TYPE_CHECKING:
-    from openenv_gym_transports.images.build import Progress
+from openenv_gym.wire.progress_bar import progress_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,27 +113,4 @@ def build(arguments: argparse.Namespace, tag: str | None, *, serve: bool = False
             include=arguments.include,
             serve=serve,
             progress=progress,
-        )
-
-
-@contextmanager
-def progress_bar(first: str) -> Iterator[Progress]:
-    """Show a bar on stderr; without rich, a line for each step."""
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
-    except ImportError:
-        yield lambda step, steps, text: print(f"{step}/{steps} {text}", file=sys.stderr, flush=True)
-        return
-    columns = (
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(first, total=1)
-        yield lambda step, steps, text: bar.update(
-            task, completed=step, total=steps, description=text
         )

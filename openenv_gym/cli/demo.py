@@ -20,6 +20,7 @@ from openenv_gym.errors import (
 from openenv_gym.registry import Entry
 from openenv_gym.testing.episode import demo_episode
 from openenv_gym.testing.trajectory import Transition, play, same
+from openenv_gym.wire.progress_bar import progress_bar
 
 SEED = 2026
 TRANSPORTS = ("inprocess", "docker")
@@ -57,20 +58,21 @@ def run(arguments: argparse.Namespace) -> int:
     names = arguments.environment or list(registry.ENVIRONMENTS)
     entries = [registry.environment(name) for name in names]
     transports = [registry.transport(name).name for name in arguments.transport]
+    every = [(entry, transport) for entry in entries for transport in transports]
     rows: list[tuple[str, ...]] = []
     troubles: list[tuple[str, OpenEnvGymError]] = []
     differing = 0
-    for entry in entries:
-        first: Played | None = None
-        for transport in transports:
-            print(f"{entry.name} over {transport} ...", file=log, flush=True)
+    firsts: dict[str, Played] = {}
+    with progress_bar("demo", lambda *which: print(which[2], "...", file=log, flush=True)) as bar:
+        for number, (entry, transport) in enumerate(every):
+            bar(number, len(every), f"{entry.name} over {transport}")
             try:
                 played = Played(entry, transport)
             except OpenEnvGymError as error:
                 troubles.append((f"{entry.name} over {transport}", error))
                 rows.append((entry.name, transport, f"{_verdict(error)}, see below", *[""] * 4))
                 continue
-            first = first or played
+            first = firsts.setdefault(entry.name, played)
             equal = same(played.trajectory, first.trajectory)
             differing += not equal
             rows.append(played.row("" if played is first else "yes" if equal else "NO"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from openenv_gym.cli.build import add_what_to_build, build, print_result, progress_bar
+from openenv_gym.cli.build import add_what_to_build, build, print_result
 from openenv_gym.errors import OptionError
+from openenv_gym.wire.progress_bar import progress_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,6 +28,8 @@ from openenv_gym.wire.messages import Close, Frame, Render, Request, Step, StepV
 
 STEPS = (Step, StepVector)
 """Requests that are carried out, or passed on, where they arrive."""
+VISIBLE = ("rgb_array", "ansi", "human?")
+"""Render modes that give a picture without its client noticing: a list of them is the client's."""
 
 _log = logging.getLogger(__name__)
 
@@ -185,8 +187,9 @@ class AttachedSession(ABC):
         """Draw what the session shows, between two of its requests.
 
         Returns:
-            When it is drawn, the picture, (height, width, 3) uint8, or a text, or an error, as a
-            future; None where there is nothing to see, or not without its client noticing.
+            When it is drawn, the picture, (height, width, 3) uint8, or a text, or a list of one for
+            each lane, or an error, as a future; None where there is nothing to see, or not without
+            its client noticing.
         """
         return None
 
@@ -267,8 +270,7 @@ class ThreadSession(AttachedSession):
 
     def picture(self) -> asyncio.Future[Any] | None:
         """Implements AttachedSession.picture, on the session's thread: a step waits meanwhile."""
-        # A list of pictures is the client's, and whoever takes it leaves an empty one.
-        if self._session.render_mode not in ("rgb_array", "ansi"):
+        if self._session.render_mode not in VISIBLE:
             return None
         if self._drawing is None or self._drawing.done():
             self._drawing = self._worker.run(_draw, self._session)

@@ -16,7 +16,7 @@ from openenv_gym.errors import (
     SessionLostError,
     StepTimeoutError,
 )
-from openenv_gym.server.attached import STEPS, AttachedSession, CallThread
+from openenv_gym.server.attached import STEPS, VISIBLE, AttachedSession, CallThread
 from openenv_gym.server.backend import Backend, Opened
 from openenv_gym.server.conversation import Conversation, converse
 from openenv_gym.server.exchange import CarryOut, refusal, unforeseen
@@ -30,6 +30,7 @@ from openenv_gym.wire.messages import (
     Failure,
     Open,
     OpenVector,
+    Render,
     Reply,
     Request,
     Reset,
@@ -45,6 +46,14 @@ class _Pending(NamedTuple):
     data: Any
     carry_out: CarryOut
     future: asyncio.Future[Any]
+
+
+def _peek(session: Any, request: Request, arrived: int) -> Any:
+    """Carry out what draws a picture that the client did not ask for."""
+    try:
+        return session.handle(request).frame
+    except OpenEnvGymError as error:
+        return error
 
 
 class _Answered:
@@ -94,6 +103,7 @@ class BackedSession(AttachedSession):
         self._over_now = False
         self._failures = 0
         self._opening: asyncio.Task[None] | None = None
+        self._visible = False  # it has a render mode that a picture can be asked for
         self._thread: CallThread | None = CallThread()
 
     def read_step(self, data: Any) -> Envelope | None:
@@ -110,6 +120,16 @@ class BackedSession(AttachedSession):
     def failures(self) -> int:
         """Implements AttachedSession.failures."""
         return self._failures
+
+    def picture(self) -> asyncio.Future[Any] | None:
+        """Implements AttachedSession.picture: between two requests of the client's."""
+        if not self._visible or self._over_now or self._conversation is None:
+            return None
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        render = Render(id=self.next)
+        self._waiting.append(_Pending(Render, render.id, encode(render), _peek, future))
+        self._next()
+        return future
 
     def _carry_out(self, request: Request | Envelope, carry_out: CarryOut) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -156,7 +176,7 @@ class BackedSession(AttachedSession):
             opened, error = await self._thread.run(_attempt, self._backend.open, admitted)
             if error is not None:
                 raise error
-            self._opened = opened
+            self._opened, self._visible = opened, request.render_mode in VISIBLE
             self._conversation = converse(opened.link, self._replied)
         except OpenEnvGymError as error:
             self._end()
@@ -216,7 +236,8 @@ class BackedSession(AttachedSession):
             self._timer = None
         if pending is None:
             return
-        if isinstance(outcome, OpenEnvGymError):
+        peek = pending.carry_out is _peek
+        if isinstance(outcome, OpenEnvGymError) and not peek:
             self._meter.failed(outcome)
             self._failures += 1
         if pending.kind is Close:
@@ -228,7 +249,9 @@ class BackedSession(AttachedSession):
         elif not isinstance(outcome, bytes):
             answered: Any = _Answered(outcome)
             result = pending.carry_out(answered, Request(id=pending.id), 0)
-        deliver, self.deliver = self.deliver, None
+        deliver = None
+        if not peek:  # it is the client's next reply that is due
+            deliver, self.deliver = self.deliver, None
         if not pending.future.done():
             pending.future.set_result(result)
         if deliver is not None:

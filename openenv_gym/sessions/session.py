@@ -155,8 +155,9 @@ class Session(ImmediateLink):
 
     @property
     def render_mode(self) -> str | None:
-        """How one environment is rendered; None of lanes."""
-        return None if self._adapter is None else self._adapter.render_mode
+        """How the environment, or each of the lanes, is rendered."""
+        adapter = self._adapter if self._lanes is None else self._lanes.adapters[0]
+        return None if adapter is None else adapter.render_mode
 
     @property
     def is_closed(self) -> bool:

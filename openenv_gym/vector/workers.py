@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
 import threading
@@ -25,6 +26,7 @@ from openenv_gym.spaces.guesses import is_guessed
 from openenv_gym.transport import Link, LinkSettings, Transport
 from openenv_gym.wire.busy_wait import LANES_LIMIT, LIMIT
 from openenv_gym.wire.messages import Description, Failure, OpenVector, Reply, Request
+from openenv_gym.wire.progress_bar import Progress, progress_bar, silent
 from openenv_gym.wire.time_limits import NO_LIMITS, TimeLimits
 
 _POLL = 0.001
@@ -236,11 +238,25 @@ def open_all(workers: Sequence[Worker]) -> Description:
 
 
 def _open_side_by_side(workers: Sequence[Worker], limit: int) -> list[Description]:
-    if limit == 1 or len(workers) == 1:
-        return [_open(worker, workers) for worker in workers]
+    if len(workers) == 1:
+        return [_open(workers[0], workers)]
+    with progress_bar("starting workers", silent) as progress:
+        return _open_many(workers, limit, progress)
+
+
+def _open_many(workers: Sequence[Worker], limit: int, progress: Progress) -> list[Description]:
+    started = itertools.count(1)
+
+    def open_one(worker: Worker) -> Description:
+        description = _open(worker, workers)
+        progress(next(started), len(workers), "workers started")
+        return description
+
+    if limit == 1:
+        return [open_one(worker) for worker in workers]
     executor = ThreadPoolExecutor(min(limit, len(workers)), "start a worker")
     try:
-        futures = [executor.submit(_open, worker, workers) for worker in workers]
+        futures = [executor.submit(open_one, worker) for worker in workers]
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
         failed = [future for future in futures if future in done and future.exception()]
         executor.shutdown(cancel_futures=True)  # what has begun is opened, so that it can be closed

@@ -160,7 +160,7 @@ class Query(Request):
         subject: What for: ``"spaces"``, as they are now; ``"tools"``; ``"mcp_tools"`` and
             ``"call_tool"``, as MCP has them; or the methods of a provider of tasks:
             ``"list_splits"``, ``"list_tasks"``, ``"num_tasks"``, ``"get_task"``,
-            ``"get_task_range"``.
+            ``"get_task_range"``; ``"page"``, what it shows on the page at ``/web``.
         arguments: Keywords of the question.
     """
 
@@ -254,7 +254,8 @@ class JsonDescription(Description):
         calls_tools: The actions call tools, which the environment has itself.
         page: What the page at ``/web`` needs beside the schemas: ``legal_actions``, the field of
             observations that lists these; ``unused``, fields of actions without a Space;
-            ``action_names`` of a Discrete action.
+            ``action_names`` of a Discrete action; ``drawn``, whether the environment draws itself
+            there.
     """
 
     state_schema: dict[str, Any] = {}

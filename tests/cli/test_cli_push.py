@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openenv_gym.cli import main
+from openenv_gym.errors import ImageMissingError
+from openenv_gym_transports.images.provide import labels, pull_layers
 from tests.registry_server import registry
 
 if TYPE_CHECKING:
@@ -64,6 +66,24 @@ def test_an_image_is_pushed(
         file = tar.extractfile("said")
         assert file is not None
         assert file.read() == SAID
+
+
+@pytest.mark.docker
+def test_a_pull_reports_each_layer(image: str, engine: DockerClient, forget: list[str]) -> None:
+    """What the bar of a terminal shows, by a real engine."""
+    reported: list[tuple[int, int, str]] = []
+    with registry() as there:
+        name = f"{there.name}/team/thing:1.0"
+        assert main(["push", "echo", name, "--image", image]) == 0
+        engine.images.remove(name)
+        engine.images.remove(image)
+        forget.append(name)
+        pull_layers(engine, name, lambda *report: reported.append(report))
+        engine.api.tag(name, image)  # which its fixture removes
+        with pytest.raises(ImageMissingError, match="cannot be pulled"):
+            labels(engine, f"{there.name}/team/other:1.0")
+    assert reported[-1][:2] == (1, 1)
+    assert "Pull complete" in reported[-1][2]
 
 
 @pytest.mark.docker

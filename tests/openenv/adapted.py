@@ -66,6 +66,30 @@ class Quiet(Environment):  # type: ignore[type-arg]  # it tells nothing of its m
         return self._state
 
 
+class Drawn(Quiet):
+    """Draws itself and offers actions at ``/web``, as OpenEnv's own Connect4 and others do."""
+
+    action_type = PullAction
+    observation_type = PullObservation
+
+    def render_web(self, observation):  # type: ignore[no-untyped-def]
+        if observation["paid"] == 8:
+            raise RuntimeError("eights cannot be drawn")
+        return (
+            "<style>#paid { width: 90px; height: 40px }</style>"
+            '<div id="paid" style="background:var(--color-accent)">'
+            f"paid {observation['paid']}</div><p>reward {observation['reward']}</p>"
+            '<img alt="dot" src="data:image/gif;base64,'
+            'R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw==">'
+            "<script>document.title = parent.document.title = 'taken over'</script>"
+            "<img src=x onerror=\"parent.document.title = 'taken over'\">"
+        )
+
+    def web_actions(self, observation):  # type: ignore[no-untyped-def]
+        assert not observation["done"], "it is not asked after the end"
+        return [(f"arm {arm}", {"arm": arm}) for arm in (1, 3)]
+
+
 class NestedEnv(
     EnvClient[NestedAction, NestedObservation, State],
     environment="tests.openenv.environments:NestedEnvironment",

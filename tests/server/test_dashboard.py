@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
 import gymnasium
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import ActionError
 from openenv_gym.server.backend import BackendSettings
+from openenv_gym.server.web.routes import png
+from openenv_gym.vector import OpenEnvVectorEnv
 from tests.environments import THREADED
 from tests.server.pages import overflow, serious_findings
 from tests.servers import Served, serving
@@ -144,3 +148,42 @@ def test_pictures_do_not_change_an_episode(monkeypatch: pytest.MonkeyPatch) -> N
             watched = play(env, lambda: pictures.append(get(served, "/2/picture")))
     assert watched == alone
     assert all(one.content.startswith(b"\x89PNG") for one in pictures)
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [BackendSettings(), BackendSettings(name="process", workers=1)],
+    ids=["here", "worker"],
+)
+@pytest.mark.parametrize("vector", [False, True])
+def test_pictures_of_workers_and_of_lanes(backend: BackendSettings, vector: bool) -> None:
+    """Each is what its client sees, and the client's own replies stay its own."""
+    with serving("connect4", web=True, token=TOKEN, backend=backend) as served:
+        keywords: dict[str, Any] = {"render_mode": "rgb_array"}
+        url = served.url("websocket")
+        if vector:
+            env: Any = OpenEnvVectorEnv(
+                "connect4", num_envs=3, transport="websocket", url=url, token=TOKEN, **keywords
+            )
+        else:
+            env = client(served, "connect4", **keywords)
+        with closing(env):
+            assert get(served, "/1/picture").status_code == 409  # not before a reset
+            env.reset(seed=3)
+            action = np.array([3, 2, 1]) if vector else 3
+            for _ in range(2):
+                env.step(action)
+                found = get(served, "/1/picture")
+            drawn = env.render()
+            height, width, _ = (drawn[0] if vector else drawn).shape
+            assert found.content.startswith(b"\x89PNG")
+            size = struct.unpack(">II", found.content[16:24])
+            assert size == ((2 * width, 2 * height) if vector else (width, height))
+            whole = np.zeros((2 * height, 2 * width, 3), np.uint8)
+            if vector:
+                for lane, picture in enumerate(drawn):
+                    top, left = lane // 2 * height, lane % 2 * width
+                    whole[top : top + height, left : left + width] = picture
+            assert found.content == png(whole if vector else drawn)
+            [session] = get(served, "/data").json()["list"]
+            assert (session["steps"], session["failures"]) == ((6, 0) if vector else (2, 0))

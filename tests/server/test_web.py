@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from openenv_gym.cli import main
@@ -16,6 +17,7 @@ from openenv_gym.env import OpenEnvGym
 from openenv_gym.server.web.routes import png
 from tests.environments import FAIL, SECRET, THREADED
 from tests.openenv.counterparts import NESTED
+from tests.openenv.peers import OPENENV, START_LIMIT, peer_environment, requires_peers
 from tests.server.pages import overflow, serious_findings
 from tests.servers import Served, eventually, process, serving
 
@@ -259,7 +261,8 @@ def test_what_a_browser_may_do_for_it() -> None:
     policy = reply.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy
+    # Drawings of environments have styles; nothing but our own script runs.
+    assert "unsafe" not in policy.replace("style-src 'unsafe-inline'", "")
     assert not re.search(r"""(?:src|href)=|https?://""", reply.text), "it is self-contained"
 
 
@@ -305,3 +308,40 @@ def test_the_file_of_a_picture() -> None:
     rows = np.frombuffer(zlib.decompress(file[start : start + length]), np.uint8).reshape(5, 22)
     assert not rows[:, 0].any()
     assert np.array_equal(rows[:, 1:].reshape(5, 7, 3), picture)
+
+
+@requires_peers
+@pytest.mark.timeout(500)
+def test_an_environment_of_openenv_draws_itself(page: Page) -> None:
+    """Its render_web is shown in a frame that runs no script; web_actions are the buttons."""
+    drawn, variables = "tests.openenv.adapted:Drawn", peer_environment()
+    served = process(drawn, "--web", python=OPENENV.python, variables=variables)
+    with served as (_, port):
+        url = f"http://127.0.0.1:{port}"
+        httpx.get(f"{url}/web/about", timeout=2 * START_LIMIT)
+        page.set_viewport_size({"width": 360, "height": 740})
+        page.goto(f"{url}/web")
+        reset(page, "9")
+        frame = page.frame_locator("#drawing")
+        expect(frame.locator("#paid")).to_have_text("paid 0")
+        size = "one => [one.clientWidth, one.clientHeight, getComputedStyle(one).backgroundColor]"
+        assert frame.locator("#paid").evaluate(size) == [90, 40, "rgb(10, 93, 194)"]
+        dot = frame.get_by_alt_text("dot")
+        assert dot.evaluate("one => one.complete && one.naturalWidth") == 1
+        actions = page.get_by_role("group", name="Actions").get_by_role("button")
+        expect(actions).to_have_text(["arm 1", "arm 3"])
+        choose(page, "arm 3", 1)
+        expect(frame.locator("#paid")).to_have_text("paid 4")
+        expect(frame.locator("p")).to_have_text("reward 12")
+        choose(page, "arm 3", 2)  # an eight, which it fails to draw
+        expect(page.locator("#undrawn")).to_contain_text("raised RuntimeError")
+        expect(page.locator("#drawing")).to_be_hidden()
+        choose(page, "1", 3)  # a nine, and the end
+        expect(page.locator("#phase")).to_have_text("over")
+        expect(page.locator("#undrawn")).to_be_hidden()
+        expect(frame.locator("#paid")).to_have_text("paid 9")
+        page.get_by_label("Step shown").fill("0")
+        expect(frame.locator("#paid")).to_have_text("paid 0")
+        assert page.title() == drawn  # no script of the drawing changed it
+        assert overflow(page) == 0
+        assert serious_findings(page) == []

@@ -27,6 +27,7 @@ from openenv_gym.sessions.gymnasium_adapter import GymnasiumAdapter
 from openenv_gym.sessions.make import make_adapter
 from openenv_gym.sessions.model_adapter import NOT_OPTIONS, ModelAdapter
 from openenv_gym.sessions.openenv_core.models import Models
+from openenv_gym.sessions.openenv_core.page import has_page, page_of
 from openenv_gym.sessions.payload import Payload
 from openenv_gym.sessions.tools import ToolAdapter
 from openenv_gym.spaces.tools import CALL_TOOL, LIST_TOOLS
@@ -66,6 +67,7 @@ class JsonAdapter(Adapter):
         self._asked_id: str | None = None
         self._made_id: str | None = None
         self._steps = 0
+        self._last: StepOutcome | None = None  # what the page shows
 
     @abstractmethod
     def _begin(self, seed: int | None, options: dict[str, Any]) -> Any:
@@ -84,13 +86,15 @@ class JsonAdapter(Adapter):
         outcome = self._begin(seed, options)
         self._asked_id, self._made_id = options.get("episode_id"), str(uuid.uuid4())
         self._steps = 0
-        return self._convert(outcome)
+        self._last = self._convert(outcome)
+        return self._last
 
     def step(self, action: Any) -> StepOutcome:
         """Implements Adapter.step."""
         outcome = self._advance(action)
         self._steps += 1  # before what may fail though the step was made
-        return self._convert(outcome)
+        self._last = self._convert(outcome)
+        return self._last
 
     def state(self) -> dict[str, Any]:
         """Implements Adapter.state: with the episode's id and the steps in it.
@@ -103,6 +107,10 @@ class JsonAdapter(Adapter):
 
     def query(self, subject: str, arguments: dict[str, Any]) -> Any:
         """Implements Adapter.query."""
+        if subject == "page" and self._last is not None:
+            fields, reward, terminated, truncated, _ = self._last
+            environment = cast("Any", self._hosted).environment
+            return page_of(environment, fields, reward, terminated or truncated)
         return self._hosted.query(subject, arguments)
 
     def render(self) -> Any:
@@ -147,6 +155,7 @@ class JsonModelAdapter(JsonAdapter):
                 "legal_actions": self._models.observations.legal_actions,
                 "unused": sorted(actions.model.model_fields.keys() - actions.fields.keys()),
                 "action_names": self.metadata.get("action_meanings"),
+                "drawn": has_page(self._environment),
             },
         )
 
@@ -268,6 +277,7 @@ class JsonToolAdapter(JsonAdapter):
             state_schema=self._models.state.model_json_schema(),
             reset_schema={"type": "object"},
             calls_tools=True,
+            page={"drawn": has_page(self._environment)},
         )
 
     def action_parser(self) -> Callable[[Any], Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from time import monotonic
 from typing import Any
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -21,6 +23,8 @@ _NO_TOKEN = (
     "The dashboard shows what all clients do, so it is for the server's owner only, and this "
     "server has no token to know the owner by: start it with OPENENV_GYM_TOKEN, or --token."
 )
+_MOST_LANES = 16
+"""Lanes of a vector that are shown, its first ones."""
 _PICTURE_LIMIT = 10.0  # seconds: a step may be long, and comes first
 
 
@@ -93,11 +97,30 @@ class Dashboard:
         if isinstance(picture, OpenEnvGymError):
             return JSONResponse({"detail": message_of(picture)}, 409)
         headers = {"Cache-Control": "no-store"}
+        if isinstance(picture, list):
+            picture = _together(picture)
         if picture is None:
             return Response(status_code=204)
         if isinstance(picture, str):
             return Response(picture, media_type="text/plain", headers=headers)
         return Response(png(picture), media_type="image/png", headers=headers)
+
+
+def _together(pictures: list[Any]) -> Any:
+    """Return the pictures of lanes as one, in rows; their texts one after the other."""
+    pictures = pictures[:_MOST_LANES]
+    if any(picture is None for picture in pictures):
+        return None
+    if isinstance(pictures[0], str):
+        return "\n\n".join(f"lane {lane}\n{text}" for lane, text in enumerate(pictures))
+    columns = math.ceil(math.sqrt(len(pictures)))
+    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
+    rows = math.ceil(len(pictures) / columns)
+    whole = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for lane, picture in enumerate(pictures):
+        top, left = lane // columns * height, lane % columns * width
+        whole[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return whole
 
 
 def _row(session: AttachedSession, now: float) -> dict[str, Any]:

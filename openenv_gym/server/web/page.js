@@ -164,23 +164,28 @@ function bounds(part) {
 }
 
 // A button for each value, where an action is one of few; only the legal ones, where that is told.
-// The form is for all other actions.
-function offer(observation) {
+// An environment's own web_actions are offered in their place. The form is for all other actions.
+function offer(observation, own = []) {
   const names = parts().filter(([name]) => (schema.required || []).includes(name));
   const values = names.length === 1 ? few(names[0][1], observation) : null;
   at("action").hidden = values !== null && parts().length === 1;
   const buttons = (values || []).map((value) => {
     const name = (about.action_names || [])[value];
-    const button = element("button", { type: "button", textContent: name || shown(value) });
-    button.dataset.key = keyOf(name, value);
-    button.addEventListener("click", () => during(() => step({ [names[0][0]]: value })));
-    return button;
+    return choice(name || shown(value), keyOf(name, value), { [names[0][0]]: value });
   });
+  if (own.length) buttons.splice(0, Infinity, ...own.map(([label, action]) => choice(label, "", action)));
   at("choices").replaceChildren(...buttons);
   const keys = buttons.filter((button) => button.dataset.key);
   at("keys").hidden = !keys.length;
   at("keys").textContent = `Keys: ${keys.map((one) => keyText(one)).join(", ")}`;
   enable();
+}
+
+function choice(label, key, action) {
+  const button = element("button", { type: "button", textContent: label });
+  button.dataset.key = key;
+  button.addEventListener("click", () => during(() => step(action)));
+  return button;
 }
 
 const ARROWS = { UP: "ArrowUp", DOWN: "ArrowDown", LEFT: "ArrowLeft", RIGHT: "ArrowRight", FIRE: " " };
@@ -256,8 +261,8 @@ async function add(reply, asked, what) {
   const result = steps ? `: reward ${number(reward)}` : "";
   at("log").append(element("li", { textContent: what + result + (running ? "" : `, ${phase}`) }));
   at("log").lastChild.scrollIntoView({ block: "nearest" });
-  offer(reply.observation);
   await draw(history[steps]);
+  offer(reply.observation, history[steps].actions);
   at("python").textContent = python();
   curve();
   show(steps);
@@ -287,6 +292,9 @@ function show(number_) {
     at("picture").src = entry.picture;
   }
   if (entry.text !== undefined) at("text").textContent = entry.text;
+  showDrawing(entry.html);
+  at("undrawn").hidden = !entry.undrawn;
+  at("undrawn").textContent = `Nothing is drawn: ${entry.undrawn}`;
   [...at("log").children].forEach((line, i) =>
     i === number_ ? line.setAttribute("aria-current", "step") : line.removeAttribute("aria-current"),
   );
@@ -302,11 +310,49 @@ function visible(reply) {
 }
 
 async function draw(entry) {
+  if (about.drawn) await drawOwn(entry);
   const reply = await ask("/web/frame");
   const kind = reply.headers.get("Content-Type") || "";
   if (kind.startsWith("image/")) entry.picture = URL.createObjectURL(await reply.blob());
   else if (kind.startsWith("text/")) entry.text = await reply.text();
 }
+
+// What the environment's render_web and web_actions return; a failure of theirs ends no episode.
+async function drawOwn(entry) {
+  try {
+    const { html, actions } = await (await ask("/web/drawing")).json();
+    Object.assign(entry, { html, actions });
+  } catch (error) {
+    if (error.status !== 500) throw error;
+    entry.undrawn = error.message;
+  }
+}
+
+// Drawings are written for OpenEnv's page: with these names of Gradio's colours.
+const COLOURS = {
+  "color-accent": "accent",
+  "body-text-color": "fore",
+  "body-text-color-subdued": "soft",
+  "border-color-primary": "line",
+  "block-background-fill": "back",
+  "background-fill-primary": "back",
+  "background-fill-secondary": "card",
+};
+
+// The frame runs no script, whatever is in the text.
+function showDrawing(html) {
+  at("drawing").hidden = !html;
+  if (!html) return;
+  const ours = getComputedStyle(document.documentElement);
+  const colours = Object.entries(COLOURS).map(([name, own]) => `--${name}:${ours.getPropertyValue(`--${own}`)};`);
+  const style = `html{${colours.join("")}color:var(--body-text-color);background:var(--block-background-fill)}`;
+  at("drawing").srcdoc = `<!DOCTYPE html><html lang="en"><title>Drawing</title><style>${style}</style><body>${html}`;
+}
+
+at("drawing").addEventListener("load", () => {
+  const whole = at("drawing").contentDocument?.documentElement;
+  if (whole) at("drawing").style.height = `${Math.min(800, whole.scrollHeight + 2)}px`;
+});
 
 function curve() {
   const sums = history.map((entry) => entry.sum);

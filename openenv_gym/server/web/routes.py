@@ -17,10 +17,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from openenv_gym.errors import OpenEnvGymError
-from openenv_gym.server.openenv_protocol.exchange import carrier, error_body
+from openenv_gym.server.openenv_protocol.exchange import carrier, error_body, written
 from openenv_gym.server.openenv_protocol.http import OpenEnvRoutes, answering
 from openenv_gym.server.openenv_protocol.lobby import Lobby
-from openenv_gym.wire.messages import Frame, Render, Reply
+from openenv_gym.wire.messages import Answer, Frame, Query, Render, Reply
 
 PATH = "/web"
 
@@ -46,6 +46,7 @@ class WebRoutes:
             Route(PATH, self._page, methods=["GET"]),
             Route(f"{PATH}/about", answering(self._about), methods=["GET"]),
             Route(f"{PATH}/frame", answering(self._frame), methods=["GET"]),
+            Route(f"{PATH}/drawing", answering(self._drawing), methods=["GET"]),
             Route("/", self._home, methods=["GET"]),
         ]
 
@@ -68,6 +69,12 @@ class WebRoutes:
         status, body, kind = await self._openenv.reply(id, Render(), _FRAME)
         return Response(body, status, media_type=kind, headers={"Cache-Control": "no-store"})
 
+    async def _drawing(self, request: Request) -> Response:
+        """What the environment's ``render_web`` and ``web_actions`` return."""
+        id = self._openenv.session_of(request)
+        status, body, kind = await self._openenv.reply(id, Query("page"), _DRAWING)
+        return Response(body, status, media_type=kind, headers={"Cache-Control": "no-store"})
+
 
 def _picture(reply: Reply) -> WebReply:
     assert isinstance(reply, Frame)
@@ -82,7 +89,13 @@ def _refused(error: OpenEnvGymError) -> WebReply:
     return *error_body(error), "application/json"
 
 
+def _drawn(reply: Reply) -> WebReply:
+    assert isinstance(reply, Answer)
+    return 200, written(reply.value), "application/json"
+
+
 _FRAME = carrier(_picture, _refused)
+_DRAWING = carrier(_drawn, _refused)
 
 
 def png(picture: NDArray[Any]) -> bytes:
@@ -114,7 +127,11 @@ def page(name: str) -> Response:
 
 @cache
 def _page(name: str) -> tuple[str, str]:
-    """The page, and what a browser may do for it: nothing but this script and this server."""
+    """The page, and what a browser may do for it: nothing but this script and this server.
+
+    What an environment draws has styles and small pictures of its own, in a frame that runs no
+    script and is under the same policy.
+    """
     folder = importlib.resources.files("openenv_gym.server.web")
     style, script, text = (
         (folder / file).read_text("utf-8") for file in ("page.css", f"{name}.js", f"{name}.html")
@@ -122,8 +139,8 @@ def _page(name: str) -> tuple[str, str]:
     policy = {
         "default-src": "'none'",
         "script-src": _hash(script),
-        "style-src": _hash(style),
-        "img-src": "blob:",
+        "style-src": "'unsafe-inline'" if name == "page" else _hash(style),
+        "img-src": "blob: data:" if name == "page" else "blob:",
         "connect-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",

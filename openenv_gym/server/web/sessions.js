@@ -99,7 +99,7 @@ async function draw() {
     at("picture").src = URL.createObjectURL(blob);
     at("picture").alt = `Session ${number} now`;
   } else if (kind.startsWith("text/")) at("text").textContent = await reply.text();
-  else return hide(`Session ${number} has no picture: its client made it without one, or it is in a worker.`);
+  else return hide(`Session ${number} has no picture: its client made it without one.`);
   at("which").textContent = `Session ${number}`;
   at("picture").hidden = !kind.startsWith("image/");
   at("text").hidden = !kind.startsWith("text/");

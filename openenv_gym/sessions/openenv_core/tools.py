@@ -56,6 +56,7 @@ class CoreToolEnvironment:
         entry: What it was found by.
 
     Attributes:
+        inner: The environment.
         models: Its models.
     """
 
@@ -70,7 +71,7 @@ class CoreToolEnvironment:
             named.get("observation") or self._tools.CallToolObservation,
             named["state"],
         )
-        self._environment = environment
+        self.inner = environment
         self._base = _mcp_base(kind)
         self._name = entry.name
         adapted = adapted_class(cast("Hashable", kind), self.models)
@@ -87,7 +88,7 @@ class CoreToolEnvironment:
             seen = self._adapted.step(action)
         else:
             base: Any = self._base
-            seen = self._adapted.loop.run(base.step_async(self._environment, action))
+            seen = self._adapted.loop.run(base.step_async(self.inner, action))
         return [read_tool(tool) for tool in self._payload(seen)["observation"].get("tools") or ()]
 
     def begin(self, seed: int | None, options: dict[str, Any]) -> Payload:
@@ -132,12 +133,12 @@ class CoreToolEnvironment:
             raise EnvironmentFailedError(str(error), tool=name) from error
 
     async def _asked(self, method: str, **keywords: Any) -> Any:
-        async with self._environment.mcp_session() as client:
+        async with self.inner.mcp_session() as client:
             return await getattr(client, method)(**keywords)
 
     def ask_task(self, subject: str, arguments: dict[str, Any]) -> Any:
         """Return what the environment answers as a provider of tasks."""
-        return ask(self._environment, subject, arguments, self._adapted.awaited)
+        return ask(self.inner, subject, arguments, self._adapted.awaited)
 
     def scores(self) -> dict[str, float]:
         """Return what the rubric scored in the last step, by the names of its parts."""

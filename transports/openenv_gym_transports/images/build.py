@@ -6,13 +6,14 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openenv_gym import registry
 from openenv_gym.errors import BuildError, OptionError
+from openenv_gym.wire.progress_bar import Progress
 from openenv_gym_transports.containers.engine import connect, explain
 from openenv_gym_transports.containers.needs import needs_of
 from openenv_gym_transports.images.contents import (
@@ -27,10 +28,7 @@ from openenv_gym_transports.images.wheelhouse import check, command
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["Progress", "build_image", "remedy"]
-
-Progress = Callable[[int, int, str], None]
-"""Called with the number of a build's step, how many there are, and what it does."""
+__all__ = ["build_image", "remedy"]
 
 # The Python that runs here: its messages are part of what Coding observes, and wheels are of one.
 DEFAULT_BASE_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"

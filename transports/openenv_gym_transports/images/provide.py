@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openenv_gym.errors import BuildError, ImageMissingError
+from openenv_gym.wire.progress_bar import Progress, progress_bar, silent
 from openenv_gym_transports.containers.engine import engine_errors, explain
 from openenv_gym_transports.images.build import build_image, remedy
 from openenv_gym_transports.images.contents import image_name
@@ -18,7 +19,9 @@ from openenv_gym_transports.images.own import find_inside
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["labels", "provide"]
+__all__ = ["labels", "provide", "pull_layers"]
+
+_PULLED = frozenset({"Pull complete", "Already exists"})
 
 
 def provide(client: DockerClient, environment: str, *, build: bool = True) -> str:
@@ -86,7 +89,8 @@ def _pull(client: DockerClient, image: str) -> None:
 
     _tell(f"pulling the image {image}")
     try:
-        client.images.pull(image)
+        with progress_bar(f"pulling {image}", silent) as progress:
+            pull_layers(client, image, progress)
     except (docker.errors.DockerException, requests.RequestException) as exc:
         raise ImageMissingError(
             f"There is no image {image} here, and it cannot be pulled: {explain(exc)}. Is the name "
@@ -94,6 +98,22 @@ def _pull(client: DockerClient, image: str) -> None:
             "`openenv-gym build` makes one of your own",
             image=image,
         ) from exc
+
+
+def pull_layers(client: DockerClient, image: str, progress: Progress) -> None:
+    """Pull an image, and report each layer that is there."""
+    from docker.errors import APIError
+    from docker.utils import parse_repository_tag
+
+    repository, tag = parse_repository_tag(image)
+    layers: dict[str, bool] = {}
+    for entry in client.api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+        if "error" in entry:
+            raise APIError(str(entry["error"]))
+        layer, status = entry.get("id"), entry.get("status", "")
+        if layer is not None and not status.startswith("Pulling from"):
+            layers[layer] = status in _PULLED
+            progress(sum(layers.values()), len(layers), f"{layer}: {status}")
 
 
 def labels(client: DockerClient, image: str) -> dict[str, str]:

@@ -13,8 +13,8 @@ from requests import RequestException
 
 from openenv_gym import registry
 from openenv_gym.errors import DockerError, ImageMissingError
+from openenv_gym.wire.progress_bar import Progress
 from openenv_gym_transports.containers.engine import connect, explain
-from openenv_gym_transports.images.build import Progress
 
 _DONE = frozenset({"Pushed", "Layer already exists"})
 _SILENCE_LIMIT = 600  # seconds: a registry may be slow with a large layer
