@@ -65,10 +65,12 @@ lint: install
 	$(BIN)/pyright
 
 # What follows from the openenv.yaml of each environment: the table of the registry and of the README;
-# and in each README the table of what clients of a server may set.
+# and in each README the table of what clients of a server may set. And the tables of docs/benchmarks.md,
+# from a report of `make bench`.
 generate: install
 	$(BIN)/python -m openenv_gym.registry.generate
 	$(BIN)/python -m tests.client_options
+	$(BIN)/python docs/figures.py
 
 # The site, in .build/site: a warning, such as a link that leads nowhere, is an error.
 docs: install

@@ -29,6 +29,7 @@ HERE = {
     "local_echo.py",
     "own_environment.py",
     "pettingzoo_self_play.py",
+    "record_replay.py",
     "remote_tls.py",
     "torchforge_style_grpo.py",
     "vector_failures.py",
@@ -73,6 +74,13 @@ def test_an_own_environment_is_the_same_over_three_transports(tmp_path: Path) ->
 
 def test_a_coding_agent_mends_its_code(tmp_path: Path) -> None:
     assert "3 of 3 tasks solved" in run("coding_agent.py", folder=tmp_path)
+
+
+def test_a_replay_says_where_another_agent_leaves_it(tmp_path: Path) -> None:
+    printed = run("record_replay.py", folder=tmp_path)
+    assert "the replay is the same: True" in printed
+    assert "another agent: " in printed
+    assert (tmp_path / "game.oeg").stat().st_size > 0
 
 
 @pytest.mark.browser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,15 @@ def test_each_error_is_explained(site: Path) -> None:
 def test_nothing_is_left_in_the_form_of_sphinx(site: Path) -> None:
     for page in site.rglob("*.html"):
         assert not re.search(r":(class|func|meth|mod):<code>", page.read_text("utf-8")), page
+
+
+def test_the_figures_of_the_benchmarks_are_those_of_the_report() -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "figures.py"))
+    text, report = script["PAGE"].read_text("utf-8"), script["load"](script["REPORT"])
+    assert script["page"](text, report) == text, "make generate writes them"
+    for row in report["rows"]:
+        assert f"| {row['candidate']} | {row['p10_us']:,.1f} |" in text
+    assert report["machine"]["cpu"] in text
 
 
 def test_the_readme_is_short() -> None:
