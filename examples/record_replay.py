@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     print(f"{parsed.file} has {len(recorded) - 1} moves")
 
-    replay = {"transport": "replay", "transport_options": {"file": parsed.file}}
+    replay: dict[str, Any] = {"transport": "replay", "transport_options": {"file": parsed.file}}
     again = play(gym.make(ID, **replay), leftmost)
     print("the replay is the same:", all(map(np.array_equal, recorded, again)))
     try:
