@@ -64,6 +64,10 @@ def test_an_episode_of_connect4_by_clicking(page: Page) -> None:
         expect(picture).to_be_visible()
         size = picture.evaluate("one => [one.naturalHeight, one.naturalWidth]")
         assert tuple(size) == env.render().shape[:2]
+        seen, text = picture.bounding_box(), page.locator("#observation").bounding_box()
+        assert seen is not None
+        assert text is not None
+        assert seen["x"] + seen["width"] < text["x"], "picture and text are side by side"
         assert len(served.sessions) == 1
         page.goto("about:blank")  # the session is ended, and not left to its timeout
         eventually(lambda: len(served.sessions) == 0)
