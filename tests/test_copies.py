@@ -171,6 +171,24 @@ def test_what_is_not_a_snapshot(transport: str) -> None:
     echo.close()
 
 
+@pytest.mark.parametrize(
+    ("id", "one", "other"),
+    [
+        ("OpenSpiel-v0", {"game": "tic_tac_toe"}, {"game": "connect_four"}),
+        ("OpenSpiel-v0", {"opponent": "first"}, {"opponent": "random"}),
+        ("TextArena-v0", {"env_id": "Wordle-v0"}, {"env_id": "Hangman-v0"}),
+        ("Atari-v0", {"game": "pong"}, {"game": "breakout"}),
+    ],
+)
+def test_a_snapshot_of_another_game_is_refused(id: str, one: Any, other: Any) -> None:
+    with make(f"openenv/{id}", **one) as env, make(f"openenv/{id}", **other) as target:
+        env.reset(seed=0)
+        begun = target.reset(seed=1)
+        with pytest.raises(SnapshotError, match="This is a snapshot"):
+            target.unwrapped.restore(env.unwrapped.snapshot())
+        assert same(target.reset(seed=1), begun)
+
+
 @transports
 def test_a_damaged_snapshot_is_noticed(transport: str) -> None:
     env = make(transport=transport)

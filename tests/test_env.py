@@ -16,6 +16,7 @@ from gymnasium.spaces import Discrete
 import openenv_gym
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.errors import (
+    ActionError,
     ConnectError,
     EpisodeError,
     MissingDependencyError,
@@ -397,3 +398,22 @@ def test_limits_that_are_refused(limit: float) -> None:
     for kind in (ProcessTransport, WebSocketTransport):
         with pytest.raises(OptionError, match=r"start_timeout=.*more than 0"):
             kind(start_timeout=limit)
+
+
+@pytest.mark.parametrize("transport", ["inprocess", "process"])
+def test_what_cannot_travel_is_the_same_error_over_every_transport(transport: str) -> None:
+    torch = pytest.importorskip("torch")
+    with gymnasium.make("openenv/Connect4-v0", transport=transport) as env:
+        options: Any
+        for options in ("fen", ["a"], {1: 2}):
+            with pytest.raises(OptionError, match="a dict from names to values"):
+                env.unwrapped.reset(seed=0, options=options)
+        env.reset(seed=0)
+        for action in (torch.tensor(3), np.array(3, dtype=object), object()):
+            with pytest.raises(ActionError, match="not in the action space"):
+                env.unwrapped.step(action)
+        env.step(3)
+    envs = gymnasium.make_vec("openenv/Connect4-v0", num_envs=2, transport=transport)
+    wrong: Any = "fen"
+    with closing(envs), pytest.raises(OptionError, match="a dict from names to values"):
+        envs.reset(seed=0, options=wrong)

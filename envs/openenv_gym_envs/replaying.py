@@ -10,12 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from openenv_gym.environment import Environment
+from openenv_gym.errors import SnapshotError
 
 
 class Replay:
-    """What happened in an episode so far."""
+    """What happened in an episode so far.
 
-    def __init__(self) -> None:
+    Args:
+        **options: Options of the environment by which the same actions are another episode. They
+            are in the snapshot, which others may see.
+    """
+
+    def __init__(self, **options: str | int) -> None:
+        self._kind = ", ".join(f"{name}={value!r}" for name, value in options.items())
         self._generator: dict[str, Any] = {}
         self._options: dict[str, Any] = {}
         self._actions: list[Any] = []
@@ -37,7 +44,7 @@ class Replay:
 
     def save(self) -> Any:
         """Return what was recorded."""
-        return [self._generator, self._options, list(self._actions)]
+        return [self._kind, self._generator, self._options, list(self._actions)]
 
     def load(
         self, environment: Environment[Any, Any, Any], saved: Any, make_action: Callable[[Any], Any]
@@ -48,8 +55,16 @@ class Replay:
             environment: Plays; it records as it does so.
             saved: What :meth:`save` returned.
             make_action: Makes the model of a plain action.
+
+        Raises:
+            SnapshotError: It was recorded with other options.
         """
-        generator, options, actions = saved
+        kind, generator, options, actions = saved
+        if kind != self._kind:
+            raise SnapshotError(
+                f"This is a snapshot with {kind}, not with {self._kind}: restore it with the "
+                "options that it was made with."
+            )
         environment.np_random.bit_generator.state = generator
         environment.reset(**options)
         for action in actions:

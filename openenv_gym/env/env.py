@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 from openenv_gym.env.closed_link import ClosedLink
 from openenv_gym.env.guesses import Guesses, warn_of_guesses
 from openenv_gym.env.human import HumanView
-from openenv_gym.env.keyword_types import check_keywords
+from openenv_gym.env.keyword_types import check_keywords, check_reset_options
 from openenv_gym.env.keywords import resolve_keywords
 from openenv_gym.env.remote import RemoteEnv
 from openenv_gym.errors import (
+    CodecError,
     EpisodeError,
     ExchangeTimeoutError,
     OptionError,
     SessionLostError,
     TransportError,
 )
+from openenv_gym.sessions.failures import action_error
+from openenv_gym.spaces.action_check import fits
 from openenv_gym.spaces.describe import parse
 from openenv_gym.transport import (
     STEP_TIMEOUT,
@@ -215,6 +218,7 @@ class OpenEnvGym(RemoteEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Implements gymnasium.Env.reset; options are those of the environment's reset."""
+        check_reset_options(options)
         super().reset(seed=seed)
         if self._failure is not None:
             self._renew()
@@ -241,6 +245,10 @@ class OpenEnvGym(RemoteEnv):
             ) from self._failure
         try:
             outcome = self.link.step(action)
+        except CodecError as error:
+            if fits(self.action_space, action):
+                raise
+            raise action_error(action, self.action_space) from error  # as in this process
         except TransportError as error:
             self._lose(error)
             raise

@@ -72,6 +72,23 @@ def check_keywords(keywords: Mapping[str, Any]) -> None:
             raise OptionError(f"{name}= is {found}: give {kind.wanted}.", option=name)
 
 
+def check_reset_options(options: Any) -> None:
+    """Check the options of a reset: over a wire they would be an error of the codec.
+
+    Raises:
+        OptionError: They are not a dict with names as its keys.
+    """
+    if options is None or (isinstance(options, dict) and _are_texts(options)):
+        return
+    found = "a dict whose keys are not all texts"
+    if not isinstance(options, dict):
+        found = f"of the type {type(options).__name__}"
+    raise OptionError(
+        f"options= of reset() is {found}: give a dict from names to values, or None.",
+        option="options",
+    )
+
+
 def _are_texts(values: Iterable[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
 

@@ -28,6 +28,14 @@ def admission(space: Space[Any]) -> Callable[[Any], bool]:
     return space.contains
 
 
+def fits(space: Space[Any], action: Any) -> bool:
+    """Return whether a value, however strange, is an action of the Space."""
+    try:
+        return admission(space)(action)
+    except Exception:  # contains() of a strange value may raise anything
+        return False
+
+
 @admission.register
 def _discrete(space: spaces.Discrete) -> Callable[[Any], bool]:
     start, end = int(space.start), int(space.start) + int(space.n)

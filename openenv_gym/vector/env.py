@@ -18,7 +18,7 @@ from gymnasium.vector.utils import iterate
 from numpy.typing import NDArray
 
 from openenv_gym.env.guesses import warn_of_guesses
-from openenv_gym.env.keyword_types import check_keywords
+from openenv_gym.env.keyword_types import check_keywords, check_reset_options
 from openenv_gym.env.keywords import resolve_keywords
 from openenv_gym.errors import (
     ClosedError,
@@ -229,6 +229,7 @@ class OpenEnvVectorEnv(RemoteVectorEnv):
                 only these lanes begin a new episode.
         """
         self._check_idle()
+        check_reset_options(options)
         seeds = seeds_of(seed, self.num_envs)
         given = dict(options or {})
         chosen = reset_mask(given.pop("reset_mask", None), self.num_envs)

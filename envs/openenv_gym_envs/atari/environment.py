@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from openenv_gym.environment import Environment
-from openenv_gym.errors import OptionError, did_you_mean
+from openenv_gym.errors import OptionError, SnapshotError, did_you_mean
 from openenv_gym.models import ClientOption
 from openenv_gym_envs.atari.models import AtariAction, AtariObservation, AtariState
 from openenv_gym_envs.atari.openenv_server import AtariReader
@@ -206,11 +206,17 @@ class AtariEnvironment(Environment[AtariAction, AtariObservation, AtariState]):
     def save(self) -> Any:
         """Implements Environment.save: the emulator, with its random numbers."""
         emulator = self.ale.cloneState(include_rng=True).serialize()
-        return [emulator, self._steps, self._episode_id]
+        return [self._state.game_name, emulator, self._steps, self._episode_id]
 
     def load(self, saved: Any) -> None:
         """Implements Environment.load."""
-        emulator, self._steps, self._episode_id = saved
+        game, emulator, steps, episode_id = saved
+        if game != self._state.game_name:
+            raise SnapshotError(
+                f"This is a snapshot of the game {game!r}, not of {self._state.game_name!r}.",
+                game=self._state.game_name,
+            )
+        self._steps, self._episode_id = steps, episode_id
         self.ale.restoreState(ale_py.ALEState(emulator))
 
     @property

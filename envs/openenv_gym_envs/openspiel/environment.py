@@ -97,7 +97,9 @@ class OpenSpielEnvironment(Environment[OpenSpielAction, OpenSpielObservation, Op
         allow_unseeded: Annotated[bool, ClientOption()] = False,
         game_files: dict[str, str] | None = None,
     ) -> None:
-        self._replay = Replay()
+        self._replay = Replay(
+            game=game, opponent=opponent, agent_player=agent_player, simulations=simulations
+        )
         self._source = Source(game, game_files or {})
         self._policy = opponent
         self._agent_player: int | Literal["random"] = agent_player

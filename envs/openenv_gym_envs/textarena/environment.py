@@ -101,7 +101,12 @@ class TextArenaEnvironment(Environment[TextArenaAction, TextArenaObservation, Te
         self._agent = agent_player
         self._source = games.Source(env_id, env_kwargs or {}, num_players)
         self._seeded = allow_unseeded or games.is_seeded(env_id)
-        self._replay = Replay()
+        self._replay = Replay(
+            env_id=env_id,
+            num_players=num_players,
+            opponent=opponent if isinstance(opponent, str) else "lines",
+            agent_player=agent_player,
+        )
         self._clear(None)
         self._game, self._numbers = self._source.begin(0)  # an error is better now than later
 
