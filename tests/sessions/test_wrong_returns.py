@@ -9,7 +9,7 @@ from gymnasium.spaces import Discrete
 
 from openenv_gym.env import OpenEnvGym
 from openenv_gym.environment import Environment
-from openenv_gym.errors import ActionError, CodecError, EnvironmentFailedError, SpaceError
+from openenv_gym.errors import ActionError, EnvironmentFailedError, SpaceError
 from openenv_gym.models import Action, Observation, State
 from tests.environments import THREADED
 
@@ -80,17 +80,11 @@ def test_models_that_are_not_named() -> None:
         OpenEnvGym(WithoutModels)
 
 
-@pytest.mark.parametrize(
-    ("transport", "error", "text"),
-    [
-        ("inprocess", ActionError, r"action\.numpy\(\), or action\.item\(\)"),
-        ("process", CodecError, r"pass its \.numpy\(\)"),
-    ],
-)
-def test_tensors(transport: str, error: type[Exception], text: str) -> None:
+@pytest.mark.parametrize("transport", ["inprocess", "process"])
+def test_tensors(transport: str) -> None:
     torch = pytest.importorskip("torch")
     env = OpenEnvGym(THREADED, transport=transport)
     env.reset()
-    with pytest.raises(error, match=text):
+    with pytest.raises(ActionError, match=r"action\.numpy\(\), or action\.item\(\)"):
         env.step(torch.tensor(0))
     env.close()
