@@ -90,16 +90,21 @@ def _restore(
 def show_traceback(error: OpenEnvGymError) -> OpenEnvGymError:
     """Let the environment's own traceback stand under the error, where it has no cause here.
 
-    Its owner is sent it in the field ``traceback``. Control characters, which a terminal would
-    obey, are shown by their codes.
+    Its owner is sent it in the field ``traceback``.
     """
     text = error.fields.get("traceback")
     if isinstance(text, str) and error.__cause__ is None:
-        plain = "".join(
-            one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text
-        )
-        error.add_note(f"The environment's own traceback:\n{plain[:_LONGEST_NOTE].rstrip()}")
+        text = printable(text)[:_LONGEST_NOTE].rstrip()
+        error.add_note(f"The environment's own traceback:\n{text}")
     return error
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Return a text from elsewhere with codes for control characters: a terminal obeys them."""
+    return _CONTROL.sub(lambda one: ascii(one[0])[1:-1], text)
 
 
 def _portable(value: Any) -> Any:

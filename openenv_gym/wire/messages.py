@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from openenv_gym.errors import OpenEnvGymError, from_name, show_traceback
+from openenv_gym.errors import OpenEnvGymError, from_name, printable, show_traceback
 
 StepOutcome = tuple[Any, Any, bool, bool, dict[str, Any]]
 """What ``gymnasium.Env.step`` gives: observation, reward, terminated, truncated, info."""
@@ -379,4 +379,4 @@ class Failure(Reply):
 
     def error(self) -> OpenEnvGymError:
         """Return the error that was reported."""
-        return show_traceback(from_name(self.kind, self.message, self.fields))
+        return show_traceback(from_name(self.kind, printable(self.message), self.fields))

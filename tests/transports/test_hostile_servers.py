@@ -26,7 +26,7 @@ from openenv_gym.errors import (
     TransportError,
 )
 from openenv_gym.spaces import description_size
-from openenv_gym.wire.messages import Description, Result
+from openenv_gym.wire.messages import Description, Failure, Result
 from openenv_gym.wire.names import CONTENT_TYPE
 from openenv_gym_transports.links import wire_link
 
@@ -125,7 +125,7 @@ def description(space: Any, id: int = 1) -> bytes:
     return msgspec.msgpack.encode(Description("evil", space, DISCRETE, {}, id=id))
 
 
-def costs(transport: str, harm: Harm, error: type[Exception]) -> None:
+def costs(transport: str, harm: Harm, error: type[Exception]) -> Exception:
     """Make an environment there: it fails in time, with an error of ours, in little memory."""
 
     def speak(sock: socket.socket) -> None:
@@ -163,6 +163,7 @@ def costs(transport: str, harm: Harm, error: type[Exception]) -> None:
         assert isinstance(caught.value, OpenEnvGymError)
         assert time.monotonic() - began < LONG
         assert peak < MEMORY
+        return caught.value
 
 
 def _play(transport: str, url: str, limit: float) -> None:
@@ -306,6 +307,14 @@ def test_over_a_websocket(name: str) -> None:
 @pytest.mark.parametrize("name", SPACES)
 def test_spaces_that_are_too_large(name: str) -> None:
     costs("websocket", after(frame(description(SPACES[name])), silence), SpaceError)
+
+
+@pytest.mark.parametrize("name", ["SystemExit", "MissingDependencyError", "__class__", ""])
+def test_failures_of_any_name(name: str) -> None:
+    fields = {"args": 1, "fields": 2, "__class__": "x", "with_traceback": None}
+    failure = msgspec.msgpack.encode(Failure(name, "\x1b[31mred", fields, id=1))
+    error = costs("websocket", after(frame(failure), silence), OpenEnvGymError)
+    assert "\x1b" not in str(error)  # a terminal would obey it
 
 
 def test_spaces_that_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
