@@ -262,7 +262,7 @@ def under_attack(
 
 def _sessions(port: int) -> int:
     """Return how many sessions a server has, once those that ended are gone."""
-    for _ in range(100):
+    for _ in range(450):  # one that a client left ends after a minute
         reply = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=_PATIENCE)
         found = re.search(r"^openenv_gym_sessions\{.*\} (\d+)", reply.text, re.M)
         assert found, reply.text[:500]
