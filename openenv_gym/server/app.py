@@ -1,4 +1,9 @@
-"""The application that serves an environment for the network: FastAPI, to run or to mount."""
+"""The application that serves an environment for the network, to run or to mount.
+
+What :func:`create_app` makes for others is FastAPI, which they may add to. No route of ours needs
+it, and to load it takes a third of a server's start: ``openenv-gym serve`` runs the same in
+Starlette.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,8 @@ import copy
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from openenv_gym.errors import RegistryError, missing_package
 from openenv_gym.wire.names import (
@@ -20,9 +26,12 @@ from openenv_gym.wire.names import (
 )
 
 try:
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 except ImportError as error:
     raise missing_package("Serving for the network", str(error.name), "server") from error
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
 from openenv_gym import registry
@@ -40,6 +49,11 @@ from openenv_gym.server.process import check_alone
 from openenv_gym.server.sessions import Sessions
 from openenv_gym.server.web import Dashboard, WebRoutes
 from openenv_gym.wire.token import sendable_token
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+AppT = TypeVar("AppT", bound=Starlette)
 
 _DESCRIPTION = f"""
 Serves sessions of the environment **{{name}}**. In Python:
@@ -120,18 +134,23 @@ def create_app(
             any other may be of a web page that has its name lead here (DNS rebinding).
 
     Raises:
+        MissingDependencyError: FastAPI is not installed.
         RegistryError: There is no such environment.
         OptionError: A limit is invalid, or the token is empty or not one that a client can send.
     """
+    try:
+        from fastapi import FastAPI
+    except ImportError as error:
+        raise missing_package("create_app()", str(error.name), "server") from error
     if token is not None:
         token = sendable_token(token, "token=")
-    entry, known_options = _entry_of(environment)
+    entry, known_options = served_entry(environment)
     models = {"action": action, "observation": observation}
     named = {side: model for side, model in models.items() if model is not None}
     entry = replace(entry, models={**entry.models, **named}, name=env_name or entry.name)
     sessions = Sessions(
         entry,
-        options={**entry.options, **known_options, **(options or {})},
+        options={**known_options, **(options or {})},
         owner=owner,
         max_sessions=max_concurrent_envs or max_sessions,
         idle_timeout=idle_timeout,
@@ -139,16 +158,38 @@ def create_app(
         reveal=debug or owner,
         backend=BackendSettings(name=backend) if isinstance(backend, str) else backend,
     )
+    make = partial(FastAPI, openapi_url=None)  # the routes describe themselves
+    return application(make, entry, sessions, token=token, web=web, allow_hosts=allow_hosts)
+
+
+def application(
+    make: Callable[..., AppT],
+    entry: Entry,
+    sessions: Sessions,
+    *,
+    token: str | None,
+    web: bool,
+    allow_hosts: Sequence[str],
+) -> AppT:
+    """Make the application of sessions.
+
+    Args:
+        make: Starlette, or what makes an application as it does.
+        entry: What the sessions are of.
+        sessions: They end with the application.
+        token: As of :func:`create_app`, as are ``web`` and ``allow_hosts``.
+        web: See there.
+        allow_hosts: See there.
+    """
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: AppT) -> AsyncIterator[None]:
         check_alone(entry.name)
         sessions.start()
         yield
         await sessions.close()
 
-    # The routes describe themselves, in terms of the environment's models.
-    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app = make(lifespan=lifespan, exception_handlers={HTTPException: _refused})
     app.state.sessions = sessions
     face = http.HttpFace(sessions)
     app.add_middleware(http.Shortcut, face=face)
@@ -173,8 +214,14 @@ def create_app(
     return app
 
 
-def _entry_of(environment: Any) -> tuple[Entry, dict[str, Any]]:
-    """Return what is to be served, and the options that it was registered with."""
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    """No such route, or not by this method: as FastAPI answers, and servers of OpenEnv with it."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
+def served_entry(environment: Any) -> tuple[Entry, dict[str, Any]]:
+    """Return what is to be served, and its options: its own, and those it was registered with."""
     made: Callable[..., Any] | None = None
     if not isinstance(environment, str):
         made = environment
@@ -191,7 +238,7 @@ def _entry_of(environment: Any) -> tuple[Entry, dict[str, Any]]:
     entry = registry.environment(known.environment)
     form, options = form_and_options(known.options.pop("actions", None), known.options)
     entry = replace(entry, spaces={**entry.spaces, **spaces}, actions=form, make=made)
-    return entry, options
+    return entry, {**entry.options, **options}
 
 
 def _copies(environment: Any) -> Callable[[], Any]:

@@ -55,9 +55,11 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
     """
     try:
         import uvicorn
+        from starlette.applications import Starlette
 
-        from openenv_gym.server.app import create_app
+        from openenv_gym.server.app import application, served_entry
         from openenv_gym.server.draining import DrainingServer
+        from openenv_gym.server.sessions import Sessions
     except ImportError as error:
         raise missing_package("Serving for the network", str(error.name), "server") from error
     owned: bool = arguments.owned
@@ -69,17 +71,23 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
         arguments.web = arguments.web or variables.has_page()
     # An owner is there as long as the standard input is, and is the only client.
     forever = float("inf")
-    app = create_app(
-        environment,
-        options=options,
+    entry, known_options = served_entry(environment)
+    sessions = Sessions(
+        entry,
+        options={**known_options, **options},
         max_sessions=arguments.max_sessions or (_OWNED_SESSIONS if owned else _MAX_SESSIONS),
         idle_timeout=_given(arguments.idle_timeout, forever if owned else _IDLE_TIMEOUT),
         resume_timeout=_given(arguments.resume_timeout, forever if owned else _RESUME_TIMEOUT),
-        token=token,
-        debug=arguments.debug,
         owner=owned,
-        web=arguments.web,
+        reveal=arguments.debug or owned,
         backend=_backend(arguments),
+    )
+    app = application(
+        Starlette,
+        entry,
+        sessions,
+        token=token,
+        web=arguments.web,
         allow_hosts=[
             *filter(None, [arguments.host]),
             *arguments.allow_host,
@@ -89,9 +97,9 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
     decided = owned or arguments.token == "" or variables.is_open()
     open_to_all = token is None and not decided
     listener = _listener(arguments, open_to_all)
-    settings = uvicorn_settings(app.state.sessions, tls_context(arguments))
+    settings = uvicorn_settings(sessions, tls_context(arguments))
     config = uvicorn.Config(app, **settings)
-    server = DrainingServer(config, app.state.sessions, arguments.drain_timeout)
+    server = DrainingServer(config, sessions, arguments.drain_timeout)
     logging.getLogger("uvicorn.error").addFilter(_Seldom())
     if owned:
         watch_owner(0)
@@ -103,7 +111,7 @@ def serve(environment: str, options: Mapping[str, Any], arguments: argparse.Name
     except KeyboardInterrupt:
         pass  # uvicorn raises it again once it has shut down
     finally:
-        if app.state.sessions.stuck:
+        if sessions.stuck:
             _exit(1)
 
 

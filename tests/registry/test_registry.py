@@ -88,7 +88,11 @@ def test_missing_docker_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("module", "package", "install"),
     [
-        ("openenv_gym.server.app", "fastapi", r'pip install "openenv-gym\[server\]"'),
+        (
+            "openenv_gym.server.app",
+            "starlette.applications",
+            r'pip install "openenv-gym\[server\]"',
+        ),
         ("openenv_gym.testing.contract", "pytest", "pip install pytest"),
         ("openenv_gym_envs.chess.drawing", "PIL", r'pip install "openenv-gym\[chess\]"'),
         ("openenv_gym_envs.connect4.drawing", "PIL", r'pip install "openenv-gym\[connect4\]"'),
@@ -102,6 +106,12 @@ def test_a_module_that_needs_a_package_names_it(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=install):
         importlib.import_module(module)
+
+
+def test_an_application_of_fastapi_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    with pytest.raises(MissingDependencyError, match=r'pip install "openenv-gym\[server\]"'):
+        openenv_gym.create_app("echo")
 
 
 def test_a_missing_package_of_ones_own() -> None:

@@ -147,6 +147,15 @@ def test_a_client_of_a_pipe_needs_no_pydantic_and_no_http() -> None:
     assert run(script).strip() == "[]"
 
 
+def test_what_serves_loads_no_fastapi() -> None:
+    """It would take a third of a server's start."""
+    script = (
+        "import sys, openenv_gym.server.run, openenv_gym.server.app\n"
+        "print('fastapi' in sys.modules)"
+    )
+    assert run(script).strip() == "False"
+
+
 def test_public_names_are_sorted_and_the_same_everywhere() -> None:
     assert openenv_gym.__all__ == sorted(openenv_gym.__all__)
     assert set(dir(openenv_gym)) >= set(openenv_gym.__all__)

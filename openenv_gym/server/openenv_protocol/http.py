@@ -7,7 +7,6 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
-from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -270,9 +269,13 @@ class OpenEnvRoutes:
         return JSONResponse({**document, "servers": [{"url": root}]} if root else document)
 
     async def _docs(self, request: Request) -> Response:
+        from fastapi.openapi.docs import get_swagger_ui_html  # takes long to load
+
         return get_swagger_ui_html(**self._shown(request))
 
     async def _redoc(self, request: Request) -> Response:
+        from fastapi.openapi.docs import get_redoc_html
+
         return get_redoc_html(**self._shown(request))
 
     def _shown(self, request: Request) -> dict[str, Any]:
