@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Written by .ci/engine where it prepared a base image and wheels for building without a network.
 -include .build/docker.mk
 
-.PHONY: demo demo-all test soak compat gymnasium lint generate docs bench install clean
+.PHONY: demo demo-all test test-long soak compat gymnasium lint generate docs bench install clean
 
 # Each stage installs what the one before has not; the last one names everything that must fit
 # together. pip is quiet, so that a stage is one line.
@@ -44,6 +44,11 @@ demo-all: install
 
 test: install
 	$(BIN)/python .ci/test
+
+# What takes minutes to show what a part of it, in `make test`, shows too.
+test-long: export OPENENV_GYM_LONG_TESTS = 1
+test-long: install
+	$(BIN)/python .ci/test -m long
 
 # All kinds of faults, or a share of them, and a table of what came of them: an hour for all.
 SHARE ?= 1

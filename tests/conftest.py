@@ -60,6 +60,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         _skip_unless_required("OPENENV_GYM_REQUIRE_BROWSER", reason)
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """xdist takes "::" in a name for the end of a scope, which has fixtures of its own."""
+    return val.replace("::", ":") if isinstance(val, str) and "::" in val else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Captured text becomes UTF-8, without which xdist ends: some tests log half a character."""
@@ -71,7 +76,10 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests over Ray share one; its actors take seconds to start, so few contracts are for it."""
+    """Tests over Ray share one; its actors take seconds to start, so few contracts are for it.
+
+    Those that are marked ``long`` are for the night.
+    """
     over_ray = [item for item in items if _transport(item) == "ray"]
     for item in over_ray:
         assert isinstance(item, pytest.Function)
@@ -82,6 +90,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in over_ray
         if item.path.parent.name == "contract" and item.parent and item.parent.name not in _ON_RAY
     }
+    if os.environ.get("OPENENV_GYM_LONG_TESTS") != "1":
+        spared |= {item for item in items if item.get_closest_marker("long")}
     if spared:
         config.hook.pytest_deselected(items=list(spared))
         items[:] = [item for item in items if item not in spared]

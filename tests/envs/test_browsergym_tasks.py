@@ -89,24 +89,30 @@ def test_a_wrong_answer_ends_without_reward() -> None:
     env.close()
 
 
+TASKS = [name.removeprefix("miniwob.") for name in VARIANTS if name.startswith("miniwob.")]
+
+
 @pytest.mark.timeout(600)
-def test_every_task_is_reset() -> None:
+@pytest.mark.parametrize(
+    "tasks",
+    [pytest.param(TASKS[::8], id="some"), pytest.param(TASKS, id="all", marks=pytest.mark.long)],
+)
+def test_every_task_is_reset(tasks: list[str]) -> None:
     """All in one browser, which takes less than a second for each."""
     env = OpenEnvGym(ID, include_screenshot=False, include_html=False)
     seen = {}
-    for name in VARIANTS:
-        if name.startswith("miniwob."):
-            task = name.removeprefix("miniwob.")
-            observation, info = env.reset(seed=1, options={"task_name": task})
-            assert env.observation_space.contains(observation)
-            assert observation["url"] == f"http://miniwob.localhost/miniwob/{task}.html"
-            assert observation["text"].startswith("RootWebArea")
-            assert info["browsergym_info"]["task_info"]["TASK_READY"]
-            seen[task] = observation["goal"]
+    for task in tasks:
+        observation, info = env.reset(seed=1, options={"task_name": task})
+        assert env.observation_space.contains(observation)
+        assert observation["url"] == f"http://miniwob.localhost/miniwob/{task}.html"
+        assert observation["text"].startswith("RootWebArea")
+        assert info["browsergym_info"]["task_info"]["TASK_READY"]
+        seen[task] = observation["goal"]
     env.close()
-    assert len(seen) == 125
+    assert len(TASKS) == 125
+    assert len(seen) == len(tasks)
     assert all(seen.values())
-    assert len(set(seen.values())) > 100
+    assert len(set(seen.values())) > 0.8 * len(tasks)
 
 
 def test_ids_are_those_of_the_library() -> None:
