@@ -164,7 +164,10 @@ def _heed_ctrl_c() -> None:
 def _left(trainer: subprocess.Popen[bytes], mark: str, folder: Path, case: Case) -> list[str]:
     left = [f"process {pid}" for pid in _marked(mark)]
     left += [] if trainer.poll() is not None else ["the trainer"]
-    left += [str(path) for path in folder.rglob("*")]
+    try:
+        left += [str(path) for path in folder.rglob("*")]
+    except FileNotFoundError:  # removed while it was looked at
+        left.append("a folder")
     if case.image and not left and _containers(trainer.pid):
         left.append(_CONTAINER)
     return left
