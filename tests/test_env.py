@@ -253,6 +253,14 @@ def test_steps_out_of_turn(id: str, options: dict[str, Any]) -> None:
         env.step(env.action_space.sample())
 
 
+def test_a_reset_that_failed_is_over_when_the_next_one_succeeds() -> None:
+    with gymnasium.make("openenv/Connect4-v0") as env:
+        with pytest.raises(OptionError):
+            env.reset(seed=0, options={"nope": 1})
+        env.reset(seed=0)
+        assert env.step(0)[0].shape == (6, 7)
+
+
 def test_a_subclass_has_its_own_step() -> None:
     class Doubled(OpenEnvGym):
         def step(self, action: Any) -> Any:
