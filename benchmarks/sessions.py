@@ -3,9 +3,10 @@
     python benchmarks/sessions.py [--sessions N] [--seconds S] [--environment NAME] [--json FILE]
 
 Starts ``openenv-gym serve`` for the environment (Connect4, against a random opponent), opens so
-many sessions over WebSockets from one asyncio client, and has each play random legal moves. Prints
-how long steps took (p50, p99, the slowest), how many failed, and what the server used; then the
-bar: all of a thousand sessions succeed for a minute, with a p99 below a second.
+many sessions over WebSockets from one light client (load.py), and has each play games of random
+legal moves. Prints how long steps took (p50, p99, the slowest), how many failed, and what the
+server used; then the bar: all of a thousand sessions succeed for a minute, with a p99 below a
+second.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import re
 import resource
 import subprocess
@@ -25,78 +25,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import load
 import numpy as np
+from load import Player, cpu_seconds, record
 from memory import resident
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Subprotocol
 
 from openenv_gym.cli.benchmark.machine import describe, summary
-from openenv_gym.wire.codec import decode, encode
-from openenv_gym.wire.messages import Close, Failure, Open, Request, Reset, Result, Step
-from openenv_gym.wire.names import SUBPROTOCOL
 
-_SUBPROTOCOL = Subprotocol(SUBPROTOCOL)
 BAR = 1.0
 """Seconds that the 99th percentile of the steps may take."""
 
 _AT_ONCE = 32  # sessions that are being opened
 _START_LIMIT = 60.0
-_REPLY_LIMIT = 60.0
 _SPARE_FILES = 200
-
-
-class Player:
-    """One session.
-
-    Args:
-        socket: Its connection.
-        seed: Of its games and its moves.
-    """
-
-    def __init__(self, socket: ClientConnection, seed: int) -> None:
-        self._socket = socket
-        self._random = np.random.default_rng(seed)
-        self._seed = seed
-        self._sent = 0
-        self._mask: Any = None
-
-    async def ask(self, request: Request) -> Any:
-        """One request, one reply.
-
-        Raises:
-            OpenEnvGymError: It failed.
-        """
-        self._sent += 1
-        request.id = self._sent
-        await self._socket.send(encode(request))
-        async with asyncio.timeout(_REPLY_LIMIT):
-            reply = decode(await self._socket.recv(decode=False))
-        if isinstance(reply, Failure):
-            raise reply.error()
-        assert reply.id == request.id
-        return reply
-
-    async def begin(self, options: dict[str, Any]) -> None:
-        """Opens the session and begins a game."""
-        await self.ask(Open(None, options))
-        self._take(await self.ask(Reset(self._seed)))
-
-    async def step(self) -> float:
-        """A random legal move; how many seconds it took. After the end a new game begins."""
-        action = self._random.choice(np.flatnonzero(self._mask))
-        began = time.perf_counter()
-        result = await self.ask(Step(action))
-        spent = time.perf_counter() - began
-        self._take(result)
-        if result.terminated or result.truncated:
-            self._take(await self.ask(Reset(None)))
-        return spent
-
-    def _take(self, result: Result) -> None:
-        self._mask = result.info["action_mask"]
 
 
 class Run:
@@ -106,11 +50,20 @@ class Run:
         url: Of the server.
         sessions: How many.
         seconds: How long.
+        environment: What the server serves.
         options: Options of the environment.
     """
 
-    def __init__(self, url: str, sessions: int, seconds: float, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        url: str,
+        sessions: int,
+        seconds: float,
+        environment: str,
+        options: dict[str, Any],
+    ) -> None:
         self._url = url
+        self._games = record(environment, options)
         self._sessions = sessions
         self._seconds = seconds
         self._options = options
@@ -131,18 +84,16 @@ class Run:
         async def one(number: int) -> None:
             nonlocal left
             try:
-                async with contextlib.AsyncExitStack() as stack:
-                    async with gate:
-                        socket = await stack.enter_async_context(self._connect())
-                        player = Player(socket, number)
-                        await player.begin(self._options)
-                    progress.advance(opened)
-                    left -= 1
-                    if left == 0:
-                        ready.set()
-                    await ready.wait()
-                    await self._play(player, number, lambda: progress.advance(playing))
-                    await player.ask(Close())
+                async with gate:
+                    player = await Player.connect(self._url, self._games, number)
+                    await player.begin(self._options)
+                progress.advance(opened)
+                left -= 1
+                if left == 0:
+                    ready.set()
+                await ready.wait()
+                await self._play(player, number, lambda: progress.advance(playing))
+                await player.close()
             except Exception as error:  # whatever it is, it is what is to be found
                 self.errors.append(f"{type(error).__name__}: {error}")
                 left -= 1
@@ -153,15 +104,6 @@ class Run:
         await asyncio.wait([asyncio.create_task(ready.wait())])
         self.opening = time.perf_counter() - began
         await asyncio.gather(*tasks)
-
-    def _connect(self) -> connect:
-        return connect(
-            self._url,
-            subprotocols=[_SUBPROTOCOL],
-            compression=None,
-            ping_interval=None,
-            open_timeout=_REPLY_LIMIT,
-        )
 
     async def _play(self, player: Player, number: int, stepped: Any) -> None:
         """A step a second, at a moment of the second that is this session's own."""
@@ -205,22 +147,16 @@ def allow_files(wanted: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def cpu_seconds(pid: int) -> float:
-    """Of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """The whole of it."""
     machine = describe()
     allow_files(arguments.sessions + _SPARE_FILES)
     options = json.loads(arguments.options)
     with server(arguments.environment, arguments.sessions) as (url, pid):
-        run = Run(url, arguments.sessions, arguments.seconds, options)
+        run = Run(url, arguments.sessions, arguments.seconds, arguments.environment, options)
         before = cpu_seconds(pid)
         with Progress(console=Console(stderr=True), transient=True) as progress:
-            asyncio.run(run(progress))
+            load.run(run(progress))
         used = {"cpu_s": cpu_seconds(pid) - before, "resident_mb": resident(pid)}
     times = np.array(run.times or [float("inf")])
     steps = int(arguments.seconds) * arguments.sessions
