@@ -115,6 +115,15 @@ def check_allowed(
     return allowed
 
 
+def is_left_to_clients(function: Callable[..., Any], given: Mapping[str, Any]) -> bool:
+    """Return whether an option that must be given is not, and clients may give it."""
+    return any(
+        parameter.default is parameter.empty and client_option(parameter) is not None
+        for name, parameter in parameters_of(function).items()
+        if name not in given
+    )
+
+
 def client_option(parameter: inspect.Parameter | None) -> ClientOption | None:
     """Return the mark of an option that clients may set; None for one that they may not."""
     marks = getattr(getattr(parameter, "annotation", None), "__metadata__", ())

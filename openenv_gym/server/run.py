@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from openenv_gym import registry
 from openenv_gym.cli.arguments import options_of
 from openenv_gym.errors import OpenEnvGymError, OptionError, StartError, missing_package
+from openenv_gym.options import is_left_to_clients
 from openenv_gym.server import variables
 from openenv_gym.server.backend import INPROCESS, LIMITS, BackendSettings, default_backend
 from openenv_gym.server.process import end_group, owner_left
@@ -152,12 +153,16 @@ def uvicorn_settings(
 def _check_makeable(environment: str, options: Mapping[str, Any], backend: str) -> None:
     """Make an environment once, so that what is wrong is said now, and not to each client.
 
+    Not where an option that it needs is left to its clients.
+
     Raises:
         OpenEnvGymError: It cannot be made.
     """
     entry = registry.environment(environment)
-    registry.load(entry)
+    make = registry.load(entry)
     if backend not in ("inprocess", "process"):  # elsewhere there may be more than here
+        return
+    if is_left_to_clients(make, options):
         return
     try:
         make_adapter(entry, options, None).close()

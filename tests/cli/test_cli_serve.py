@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 from typing import Any
 
+import gymnasium
 import httpx
 import pytest
+from gymnasium.spaces import Discrete
 
+import openenv_gym  # noqa: F401  registers the ids
 from openenv_gym import Environment, State
+from openenv_gym.errors import OptionError
 from tests.environments import CountingAction, CountingObservation
 from tests.servers import process
 
@@ -46,6 +51,24 @@ def test_options_come_from_variables() -> None:
     ):
         reply = client.post(f"http://127.0.0.1:{port}/reset", json={"seed": 1})
     assert len(reply.json()["observation"]["observation"]) == 4
+
+
+def test_an_option_that_is_left_to_clients() -> None:
+    with process("gymnasium") as (_, port):
+        made = functools.partial(
+            gymnasium.make,
+            "openenv/Gymnasium-v0",
+            transport="websocket",
+            url=f"ws://127.0.0.1:{port}",
+        )
+        with made(env_id="Taxi-v4") as env:
+            assert env.observation_space == Discrete(500)
+        with pytest.raises(OptionError, match="one of gymnasium's own"):
+            made(env_id="openenv/Echo-v0")
+        with pytest.raises(OptionError, match="'env_id' must be given"):
+            made()
+        with pytest.raises(OptionError, match="'env_kwargs' is for the owner"):
+            made(env_id="Taxi-v4", env_kwargs={"is_rainy": True})
 
 
 @pytest.mark.parametrize(

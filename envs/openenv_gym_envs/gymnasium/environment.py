@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium
+from pydantic import AfterValidator, Field
 
 from openenv_gym.errors import OptionError
+from openenv_gym.models import ClientOption
+
+
+def _of_gymnasium(env_id: str) -> str:
+    spec = gymnasium.registry.get(env_id)
+    if spec is None or not str(spec.entry_point).startswith("gymnasium.envs."):
+        raise ValueError("clients may choose one of gymnasium's own environments")
+    return env_id
+
+
+_OfGymnasium = Annotated[
+    str,
+    Field(max_length=100, description="one of gymnasium's own"),
+    AfterValidator(_of_gymnasium),
+]
 
 
 def make(
-    env_id: str, env_kwargs: dict[str, Any] | None = None, render_mode: str | None = None
+    env_id: Annotated[str, ClientOption(_OfGymnasium)],
+    env_kwargs: dict[str, Any] | None = None,
+    render_mode: str | None = None,
 ) -> gymnasium.Env[Any, Any]:
     """Make a registered gymnasium environment, as ``gymnasium.make`` does.
 
@@ -19,9 +37,10 @@ def make(
     outer environment anyway.
 
     Args:
-        env_id: Its id; ``"module:ns/Name-v0"`` imports the module first. For the owner of a server
-            alone, as is what follows: an environment may take code and files by its keywords.
-        env_kwargs: Its keywords.
+        env_id: Its id; ``"module:ns/Name-v0"`` imports the module first. Clients of a server whose
+            owner sets none may choose among gymnasium's own.
+        env_kwargs: Its keywords. For the owner of a server alone: an environment may take code and
+            files by them.
         render_mode: The mode to render in.
 
     Raises:
