@@ -107,7 +107,7 @@ class AwakeSocket:
         self._ready = poll.poll
         self.habit = Habit()
 
-    def recv_into(self, buffer: memoryview, /) -> int:
+    def recv_into(self, buffer: bytearray | memoryview, /) -> int:
         """Receive what comes next, as that of a socket."""
         began: float = perf_counter()
         lost = self._stay_awake(began, began + self.habit.limit) if self.habit.awake else 0.0

@@ -36,7 +36,7 @@ class DescriptorReader:
         self._room = socket.CMSG_SPACE(_MOST * array.array("i").itemsize)
         self._files: list[int] = []
 
-    def recv_into(self, buffer: memoryview, /) -> int:
+    def recv_into(self, buffer: bytearray | memoryview, /) -> int:
         """Receive what comes next, as a socket does.
 
         Raises:

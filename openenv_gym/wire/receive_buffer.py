@@ -13,7 +13,7 @@ _AT_ONCE = 1 << 24
 class Reader(Protocol):
     """Receives from a blocking socket."""
 
-    def recv_into(self, buffer: memoryview, /) -> int:
+    def recv_into(self, buffer: bytearray | memoryview, /) -> int:
         """Receive what comes next, as a socket does."""
         ...
 
@@ -52,8 +52,10 @@ class ReceiveBuffer:
         if end:
             self._make_room(end)
             got = reader.rest_into(memoryview(self.data)[self.filled : end])
-        else:
+        elif self.filled:
             got = reader.recv_into(memoryview(self.data)[self.filled :])
+        else:  # mostly: two views less
+            got = reader.recv_into(self.data)
         if got == 0:
             raise EOFError("the other end is gone")
         self.filled += got

@@ -132,7 +132,8 @@ class Stream:
 
     def receive(self, timeout: float | None) -> bytearray | memoryview:
         """Set the limit, and receive one message."""
-        self.set_timeout(timeout)
+        if timeout != self._timeout:  # mostly it is the same: no call for that
+            self.set_timeout(timeout)
         return self.recv_bytes()
 
     def recv_bytes(self, limit: int = MAX_MESSAGE) -> bytearray | memoryview:

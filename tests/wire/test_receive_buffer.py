@@ -14,7 +14,7 @@ class Pieces:
         self._data = data
         self._size = size
 
-    def recv_into(self, buffer: memoryview, /) -> int:
+    def recv_into(self, buffer: bytearray | memoryview, /) -> int:
         piece = self._data[: min(self._size, len(buffer))]
         buffer[: len(piece)] = piece
         self._data = self._data[len(piece) :]

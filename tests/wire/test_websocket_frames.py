@@ -25,7 +25,7 @@ class Chunks:
         self.data = data
         self.sizes = sizes
 
-    def recv_into(self, buffer: memoryview, /) -> int:
+    def recv_into(self, buffer: bytearray | memoryview, /) -> int:
         size = min(self.sizes.pop() if self.sizes else len(self.data), len(self.data), len(buffer))
         buffer[:size] = self.data[:size]
         self.data = self.data[size:]
