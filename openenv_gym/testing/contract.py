@@ -14,6 +14,7 @@ deselect it with ``-m "not docker"``.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import itertools
 import json
@@ -27,6 +28,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Space
 from gymnasium.utils.env_checker import check_env
+from gymnasium.utils.passive_env_checker import env_render_passive_checker
 
 from openenv_gym.errors import (
     ActionError,
@@ -66,14 +68,34 @@ def assert_same_trajectory(got: list[Transition], wanted: list[Transition]) -> N
             assert same(a, b), f"{field} of transition {number}:\n{a!r}\nis not\n{b!r}"
 
 
-def assert_checked(env: Env) -> None:
-    """Assert that gymnasium's ``check_env`` neither fails nor warns."""
+def assert_checked(env: Env, *, skip_further: bool = False) -> None:
+    """Assert that gymnasium's ``check_env`` neither fails nor warns.
+
+    Args:
+        env: What is checked.
+        skip_further: Leave out what ``check_env`` makes further environments for: a picture in
+            each mode, and a second call of ``close()``.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # About what the Space is, which is the environment's own affair.
         for about in (".*infinity.*", ".*symmetric and normalized.*"):
             warnings.filterwarnings("ignore", about)
-        check_env(env.unwrapped)
+        check_env(env.unwrapped, skip_render_check=skip_further, skip_close_check=skip_further)
+
+
+def _assert_closes(env: Env) -> None:
+    """Assert that it may be closed twice, and that what comes after it is an error."""
+    env.close()
+    env.close()
+    calls: list[Callable[[], Any]] = [
+        lambda: env.step(env.action_space.sample()),
+        env.unwrapped.reset,
+        env.unwrapped.render,
+    ]
+    for call in calls:
+        with pytest.raises(EpisodeError, match="closed"):
+            call()
 
 
 def _contained(space: Space[Any], value: Any) -> bool:
@@ -134,6 +156,19 @@ class TrajectoryContract:
         yield env
         env.close()
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def played(cls, reference: Env) -> Callable[[int, int], list[Transition]]:
+        """What is played in process with a seed, so many steps: once for all transports."""
+
+        @functools.cache
+        def played(seed: int, steps: int) -> list[Transition]:
+            return list(
+                play(reference, seed=seed, steps=min(steps, cls.steps), actions=cls.actions)
+            )
+
+        return played
+
     @pytest.fixture
     def make(self, transport: str) -> Iterator[Callable[..., Env]]:
         """Make environments over the transport, and closes them after the test."""
@@ -152,10 +187,10 @@ class TrajectoryContract:
         """Play, no more than ``steps`` of this class."""
         return play(env, seed=seed, steps=min(steps, self.steps), actions=self.actions)
 
-    def test_trajectory_is_that_in_process(self, env: Env, reference: Env) -> None:
+    def test_trajectory_is_that_in_process(self, env: Env, played: Any) -> None:
         """Same seed, same actions: same observations, rewards, flags and infos, bit for bit."""
         got = list(self.play(env, seed=7, steps=self.steps))
-        assert_same_trajectory(got, list(self.play(reference, seed=7, steps=self.steps)))
+        assert_same_trajectory(got, played(7, self.steps))
 
     def test_seed_decides(self, env: Env) -> None:
         """A second run with the seed gives the same, also on a used environment."""
@@ -248,51 +283,59 @@ def _continued(env: Any, actions: list[Any]) -> list[Any]:
 class EnvironmentContract(TrajectoryContract):
     """The whole contract: inherit, and name the environment."""
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def another(cls, env: Env) -> Iterator[Env]:
+        """A second one over the transport, of what the spec of the first is as JSON."""
+        assert env.spec is not None
+        another: Env = gymnasium.make(EnvSpec.from_json(env.spec.to_json()))
+        yield another
+        another.close()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def drawn(cls) -> Callable[[str], Any]:
+        """The picture in process, in a mode: once for all transports."""
+
+        @functools.cache
+        def drawn(mode: str) -> Any:
+            env: Env = gymnasium.make(
+                cls.id, transport="inprocess", render_mode=mode, **cls.options
+            )
+            try:
+                list(play(env, seed=5, steps=min(2, cls.steps), actions=cls.actions))
+                return env.render()
+            finally:
+                env.close()
+
+        return drawn
+
     def test_gymnasiums_own_checker_is_content(self, env: Env) -> None:
-        """``check_env`` neither fails nor warns."""
-        assert_checked(env)
+        """``check_env`` neither fails nor warns; the tests below have the rest of it."""
+        assert_checked(env, skip_further=True)
 
-    def test_two_environments_are_separate(self, env: Env, reference: Env, make: Any) -> None:
+    def test_two_environments_are_separate(self, env: Env, another: Env, played: Any) -> None:
         """Stepped in turn, each goes its own way."""
-        alone = list(self.play(reference, seed=11, steps=8))
         pairs = zip(
-            self.play(env, seed=11, steps=8), self.play(make(), seed=12, steps=8), strict=True
+            self.play(env, seed=11, steps=8), self.play(another, seed=12, steps=8), strict=True
         )
-        assert_same_trajectory([pair[0] for pair in pairs], alone)
+        assert_same_trajectory([pair[0] for pair in pairs], played(11, 8))
 
-    def test_close(self, make: Any) -> None:
-        """May be called twice; what comes after it is an error that says so."""
-        env = make()
-        env.reset(seed=0)
-        env.close()
-        env.close()
-        calls: list[Callable[[], Any]] = [
-            lambda: env.step(env.action_space.sample()),
-            env.unwrapped.reset,
-            env.unwrapped.render,
-        ]
-        for call in calls:
-            with pytest.raises(EpisodeError, match="closed"):
-                call()
-
-    def test_step_before_reset(self, make: Any) -> None:
-        """Is an error that says what to do."""
+    def test_before_the_first_reset(self, make: Any) -> None:
+        """A step is an error that says what to do; to close it is not."""
         env = make()
         with pytest.raises(EpisodeError, match=r"reset\(\)"):
             env.unwrapped.step(env.action_space.sample())
+        _assert_closes(env)
 
-    def test_spec_survives_json_and_pickle(self, env: Env) -> None:
+    def test_spec_survives_json_and_pickle(self, env: Env, another: Env) -> None:
         """The spec makes an equal environment again."""
         assert env.spec is not None
         reported = EnvSpec.from_json(env.spec.to_json())
         assert reported == env.spec
         assert json.loads(reported.to_json()) == json.loads(env.spec.to_json())
         assert pickle.loads(pickle.dumps(env.spec)) == env.spec
-        again = gymnasium.make(reported)
-        try:
-            again.reset(seed=0)
-        finally:
-            again.close()
+        another.reset(seed=0)
 
     def test_unknown_option(self, make: Any) -> None:
         """Is named, and the known ones are listed."""
@@ -308,17 +351,21 @@ class EnvironmentContract(TrajectoryContract):
             with pytest.raises(OptionError, match="no_such_option"):
                 env.reset(options={"no_such_option": 1})
 
-    def test_rendering_is_that_in_process(self, env: Env, make: Any) -> None:
-        """Every mode gives the same picture over the wire."""
-        for mode in env.metadata["render_modes"]:
+    def test_rendering_is_that_in_process(self, env: Env, drawn: Any, make: Any) -> None:
+        """Every mode gives the same picture over the wire; then it is closed, in an episode."""
+        for mode in env.metadata["render_modes"] or [None]:
+            rendered = make(render_mode=mode)
+            list(self.play(rendered, seed=5, steps=2))
+            if mode is not None:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    env_render_passive_checker(rendered)
             if mode in ("ansi", "rgb_array"):
-                frames = []
-                for changes in ({}, {"transport": "inprocess"}):
-                    rendered = make(render_mode=mode, **changes)
-                    list(self.play(rendered, seed=5, steps=2))
-                    frames.append(rendered.render())
-                assert frames[0] is not None
-                assert same(*frames)
+                picture = rendered.render()
+                assert picture is not None
+                assert same(picture, drawn(mode))
+            if mode != "human":  # whose render() does nothing, before and after
+                _assert_closes(rendered)
 
     def test_isolation_tells_the_transport(self, env: Env, transport: str) -> None:
         """And what is between the environment and this process."""
