@@ -110,8 +110,19 @@ def pid_of(env: OpenEnvGym) -> int:
 
 
 def children(parent: int | None = None) -> set[int]:
-    """Processes that one, by default this, started and did not collect."""
-    parent = parent or os.getpid()
+    """Processes that one, by default this, started and did not collect.
+
+    Not its fork server, which is kept, but what that one started.
+    """
+    started = _children(parent or os.getpid())
+    servers = started & {*running(_FORK_SERVER)}
+    return (started - servers).union(*map(_children, servers))
+
+
+_FORK_SERVER = "openenv_gym.server.forkserver"
+
+
+def _children(parent: int) -> set[int]:
     found = set()
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -144,7 +155,8 @@ def nothing_left(*folders: Path) -> Iterator[None]:
         return {path for folder in folders for path in folder.rglob("*")}
 
     def descriptors() -> int:
-        return len(os.listdir("/proc/self/fd"))
+        kept = _children(os.getpid()) & {*running(_FORK_SERVER)}  # one for each
+        return len(os.listdir("/proc/self/fd")) - len(kept)
 
     def left() -> list[object]:
         more = descriptors() - descriptors_before

@@ -14,7 +14,12 @@ from openenv_gym.errors import OptionError, StartError
 from openenv_gym.registry import Entry
 from openenv_gym.server import variables
 from openenv_gym.server.logs import FORMATS, set_up_logging
-from openenv_gym.server.process import check_limit, end_group_at_exit, keep_freed_memory
+from openenv_gym.server.process import (
+    check_limit,
+    end_group_at_exit,
+    keep_freed_memory,
+    owner,
+)
 from openenv_gym.server.watcher import end_watcher, start_watcher
 
 
@@ -195,7 +200,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.fd is not None and not arguments.network
     )
     if arguments.owned or not pipe:
-        start_watcher(owned=arguments.owned)
+        start_watcher(owner() if arguments.owned else None)
     try:
         _serve(arguments, pipe=pipe)
     finally:

@@ -20,11 +20,23 @@ import sys
 from openenv_gym.errors import OptionError
 
 _owner_left = False
+_owner: int | None = None
 
 
 def end_group_at_exit() -> None:
     """Has :func:`end_group` called at the end of this process, last of all."""
     atexit.register(end_group)
+
+
+def set_owner(pid: int) -> None:
+    """Note which process this server ends with, where that is not its parent."""
+    global _owner
+    _owner = pid
+
+
+def owner() -> int:
+    """Return the number of the process that this server ends with, where it has an owner."""
+    return os.getppid() if _owner is None else _owner
 
 
 def owner_left() -> None:

@@ -27,16 +27,16 @@ _control: socket.socket | None = None
 _pid = 0
 
 
-def start_watcher(*, owned: bool) -> None:
+def start_watcher(owner: int | None) -> None:
     """Fork the watcher of this process.
 
     Args:
-        owned: The parent of this process is its owner: it ends with that one.
+        owner: The process that this one ends with; None where it has no owner.
     """
     global _control, _pid
     if not hasattr(os, "fork"):
         return
-    server, owner = os.getpid(), os.getppid() if owned else None
+    server = os.getpid()
     ours, theirs = socket.socketpair()
     _pid = os.fork()
     if _pid == 0:

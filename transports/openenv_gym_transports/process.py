@@ -13,7 +13,7 @@ from openenv_gym.transport import DEFAULT_SETTINGS, Link, LinkSettings, Transpor
 from openenv_gym.wire.messages import Open, OpenVector
 from openenv_gym.wire.private_folder import SOCKET, NotPrivateError, read_key
 from openenv_gym.wire.stream import Stream
-from openenv_gym_transports.links.child_process import AT_ONCE, Child
+from openenv_gym_transports.links.child_process import AT_ONCE, START_METHODS, Child
 from openenv_gym_transports.links.pipe import PipeLink, connect
 
 
@@ -31,15 +31,25 @@ class ProcessTransport(Transport):
         start_timeout: Seconds until the environment must be there.
         output: Whether what a process that is started prints goes to this program's standard output
             and error, each line with a prefix.
+        start_method: ``"spawn"``: a new interpreter; ``"forkserver"``: a fork of a process that
+            has imported Python's and this package's modules, which is started once and ends with
+            this program: Linux only, and an error where a thread runs in that process.
     """
 
     name: ClassVar[str] = "process"
 
     url: str | None = None
     output: bool = True
+    start_method: str = "spawn"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.start_method not in START_METHODS:
+            raise OptionError(
+                f"{self.start_method!r} is not a valid start_method: give one of "
+                f"{', '.join(START_METHODS)}, or leave it out.",
+                start_method=self.start_method,
+            )
         if self.url is not None:
             _directory(self.url)
 
@@ -57,22 +67,26 @@ class ProcessTransport(Transport):
         elif request.environment is None:
             raise OptionError("Without url= the environment must be named: there is none to ask.")
         else:
-            stream, child = _start(request.environment, settings.core, output=self.output)
+            stream, child = self._start(request.environment, settings.core)
         link = PipeLink(stream, child, timeout=self.timeout, settings=settings)
         link.begin(request, self.start_timeout)
         return link
 
-
-def _start(environment: str, core: int | None, *, output: bool) -> tuple[Stream, Child]:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        arguments = ["serve", environment, "--owned"]
-        try:
-            child = Child(arguments, fd=theirs.fileno(), core=core, output=output)
-        except BaseException:
-            ours.close()
-            raise
-    return Stream(ours), child
+    def _start(self, environment: str, core: int | None) -> tuple[Stream, Child]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                child = Child(
+                    ["serve", environment, "--owned"],
+                    fd=theirs.fileno(),
+                    core=core,
+                    output=self.output,
+                    start_method=self.start_method,
+                )
+            except BaseException:
+                ours.close()
+                raise
+        return Stream(ours), child
 
 
 def _directory(url: str) -> Path:

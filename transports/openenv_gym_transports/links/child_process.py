@@ -22,9 +22,15 @@ from typing import IO, Any
 
 from openenv_gym.errors import StartError, missing_package
 from openenv_gym_transports.containers.owner import VARIABLE, named
+from openenv_gym_transports.links.forkserver import ForkedProcess, ForkServerError, forkserver
 
 AT_ONCE = 256
 """Processes of one vector that are started at a time."""
+
+START_METHODS = ("forkserver", "spawn")
+"""A fork of a process that has done the imports, or a new interpreter."""
+
+_Process = subprocess.Popen[bytes] | ForkedProcess
 
 _LOG_LINES = 200
 _LOG_SHOWN = 15
@@ -48,6 +54,7 @@ class Child:
         secret: First line of its standard input, which stays open as long as this process lives.
         core: The core that it and its children keep to; None: any.
         output: Whether this program passes on what it prints.
+        start_method: How: one of :data:`START_METHODS`.
 
     Raises:
         StartError: It cannot be started.
@@ -61,24 +68,11 @@ class Child:
         secret: str | None = None,
         core: int | None = None,
         output: bool = True,
+        start_method: str = "spawn",
     ) -> None:
         self._lines: deque[str] = deque(maxlen=_LOG_LINES)
         self._owner = os.getpid()
-        with _beyond_standard_streams(fd) as fds:
-            named = [f"--fd={fd}" for fd in fds]
-            try:
-                self._process = subprocess.Popen(
-                    [*python_command(), "-m", "openenv_gym.cli", *arguments, *named],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    pass_fds=fds,
-                    env=_variables(),
-                    start_new_session=True,
-                    bufsize=0,
-                )
-            except OSError as error:
-                raise StartError(f"Cannot start {sys.executable}: {error}.") from error
+        self._process = _start(arguments, fd, start_method)
         if core is not None:
             with contextlib.suppress(OSError):  # then it is any after all
                 os.sched_setaffinity(self._process.pid, {core})
@@ -153,6 +147,36 @@ class Child:
                 _kill_group(self._process)
         self._finalizer()
         self._reader.join(1.0)
+
+
+def _start(arguments: Sequence[str], fd: int | None, start_method: str) -> _Process:
+    if fd is None or start_method == "spawn":
+        return _spawn(arguments, fd)
+    try:
+        return forkserver(python_command(), _variables()).start(arguments, _variables(), fd)
+    except ForkServerError as error:
+        raise StartError(
+            f"A fork server cannot start a process here: {error}. Leave start_method out, or give "
+            "'spawn'."
+        ) from error
+
+
+def _spawn(arguments: Sequence[str], fd: int | None) -> subprocess.Popen[bytes]:
+    with _beyond_standard_streams(fd) as fds:
+        named = [f"--fd={fd}" for fd in fds]
+        try:
+            return subprocess.Popen(
+                [*python_command(), "-m", "openenv_gym.cli", *arguments, *named],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=fds,
+                env=_variables(),
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            raise StartError(f"Cannot start {sys.executable}: {error}.") from error
 
 
 class _Output:
@@ -272,7 +296,7 @@ def _end_at_exit() -> None:
             child.ask_to_end()
 
 
-def _hang_up(process: subprocess.Popen[bytes]) -> None:
+def _hang_up(process: _Process) -> None:
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()
@@ -291,7 +315,7 @@ def _line(line: bytes) -> str:
     return line[-_LONGEST_LINE:].decode(errors="replace").rstrip()
 
 
-def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+def _end(process: _Process, owner: int) -> None:
     """Ends a process and its children. A fork of the owner leaves them alone."""
     if os.getpid() != owner:
         return
@@ -303,7 +327,7 @@ def _end(process: subprocess.Popen[bytes], owner: int) -> None:
             process.wait()
 
 
-def _collect(process: subprocess.Popen[bytes], limit: float = 0.0) -> int | None:
+def _collect(process: _Process, limit: float = 0.0) -> int | None:
     """Wait for the end of a process, and end its children with it.
 
     Its number, and that of its group, may soon be another's: the group is killed when the end is
@@ -319,7 +343,7 @@ def _collect(process: subprocess.Popen[bytes], limit: float = 0.0) -> int | None
     return process.returncode
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: _Process) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
