@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
-SMALL = 1 << 14
-"""Bytes of a message that is decoded as it is: it costs some milliseconds at most."""
+SMALL = 1 << 13
+"""Bytes of a message that is decoded as it is: it costs a millisecond or two at most."""
 
 MAX_STRUCTURE = 8 << 20
 """Bytes of lists, dicts and numbers in a message; arrays, texts and bytes come on top of that."""
