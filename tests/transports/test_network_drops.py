@@ -81,7 +81,9 @@ def test_opening_survives_a_drop_and_takes_one_session(
     eventually(lambda: len(server.sessions) == 0)
 
 
-def test_repeat_waits_for_the_step_that_still_runs(transport: str, server: Served) -> None:
+def test_repeat_waits_for_the_step_that_still_runs(
+    transport: str, server: Served, caplog: pytest.LogCaptureFixture
+) -> None:
     with Proxy(server.port) as proxy:
         env = make(
             THREADED, transport, url=server.url(transport, proxy.port), delay=1.0, timeout=10.0
@@ -91,6 +93,9 @@ def test_repeat_waits_for_the_step_that_still_runs(transport: str, server: Serve
         assert count_of(env, WAIT) == 1
         assert count_of(env) == 2
         env.close()
+    if transport == "websocket":  # one connection, whose user sees at once why it waits
+        said = [record.getMessage() for record in caplog.records if "connection" in record.msg]
+        assert [text.split()[-1] for text in said] == ["again.", "restored."]
 
 
 def test_idle_connection_that_dropped_is_replaced(transport: str, server: Served) -> None:
