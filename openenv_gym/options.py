@@ -149,7 +149,8 @@ def _out_of_bounds(mark: ClientOption, value: Any) -> str | None:
     try:
         TypeAdapter(mark.within).validate_python(value)
     except ValidationError as error:
-        return "; ".join(detail["msg"] for detail in error.errors()[:3])
+        problems = [detail["msg"] for detail in error.errors()[:3]]
+        return "; ".join(problem.removeprefix("Value error, ") for problem in problems)
     return None
 
 

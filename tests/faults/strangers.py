@@ -166,7 +166,12 @@ def slow_connections(port: int, count: int) -> Iterator[None]:
 
 
 def drip(port: int, count: int) -> None:
-    """Hold connections until this process is killed; one that is hung up is replaced."""
+    """Hold connections until this process is killed; one that is hung up is replaced.
+
+    With the lowest priority: strangers have machines of their own, and their work is not the
+    server's.
+    """
+    os.nice(19)
     head = f"POST /exchange HTTP/1.1\r\nHost: x\r\nContent-Type: {CONTENT_TYPE}\r\n".encode()
     socks: list[socket.socket] = []
     for byte in itertools.cycle(head):

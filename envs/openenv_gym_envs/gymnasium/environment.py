@@ -15,7 +15,7 @@ from openenv_gym.models import ClientOption
 def _of_gymnasium(env_id: str) -> str:
     spec = gymnasium.registry.get(env_id)
     if spec is None or not str(spec.entry_point).startswith("gymnasium.envs."):
-        raise ValueError("clients may choose one of gymnasium's own environments")
+        raise ValueError("it is not one of gymnasium's own environments")
     return env_id
 
 
