@@ -85,8 +85,8 @@ def test_idle_session_ends(transport: str) -> None:
 
 
 def test_step_longer_than_the_idle_timeout(transport: str) -> None:
-    with serving(THREADED, idle_timeout=0.3) as served:
-        env = make(THREADED, transport, url=served.url(transport), delay=1.0)
+    with serving(THREADED, idle_timeout=1.0) as served:  # no less: this process may be slow, too
+        env = make(THREADED, transport, url=served.url(transport), delay=2.0)
         env.reset()
         assert count_of(env, WAIT) == 1
         env.close()
