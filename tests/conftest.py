@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,9 +106,9 @@ def _transport(item: pytest.Item) -> str | None:
     return None if call is None else call.params.get("transport")
 
 
-@pytest.fixture(scope="session")
-def local_ray() -> Iterator[None]:
-    """A Ray on this machine, or the one that ``RAY_ADDRESS`` names; it ends with the tests."""
+@contextmanager
+def started_ray() -> Iterator[None]:
+    """A Ray on this machine, or the one that ``RAY_ADDRESS`` names; it ends with the block."""
     ray = pytest.importorskip("ray")
     address = os.environ.get("RAY_ADDRESS", "local")
     for attempt in range(3):  # it has 30 s to start, which a busy machine may not give it
@@ -121,6 +122,13 @@ def local_ray() -> Iterator[None]:
     ray.shutdown()
     names = {name for pid in children() for name in Path(f"/proc/{pid}/comm").read_text().split()}
     assert not names & {"raylet", "gcs_server"}, "Ray is still running"
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """A Ray that ends with the tests."""
+    with started_ray():
+        yield
 
 
 def _skip_unless_required(variable: str, reason: str) -> None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
+import secrets
+import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+SAID = b"an image of one file"
 
 
 class Registry(ThreadingHTTPServer):
@@ -130,3 +139,20 @@ def registry(*, closed: bool = False) -> Iterator[Registry]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def small_image(engine: DockerClient) -> Iterator[str]:
+    """A small image, new each time, so that no engine has pushed it before."""
+    name = f"openenv-gym-test/push-{secrets.token_hex(6)}"
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, data in (("said", SAID), ("own", name.encode())):
+            entry = tarfile.TarInfo(path)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    engine.api.import_image_from_data(archive.getvalue(), repository=name, tag="latest")
+    try:
+        yield name
+    finally:
+        engine.images.remove(name)

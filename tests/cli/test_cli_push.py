@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import secrets
 import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,27 +14,16 @@ import pytest
 from openenv_gym.cli import main
 from openenv_gym.errors import ImageMissingError
 from openenv_gym_transports.images.provide import labels, pull_layers
-from tests.registry_server import registry
+from tests.registry_server import SAID, registry, small_image
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-SAID = b"an image of one file"
-
 
 @pytest.fixture
 def image(engine: DockerClient) -> Iterator[str]:
-    """A small image, new each time, so that no engine has pushed it before."""
-    name = f"openenv-gym-test/push-{secrets.token_hex(6)}"
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for path, data in (("said", SAID), ("own", name.encode())):
-            entry = tarfile.TarInfo(path)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-    engine.api.import_image_from_data(archive.getvalue(), repository=name, tag="latest")
-    yield name
-    engine.images.remove(name)
+    with small_image(engine) as name:
+        yield name
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """The code blocks of a page of Markdown, and a process that runs them in their order.
 
 Python blocks share one namespace, which has ``gym``, ``np`` and ``openenv_gym``; shell blocks run
-by ``bash`` in the same new folder, where ``examples`` and ``deploy`` can be found. A block with
-``title="FILE"`` is written to that file instead. A comment on the line before a block changes what
-is done with it::
+by ``bash`` in the same new folder, where ``examples`` and a copy of ``deploy`` can be found. A
+block with ``title="FILE"`` is written to that file instead. A comment on the line before a block
+changes what is done with it::
 
     <!-- not run: REASON -->
-    <!-- needs: docker -->        only where that is here: docker, browser, openenv
+    <!-- needs: docker, hub -->   only where that is here; fixtures.py has what tests can start
+    <!-- checked: pip -->         likewise; a program is replaced by one that checks its words
     <!-- background -->           a server, which runs while the rest of the page does
 
 A block that is a whole file of ``examples``, by ``--8<--``, is run with that file by
@@ -18,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,14 +27,14 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = {"python", "sh", "text", "yaml", "toml", "json", "dockerfile"}
 FENCE = re.compile(r"^( *)```(.*)$")
-COMMENT = re.compile(r"^ *<!-- (not run|needs|background)(?:: (.+))? -->$")
+COMMENT = re.compile(r"^ *<!-- (not run|needs|checked|background)(?:: (.+))? -->$")
 SNIPPET = re.compile(r'^--8<-- "(.+)"\n$')
 TITLE = re.compile(r'title="([^"]+)"')
 START_LIMIT = 120.0
@@ -48,7 +50,7 @@ class Block(NamedTuple):
         line: Number of its first line in the page.
         language: First word behind the fence.
         title: Name of the file that it is; empty if it is run.
-        mark: What the comment before it says: "not run", "needs", "background" or "".
+        mark: What the comment before it says: "not run", "needs", "checked", "background" or "".
         detail: What the comment says behind that.
         text: Its lines.
     """
@@ -65,6 +67,11 @@ class Block(NamedTuple):
         """The file of the repository that the block is; empty if it has text of its own."""
         found = SNIPPET.match(self.text)
         return found[1] if found else ""
+
+    @property
+    def needed(self) -> list[str]:
+        """What it needs, by its names."""
+        return [] if self.mark == "not run" else re.findall(r"\w+", self.detail)
 
     @property
     def run(self) -> bool:
@@ -108,23 +115,43 @@ class Page:
         self._absent = absent
         self._names: dict[str, Any] = {"__name__": "__page__"}
         self._servers: list[subprocess.Popen[bytes]] = []
+        self._fixtures = ExitStack()
+        self._replaced: dict[str, dict[str, str]] = {}
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
 
     def run(self) -> None:
         """Run all blocks; what was started ends with them."""
         exec(PRELUDE, self._names)
-        try:
-            for block in blocks_of(self._path):
-                if not block.run or (block.mark == "needs" and block.detail in self._absent):
-                    continue
-                print(f"{self._path.name}:{block.line}", flush=True)
-                self._run(block, re.sub(r"\b8000\b", str(self._port), block.text))
-        finally:
-            for server in self._servers:
-                with suppress(ProcessLookupError):
-                    os.killpg(server.pid, signal.SIGTERM)
-                server.wait(30)
+        with self._fixtures:
+            try:
+                self._run_blocks()
+            finally:
+                for server in self._servers:
+                    with suppress(ProcessLookupError):
+                        os.killpg(server.pid, signal.SIGTERM)
+                    server.wait(30)
+
+    def _run_blocks(self) -> None:
+        for block in blocks_of(self._path):
+            if not block.run or self._absent & set(block.needed):
+                continue
+            print(f"{self._path.name}:{block.line}", flush=True)
+            text = block.text
+            for name in block.needed:
+                for old, new in self._provide(name).items():
+                    text = text.replace(old, new)
+            # Not the second of 8000:8000, which is a container's.
+            self._run(block, re.sub(r"\b(?<!8000:)8000\b", str(self._port), text))
+
+    def _provide(self, name: str) -> dict[str, str]:
+        """Have what a block needs; return what is replaced in the block."""
+        from tests.docs.fixtures import FIXTURES  # imports much
+
+        if name not in self._replaced:
+            made = FIXTURES.get(name)
+            self._replaced[name] = self._fixtures.enter_context(made()) if made else {}
+        return self._replaced[name]
 
     def _run(self, block: Block, text: str) -> None:
         place = f"{self._path}:{block.line}"
@@ -132,9 +159,10 @@ class Page:
             file = Path(block.title)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
-        elif block.language == "python" and block.detail in PYTHONS:
+        elif block.language == "python" and (own := PYTHONS.keys() & block.needed):
             # With our sources of this checkout, but none of this interpreter's packages.
-            subprocess.run([PYTHONS[block.detail], "-c", PRELUDE + text], check=True, timeout=270)
+            python = PYTHONS[own.pop()]
+            subprocess.run([python, "-c", PRELUDE + text], check=True, timeout=270)
         elif block.language == "python":
             exec(compile(text, place, "exec"), self._names)
         elif block.mark == "background":
@@ -167,8 +195,8 @@ class Page:
 def main(words: list[str]) -> int:
     """Run a page in a folder; further words are what is not here."""
     page, folder, *absent = words
-    for name in ("examples", "deploy"):
-        Path(folder, name).symlink_to(ROOT / name)
+    Path(folder, "examples").symlink_to(ROOT / "examples")
+    shutil.copytree(ROOT / "deploy", Path(folder, "deploy"))
     os.chdir(folder)
     sys.path.insert(0, folder)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests import conftest
 from tests.docs.blocks import LANGUAGES, ROOT, blocks_of
+from tests.docs.fixtures import FIXTURES
 
 PAGES = sorted(
     [
@@ -37,6 +39,9 @@ def absent() -> set[str]:
         "docker": conftest.no_engine(),
         "browser": conftest.no_browser(),
         "openenv": conftest.missing_peers(),
+        **dict.fromkeys(("peer", "peer_image", "shop", "thing_env"), conftest.missing_peers()),
+        "kubectl": None if shutil.which("kubectl") else "kubectl is not installed",
+        "wheelhouse": None if "OPENENV_GYM_WHEELHOUSE" in os.environ else ".ci/engine makes it",
     }
     required = {"docker": "DOCKER", "browser": "BROWSER", "openenv": "PEERS"}
     for name, word in required.items():
@@ -52,6 +57,8 @@ def test_each_block_has_a_language_and_is_run(page: Path) -> None:
         assert block.language in LANGUAGES, f"{place}: a fence needs one of {LANGUAGES}"
         assert not block.snippet or (ROOT / block.snippet).is_file(), f"{place}: no such file"
         assert block.mark != "not run" or block.detail, f"{place}: the reason is missing"
+        unknown = set(block.needed) - FIXTURES.keys() - {"docker", "browser", "openenv"}
+        assert not unknown, f"{place}: tests/docs/fixtures.py has no {unknown}"
 
 
 RUN = [page for page in PAGES if any(block.run for block in blocks_of(page))]
