@@ -27,6 +27,22 @@ _PATIENCE = 0.5  # seconds until it pays to watch whether the client still waits
 _BACKLOG = 64  # messages of a client that does not wait for the replies
 
 
+def until_closed(send: Send) -> Send:
+    """Return ``send`` as one for which a connection that the client has left is one that broke.
+
+    That is an OSError. uvicorn has a RuntimeError for a message that the state of the connection
+    does not allow, and so where the client left before it was accepted.
+    """
+
+    async def send_or_fail(message: Event) -> None:
+        try:
+            await send(message)
+        except RuntimeError as error:
+            raise ConnectionResetError("the client has left the connection") from error
+
+    return send_or_fail
+
+
 class Events:
     """The events of one ASGI connection, in order.
 

@@ -9,7 +9,16 @@ import asyncio
 from functools import partial
 
 from openenv_gym.server.doorkeeper import connection_of, welcome
-from openenv_gym.server.events import ANSWER_FRAMES, App, Event, Events, Receive, Scope, Send
+from openenv_gym.server.events import (
+    ANSWER_FRAMES,
+    App,
+    Event,
+    Events,
+    Receive,
+    Scope,
+    Send,
+    until_closed,
+)
 from openenv_gym.server.sessions import HEADER_BYTES, Sessions, new_id
 from openenv_gym.wire.names import SUBPROTOCOL
 
@@ -84,7 +93,7 @@ class _Line:
     """One WebSocket, for the session that is attached to it."""
 
     def __init__(self, send: Send) -> None:
-        self._send = send
+        self._send = until_closed(send)
         self.ended = False
         self._task: asyncio.Task[None] | None = None  # kept, or it might be collected
 

@@ -186,7 +186,7 @@ def test_a_frame_that_is_not_read_to_its_end(server: tuple[str, int]) -> None:
 def test_clients_that_vanish(server: tuple[str, int]) -> None:
     environment, port = server
     source = random.Random(5)
-    for fuzz in frames(6, 200, environment):
+    for fuzz in frames(6, 600, environment):
         with socket.create_connection(("127.0.0.1", port)) as raw:
             raw.sendall(_HANDSHAKE)
             if source.random() < 0.5:

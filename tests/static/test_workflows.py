@@ -21,8 +21,8 @@ PUBLISHED = {"cache-from", "cache-to", "sbom", "provenance", "push", "tags"}
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("github")
-    assert main(["init", "night_maze_env", "--github", "--output-dir", str(home)]) == 0
-    return home / "night_maze_env" / ".github" / "workflows" / "images.yml"
+    assert main(["init", "github_maze_env", "--github", "--output-dir", str(home)]) == 0
+    return home / "github_maze_env" / ".github" / "workflows" / "images.yml"
 
 
 def lint(path: Path) -> str:
@@ -44,7 +44,7 @@ def test_ours(path: Path) -> None:
 
 def test_that_of_init(written: Path) -> None:
     assert lint(written) == ""
-    assert "matrix:\n        environment: [night_maze_env]\n" in written.read_text()
+    assert "matrix:\n        environment: [github_maze_env]\n" in written.read_text()
 
 
 def test_actionlint_finds_what_is_wrong(written: Path, tmp_path: Path) -> None:

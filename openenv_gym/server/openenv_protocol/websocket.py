@@ -23,7 +23,7 @@ from openenv_gym.errors import (
     SessionLostError,
 )
 from openenv_gym.server.doorkeeper import welcome
-from openenv_gym.server.events import Event, Events, Receive, Scope, Send
+from openenv_gym.server.events import Event, Events, Receive, Scope, Send, until_closed
 from openenv_gym.server.openenv_protocol import mcp
 from openenv_gym.server.openenv_protocol.exchange import FRAME, error_frame, refusal_frame
 from openenv_gym.server.openenv_protocol.lobby import Lobby
@@ -106,7 +106,7 @@ class _Conversation:
         self._id = wanted or new_id()
         self._caller = mcp.Caller(self._id, connected=True)
         self._events = events
-        self._send = send
+        self._send = until_closed(send)
         self._ended = False
         self._pause = 0.0  # seconds until the next frame is taken
         self._task: asyncio.Task[None] | None = None  # kept, or it might be collected
