@@ -71,7 +71,7 @@ lint: install
 
 # What follows from the openenv.yaml of each environment: the table of the registry and of the README;
 # and in each README the table of what clients of a server may set. And the tables of docs/benchmarks.md,
-# from a report of `make bench`.
+# from docs/assets/benchmarks.json.
 generate: install
 	$(BIN)/python -m openenv_gym.registry.generate
 	$(BIN)/python -m tests.client_options

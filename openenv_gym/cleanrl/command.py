@@ -112,12 +112,8 @@ def _check(script: Path, arguments: Sequence[str], options: Mapping[str, Any]) -
     if not script.is_file():
         hint = " Options of ours come as --option NAME=VALUE." if "=" in script.name else ""
         raise OptionError(f"There is no script {script}.{hint}", script=str(script))
-    source = script.read_text(encoding="utf-8", errors="replace")
-    for flag in _OUR_FLAGS:
-        name = flag.removeprefix("--").removeprefix("no-")
-        # As argparse, or as the field of a dataclass that tyro reads.
-        own = re.search(rf"--{name}\b|^\s+{name}\s*:", source, re.MULTILINE)
-        if own is None and any(word.partition("=")[0] == flag for word in arguments):
+    for flag in {word.partition("=")[0] for word in arguments}.intersection(_OUR_FLAGS):
+        if not _has_flag(script, flag):
             raise OptionError(
                 f"{flag} stands behind the script, where it is the script's own, and {script.name} "
                 f"has none of that name. Write it before the script: {flag} ... {script}.",
@@ -142,6 +138,13 @@ def _check(script: Path, arguments: Sequence[str], options: Mapping[str, Any]) -
             )
     if any(flag in arguments for flag in _VIDEO_FLAGS) and not importlib.util.find_spec("moviepy"):
         raise missing_package("--capture-video", "moviepy", "cleanrl")
+
+
+def _has_flag(script: Path, flag: str) -> bool:
+    """Whether a script has a flag: of argparse, or as the field of a dataclass that tyro reads."""
+    name = flag.removeprefix("--").removeprefix("no-")
+    source = script.read_text(encoding="utf-8", errors="replace")
+    return re.search(rf"--{name}\b|^\s+{name}\s*:", source, re.MULTILINE) is not None
 
 
 def _value_of(flags: Sequence[str], arguments: Sequence[str]) -> str | None:

@@ -166,7 +166,7 @@ class Decoders:
         """
         try:
             if self._memory is not None:
-                self._memory.left = self._memory.size
+                self._memory.begin()
             if len(data) > SMALL and not is_one_value(data, _ARRAY):
                 check(data, _NESTED)
             message: Request | Reply = self.messages.decode(data)

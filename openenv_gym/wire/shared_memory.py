@@ -40,14 +40,11 @@ class SharedMemory:
     Args:
         file: Descriptor of the file, which stays the caller's.
         size: Its size in bytes.
-
-    Attributes:
-        size: Its size in bytes.
     """
 
     def __init__(self, file: int, size: int) -> None:
         self._map = mmap.mmap(file, size)
-        self.size = size
+        self._size = size
 
     def array(self, place: int, dtype: np.dtype[Any], shape: Sequence[int]) -> NDArray[Any]:
         """Return the array that lies at a place of the file, without copying it."""
@@ -65,14 +62,15 @@ class ReadMemory(SharedMemory):
     Args:
         file: Descriptor of the file.
         size: Its size in bytes.
-
-    Attributes:
-        left: Bytes that arrays of one reply may still have: at its beginning as many as the file.
     """
 
     def __init__(self, file: int, size: int = SIZE) -> None:
         super().__init__(file, size)
-        self.left = size
+        self._left = size
+
+    def begin(self) -> None:
+        """Begin with a reply: its arrays may have as many bytes as the file, all together."""
+        self._left = self._size
 
     def find(
         self, place: int, dtype: np.dtype[Any], shape: Sequence[int], size: int
@@ -82,9 +80,9 @@ class ReadMemory(SharedMemory):
         Raises:
             ValueError: There can be none.
         """
-        self.left -= size
-        if place % _ALIGNED or place + size > self.size or self.left < 0:
-            raise ValueError(f"an array of {size} bytes at {place} in a file of {self.size}")
+        self._left -= size
+        if place % _ALIGNED or place + size > self._size or self._left < 0:
+            raise ValueError(f"an array of {size} bytes at {place} in a file of {self._size}")
         return self.array(place, dtype, shape)
 
 

@@ -33,8 +33,8 @@ def make(
 ) -> gymnasium.Env[Any, Any]:
     """Make a registered gymnasium environment, as ``gymnasium.make`` does.
 
-    Its wrappers are on it (time limit, order enforcing), except for the checker, which watches the
-    outer environment anyway.
+    Its wrappers are on it (time limit, order enforcing), except for the checker: a session checks
+    each step anyway.
 
     Args:
         env_id: Its id; ``"module:ns/Name-v0"`` imports the module first. Clients of a server whose

@@ -79,11 +79,8 @@ class WireLink(Link):
 
     def step(self, action: Any) -> StepOutcome:
         """Implements Link.step."""
-        result = self.exchange(Step(action))
-        if type(result) is not Result:
-            return expect(Result, result).outcome
-        # Result.outcome, inlined: saves one call per step.
-        return result.observation, result.reward, result.terminated, result.truncated, result.info
+        reply = self.exchange(Step(action))
+        return reply.outcome if type(reply) is Result else expect(Result, reply).outcome
 
     def begin(self, request: Open | OpenVector, limit: float | None) -> None:
         """Open the session, within so many seconds."""
